@@ -1,0 +1,283 @@
+"""Accuracy clean and under attack, over a whole data set, without attacking a broken image twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from pag_tf import backend
+from pag_tf.attacks import checks, geometry
+from pag_tf.attacks.gradient import Attack
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackResult:
+    """How many images one attack left standing: correct at the image and at every iterate."""
+
+    attack: Attack
+    images: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images, in [0, 1]."""
+        return self.correct / self.images
+
+
+@dataclasses.dataclass(frozen=True)
+class RobustnessReport:
+    """Result of `robust_accuracy`: counts, and the accuracies made from them."""
+
+    images: int
+    clean_correct: int
+    attacks: tuple[AttackResult, ...]
+    worst_case_correct: int
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Share of images classified correctly without any attack, in [0, 1]."""
+        return self.clean_correct / self.images
+
+    @property
+    def worst_case_accuracy(self) -> float:
+        """Share of images that no attack breaks, in [0, 1]."""
+        return self.worst_case_correct / self.images
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: counts, accuracies and every setting of each attack."""
+        return {
+            "images": self.images,
+            "clean": {"correct": self.clean_correct, "accuracy": self.clean_accuracy},
+            "attacks": [
+                {
+                    "attack": str(result.attack),
+                    "threat_model": str(result.attack.threat),
+                    "steps": result.attack.steps,
+                    "step_size": result.attack.resolved_step_size,
+                    "start_radius": result.attack.start_radius,
+                    "restarts": result.attack.restarts,
+                    "seed": result.attack.seed,
+                    "correct": result.correct,
+                    "accuracy": result.accuracy,
+                }
+                for result in self.attacks
+            ],
+            "worst_case": {
+                "correct": self.worst_case_correct,
+                "accuracy": self.worst_case_accuracy,
+            },
+        }
+
+
+def robust_accuracy(
+    model: keras.Model,
+    dataset: Any,
+    attacks: Sequence[Attack],
+    *,
+    batch_size: int = 256,
+    max_images: int | None = None,
+    progress: bool = True,
+) -> RobustnessReport:
+    """Measures accuracy clean and under each attack.
+
+    An image counts as broken at the first iterate that is misclassified, in any restart; it is not
+    attacked further, and the place in the batch goes to the next image. Every attack is run on all
+    images that are classified correctly, so that its number stands for itself.
+
+    Args:
+        model: Keras model: pixels in [0, 1] in, logits out.
+        dataset: Anything that can be iterated several times over `(images, labels)` or over dicts
+            with `image` and `label`, single or batched (`pag_tf.data.load(...)`), or a pair of
+            arrays `(images [N, H, W, C], labels [N])`.
+        attacks: Untargeted attacks.
+        batch_size: Images attacked at once.
+        max_images: Use only the first so many images.
+        progress: Show Keras' progress bar, one per attack.
+
+    Returns:
+        The report, with counts.
+
+    Raises:
+        ValueError: An empty data set, one that can be iterated only once, a targeted attack, or
+            input that attacks refuse.
+    """
+    checks.check_model(model)
+    for attack in attacks:
+        if attack.targeted:
+            raise ValueError(f"robust_accuracy needs untargeted attacks, got {attack}.")
+    if isinstance(dataset, Iterator):
+        raise ValueError(
+            "The data set can be iterated only once; pass a tf.data.Dataset, a list of batches or "
+            "a pair of arrays."
+        )
+    standing = _clean_pass(model, dataset, batch_size, max_images, progress)
+    survivors, results = standing.copy(), []
+    for attack in attacks:
+        survived = _attack_pass(model, dataset, attack, standing, batch_size, progress)
+        results.append(AttackResult(attack, len(standing), int(survived.sum())))
+        survivors &= survived
+    return RobustnessReport(
+        images=len(standing),
+        clean_correct=int(standing.sum()),
+        attacks=tuple(results),
+        worst_case_correct=int(survivors.sum()),
+    )
+
+
+def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
+    """Single `(image, label)` pairs out of every accepted form of a data set."""
+    if isinstance(dataset, tuple) and len(dataset) == 2 and hasattr(dataset[0], "shape"):
+        dataset = [dataset]
+    for element in dataset:
+        is_dict = isinstance(element, dict)
+        image, label = (element["image"], element["label"]) if is_dict else element[:2]
+        image, label = checks.to_numpy(image), checks.to_numpy(label)
+        if image.ndim == 3:
+            yield image, label
+        else:
+            yield from zip(image, label, strict=True)
+
+
+def _clean_pass(
+    model: keras.Model, dataset: Any, batch_size: int, max_images: int | None, progress: bool
+) -> np.ndarray:
+    """For each image whether it is classified correctly; checks every image on the way."""
+    forward = backend.compiled(lambda model, x: model(x, training=False), model)
+    bar, correct = _progress_bar(None, progress), []
+    for images, labels, count in _batches(_examples(dataset), batch_size, max_images):
+        checks.check_static(model, images, labels)
+        checks.check_values(images, labels)
+        logits = checks.to_numpy(forward(ops.convert_to_tensor(images, dtype="float32")))
+        checks.check_logits(logits, labels)
+        correct.append((logits.argmax(-1) == labels)[:count])
+        bar.add(count, values=[("clean_accuracy", correct[-1].mean())])
+    if not correct:
+        raise ValueError("The data set is empty: at least one image is needed.")
+    return np.concatenate(correct)
+
+
+def _batches(
+    examples: Iterable[tuple[np.ndarray, Any]], batch_size: int, max_images: int | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Batches of one fixed size, the last one padded with its first image: `(.., real images)`."""
+    images, labels, seen = [], [], 0
+    for image, label in examples:
+        if max_images is not None and seen == max_images:
+            break
+        images.append(image)
+        labels.append(label)
+        seen += 1
+        if len(images) == batch_size:
+            yield np.stack(images), np.asarray(labels), batch_size
+            images, labels = [], []
+    if images:
+        count, missing = len(images), batch_size - len(images)
+        yield np.stack(images + images[:1] * missing), np.asarray(labels + labels[:1] * missing), count
+
+
+def _attack_pass(
+    model: keras.Model,
+    dataset: Any,
+    attack: Attack,
+    standing: np.ndarray,
+    batch_size: int,
+    progress: bool,
+) -> np.ndarray:
+    """For each image whether the attack leaves it standing."""
+    survived = standing.copy()
+    if attack.threat.eps == 0 or not standing.any():
+        return survived
+    total = int(standing.sum())
+    queue = (
+        (index, image, label)
+        for index, (correct, (image, label)) in enumerate(zip(standing, _examples(dataset)))  # noqa: B905
+        if correct
+    )
+    bar, done, broken = _progress_bar(total, progress), 0, 0
+    for index, survives in _Slots(model, attack, min(batch_size, total)).run(queue):
+        survived[index] = survives
+        done, broken = done + 1, broken + (not survives)
+        if done % 16 == 0 or done == total:
+            bar.update(done, values=[("standing", 1 - broken / done)])
+    return survived
+
+
+class _Slots:
+    """A batch of fixed size in which each place attacks an image of its own, at its own step.
+
+    A place whose image is broken, or through all steps and restarts, takes the next image: the
+    compiled step always runs on a full batch, and never on an image that is already decided.
+    """
+
+    def __init__(self, model: keras.Model, attack: Attack, size: int) -> None:
+        self.attack, self.size = attack, size
+        self.step: Callable[..., Any] = attack.compiled_step(model)
+        self.index = np.full(size, -1)
+        self.steps_taken = np.zeros(size, int)
+        self.restart = np.zeros(size, int)
+        self.fills = 0
+
+    def run(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> Iterator[tuple[int, bool]]:
+        """Yields `(index of the image, still standing)` as images are decided."""
+        self._first_fill(queue)
+        while np.any(self.index >= 0):
+            arguments = (self.x, self.images, self.labels)
+            step_size, radius = self.attack.resolved_step_size, self.attack.radius
+            outputs = self.step(*map(ops.convert_to_tensor, arguments), step_size, radius)
+            moved, _, logits, gradients = map(checks.to_numpy, outputs)
+            live = self.index >= 0
+            checks.check_gradients(gradients[live])
+            broken = live & (logits.argmax(-1) != self.labels)
+            self.steps_taken += 1
+            # The step tells the class of the iterate it started from, so the last iterate is
+            # judged by one step more than the attack takes.
+            through = live & ~broken & (self.steps_taken > self.attack.steps)
+            self.restart[through] += 1
+            finished = through & (self.restart >= self.attack.restarts)
+            self.x = np.array(moved)
+            self._check_budget(live)
+            for place in np.flatnonzero(broken | finished):
+                yield int(self.index[place]), bool(finished[place])
+            self._refill(queue, broken | finished, through & ~finished)
+
+    def _first_fill(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> None:
+        first = [next(queue) for _ in range(self.size)]
+        self.index[:] = [index for index, _, _ in first]
+        self.images = np.stack([image for _, image, _ in first])
+        self.labels = np.asarray([label for _, _, label in first])
+        self.x = self.images.copy()
+        self._start(np.ones(self.size, bool))
+
+    def _refill(
+        self, queue: Iterator[tuple[int, np.ndarray, Any]], empty: np.ndarray, again: np.ndarray
+    ) -> None:
+        for place in np.flatnonzero(empty):
+            self.restart[place] = 0
+            self.index[place], image, label = next(queue, (-1, None, None))
+            if image is not None:
+                self.images[place], self.labels[place] = image, label
+        self._start(empty | again)
+
+    def _start(self, places: np.ndarray) -> None:
+        if not places.any():
+            return
+        seed = backend.StepSeed(self.attack.seed, self.fills)
+        start = self.attack.start(ops.convert_to_tensor(self.images), seed)
+        self.x[places] = checks.to_numpy(start)[places]
+        self.steps_taken[places] = 0
+        self.fills += 1
+
+    def _check_budget(self, live: np.ndarray) -> None:
+        sizes = geometry.lengths(self.attack.threat.norm, self.x - self.images)
+        checks.check_budget(checks.to_numpy(sizes)[live], self.attack.radius)
+
+
+def _progress_bar(total: int | None, progress: bool) -> Any:
+    return keras.utils.Progbar(
+        total, verbose=int(progress), unit_name="image", stateful_metrics=["standing"]
+    )

@@ -1,0 +1,12 @@
+"""Named image data sets, all read the same way: pixels in [0, 1], labels, ids, boxes, masks.
+
+`load` gives a `tf.data.Dataset` of dicts, `batches` an endless training stream that can be resumed
+at any epoch, `info` what there is to know without reading an image. Importing this package does not
+import TensorFlow, and `batches` of `arrays` and `shapes` works where TensorFlow is not installed.
+"""
+
+# info.py is imported before the function of the same name is bound, so that the function wins.
+from pag_tf.data.info import DatasetInfo, info, names
+from pag_tf.data.loading import batches, load
+
+__all__ = ["DatasetInfo", "batches", "info", "load", "names"]

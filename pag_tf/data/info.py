@@ -1,0 +1,79 @@
+"""What is known about each data set without reading its images, and the list of data sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pag_tf.data.sources import Source
+    from pag_tf.data.splits import Slice
+
+# Imported on use: one data set must not pay for the dependencies of another.
+_MODULES = {
+    "arrays": "pag_tf.data.arrays",
+    "cifar10": "pag_tf.data.cifar10",
+    "shapes": "pag_tf.data.shapes",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """One data set, described.
+
+    `image_shape` is (height, width, channels); `splits` maps a split to its number of images;
+    `class_attributes` is float32 [classes, attributes], or None where the set has no attributes.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    splits: Mapping[str, int]
+    licence: str
+    citation: str
+    has_boxes: bool = False
+    has_masks: bool = False
+    attribute_names: tuple[str, ...] = ()
+    class_attributes: np.ndarray | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are: labels lie in [0, num_classes)."""
+        return len(self.class_names)
+
+
+class DatasetModule(Protocol):
+    """What each data set's module provides."""
+
+    def describe(self, data_dir: str | Path | None) -> DatasetInfo:
+        """Describe the data set."""
+
+    def open_split(self, part: Slice, data_dir: str | Path | None) -> Source:
+        """Open one slice of one split for reading."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of the data sets that `load`, `batches` and `info` know."""
+    return tuple(sorted(_MODULES))
+
+
+def dataset_module(name: str) -> DatasetModule:
+    """The module behind a data set's name; ValueError lists the known names."""
+    if name not in _MODULES:
+        raise ValueError(f"unknown data set {name!r}: known are {', '.join(names())}")
+    module: DatasetModule = importlib.import_module(_MODULES[name])  # type: ignore[assignment]
+    return module
+
+
+def info(name: str, data_dir: str | Path | None = None) -> DatasetInfo:
+    """Describe a data set: classes, image shape, split sizes, boxes, masks, attributes.
+
+    `data_dir` is needed by `arrays` only. Never imports TensorFlow. Raises ValueError for an
+    unknown data set.
+    """
+    return dataset_module(name).describe(data_dir)

@@ -1,0 +1,130 @@
+"""Drawing one object of `shapes` on its background."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+
+from pag_tf.data.shapes_background import background
+from pag_tf.data.shapes_textures import SIZE, clouds, dots, plane, stripes
+
+# Ranges in degrees of hue; the gaps between them keep every colour's name beyond doubt.
+_HUES = {"red": (-9, 7), "yellow": (47, 58), "green": (100, 145), "blue": (208, 238)}
+# The larger side of the box around an object, in pixels: 27 % to 75 % of the image's side.
+_EXTENT = (17.0, 48.0)
+# The outline is filled on a grid this much finer, then averaged: smooth edges, exact coverage.
+_OVERSAMPLING = 4
+
+
+def draw(
+    rng: np.random.Generator, shape: str, texture: str, colour: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one object: image uint8 [64, 64, 3] RGB, and bool [64, 64], true on the object.
+
+    The mask holds the pixels that the object covers to at least one half. The object lies inside
+    the image as a whole.
+    """
+    canvas = background(rng)
+    extent = rng.uniform(*_EXTENT)
+    cover = _cover(_placed(rng, _outline(shape, rng), extent))
+    canvas *= 1 - _shadow(rng, cover, extent)
+    canvas += (_surface(rng, texture, colour, extent) - canvas) * cover
+    canvas *= _lighting(rng)
+    canvas += _grain(rng)
+    pixels = np.round(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(1, 2, 0)), cover >= 0.5
+
+
+def _outline(shape: str, rng: np.random.Generator) -> np.ndarray:
+    """Corners [n, 2] of a shape around the origin, in no particular size."""
+    if shape == "disc":
+        return _ring(48, np.ones(48))
+    if shape == "square":
+        return _ring(4, np.ones(4))
+    if shape == "triangle":
+        return _ring(3, np.ones(3))
+    if shape == "star":
+        return _ring(10, np.tile([1.0, rng.uniform(0.40, 0.48)], 5))
+    arm = rng.uniform(0.30, 0.38)
+    x, y = np.array([[arm, arm], [arm, 1.0], [-arm, 1.0]]).T
+    return np.concatenate([np.stack(xy, 1) for xy in ((x, y), (-y, x), (-x, -y), (y, -x))])
+
+
+def _ring(corners: int, radii: np.ndarray) -> np.ndarray:
+    angles = np.arange(corners) * (2 * np.pi / corners)
+    return radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+def _placed(rng: np.random.Generator, outline: np.ndarray, extent: float) -> np.ndarray:
+    """Stretch a little, turn, scale to `extent` and move the corners to a random place inside."""
+    angle = rng.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = (outline * [1.0, rng.uniform(0.88, 1.0)]) @ turn.T
+    low, high = corners.min(0), corners.max(0)
+    scale = extent / (high - low).max()
+    margin = 1.0
+    room = SIZE - 2 * margin - (high - low) * scale
+    return (corners - low) * scale + margin + rng.random(2) * room
+
+
+def _cover(corners: np.ndarray) -> np.ndarray:
+    """How much of each pixel lies inside the outline, float32 [64, 64] in [0, 1]."""
+    import cv2
+
+    fine = np.zeros((SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING), np.uint8)
+    # cv2 counts coordinates from the centre of the first pixel, in 1/16 of a pixel.
+    points = np.round((corners * _OVERSAMPLING - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(fine, [points], 255, shift=4)
+    small = cv2.resize(fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / np.float32(255)
+
+
+def _surface(rng: np.random.Generator, texture: str, colour: str, extent: float) -> np.ndarray:
+    """The object's colour with its texture and a soft shading, float32 [3, 64, 64]."""
+    hue = rng.uniform(*_HUES[colour]) / 360 % 1
+    rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.8, 1), rng.uniform(0.75, 1))
+    base = np.array(rgb, np.float32)[:, None, None]
+    shading = 1 + plane(rng.uniform(0, 2 * np.pi)) / np.float32(extent) * np.float32(
+        rng.uniform(0.0, 0.25))
+    surface = base * shading
+    if texture == "plain":
+        return surface
+    # No fewer than three stripes or rows across, and none so fine that 64 pixels cannot show them.
+    period = max(rng.uniform(0.15, 0.28) * extent, 5.0)
+    angle, phase = rng.uniform(0, np.pi), (rng.random(), rng.random())
+    pattern = (stripes(angle, period, phase[0], width=0.45) if texture == "striped"
+               else dots(angle, period, phase))
+    return surface + (_second_tone(rng, base) - surface) * pattern
+
+
+def _second_tone(rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
+    """The tone of stripes and dots: nearly white or nearly black, whichever shows on `base`."""
+    luminance = float(np.dot([0.30, 0.59, 0.11], base[:, 0, 0]))
+    if luminance < 0.6 and rng.random() < 0.6:
+        return base * np.float32(0.15) + np.float32(0.82)
+    return base * np.float32(0.18)
+
+
+def _shadow(rng: np.random.Generator, cover: np.ndarray, extent: float) -> np.ndarray:
+    """The soft shadow an object throws on what lies behind it, float32 [64, 64] in [0, 1)."""
+    import cv2
+
+    reach = rng.uniform(0.02, 0.10) * extent
+    angle = rng.uniform(0, 2 * np.pi)
+    move = np.array([[1, 0, reach * np.cos(angle)], [0, 1, reach * np.sin(angle)]], np.float32)
+    moved = cv2.warpAffine(cover, move, (SIZE, SIZE))
+    return cv2.GaussianBlur(moved, (7, 7), rng.uniform(1.0, 2.0)) * np.float32(
+        rng.uniform(0.25, 0.65))
+
+
+def _lighting(rng: np.random.Generator) -> np.ndarray:
+    """Brightness over the scene, a slope and soft patches, float32 [64, 64] around 1."""
+    slope = plane(rng.uniform(0, 2 * np.pi)) / SIZE * np.float32(rng.uniform(0, 0.35))
+    return np.float32(rng.uniform(0.85, 1.05)) + slope + clouds(rng, 3, 1)[0] * np.float32(0.05)
+
+
+def _grain(rng: np.random.Generator) -> np.ndarray:
+    """Sensor noise of at most 4 %, float32 [3, 64, 64]."""
+    amplitude = np.float32(rng.uniform(0.01, 0.04))
+    return (rng.random((3, SIZE, SIZE), np.float32) - np.float32(0.5)) * (2 * amplitude)

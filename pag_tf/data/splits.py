@@ -1,0 +1,53 @@
+"""Split names and their slices: "train", "train[:49000]", "test[100:200]"."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+_SPLIT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """Images [start, stop) of the split `name`, in its natural order; never empty."""
+
+    name: str
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """How many images the slice holds."""
+        return self.stop - self.start
+
+
+def resolve(split: str, sizes: Mapping[str, int], *, dataset: str) -> Slice:
+    """Parse `split` against the split sizes of a data set.
+
+    Slices take absolute indices, as Python slices do; unlike those they must lie inside the split.
+    Raises ValueError for a malformed split, an unknown split name and a slice that is empty or
+    reaches past the end.
+    """
+    match = _SPLIT.fullmatch(split) if isinstance(split, str) else None
+    if match is None:
+        raise ValueError(
+            f"cannot read split {split!r}: expected a split name, or a slice of one with absolute "
+            "indices such as 'train[:49000]' or 'test[100:200]' (no percentages, signs or steps)"
+        )
+    name = match["name"]
+    if name not in sizes:
+        raise ValueError(f"{dataset} has no split {name!r}: its splits are {', '.join(sizes)}")
+    start, stop = int(match["start"] or 0), int(match["stop"] or sizes[name])
+    if stop > sizes[name]:
+        raise ValueError(
+            f"split {split!r} of {dataset} ends at {stop}, but {name!r} has {sizes[name]} images: "
+            f"use an end of at most {sizes[name]}, or leave it out"
+        )
+    if start >= stop:
+        raise ValueError(
+            f"split {split!r} of {dataset} is empty: {name!r} has {sizes[name]} images, and the "
+            f"start ({start}) must lie before the end ({stop})"
+        )
+    return Slice(name, start, stop)

@@ -1,0 +1,245 @@
+"""Adversarial training as a Keras model: perturb the batch, then take Keras' own training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from pag_tf import backend
+from pag_tf.attacks import PGD, Attack, checks
+
+BATCH_NORM_MODES = ("inference", "training")
+
+# Streams of random numbers that must not coincide, although seed and step are the same.
+_AUGMENTATION, _ATTACK, _EVALUATION = 0, 1, 2
+
+
+class AdversarialModel(keras.Model):
+    """Trains a classifier on adversarial images (Madry et al. 2017, arXiv 1706.06083).
+
+    ```
+    trainer = AdversarialModel(model, PGD("linf:2/255", steps=7))
+    trainer.compile("sgd")
+    trainer.fit(train, epochs=20)
+    ```
+
+    Each training step augments the images, perturbs them by the attack, and hands them to
+    `keras.Model.train_step`. An attack of eps 0 is natural training through the same code. The
+    trained weights are those of `model` itself.
+
+    Args:
+        model: Keras classifier: float32 pixels `[B, H, W, C]` in [0, 1] in, logits out.
+        attack: What perturbs the training batch; its seed is not used here.
+        eval_attack: What `evaluate` measures `adversarial_accuracy` with. Default: 10 steps of PGD
+            in the threat model of `attack`; nothing for eps 0.
+        eps_warmup_steps: Epsilon grows linearly from 0 over so many steps.
+        clean_fraction: Share of each batch, in [0, 1), that stays unperturbed.
+        attack_batch_norm: Batch-norm mode of the model during the attack, `"inference"` or
+            `"training"` (batch statistics; the moving ones are left alone in either case).
+        ema_momentum: Momentum of the moving average of the weights that `fit` ends with, or None.
+        augment: `(images, seed) -> images`, such as `pag_tf.data.Augmentation`, or None.
+        seed: Of augmentation and attack. The random numbers of a step depend on the seed and the
+            optimizer's step only, so that a resumed run continues with the same ones.
+
+    Raises:
+        ValueError: Options out of range, or a model that ends in softmax or sigmoid.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        attack: Attack,
+        *,
+        eval_attack: Attack | None = None,
+        eps_warmup_steps: int = 0,
+        clean_fraction: float = 0.0,
+        attack_batch_norm: str = "inference",
+        ema_momentum: float | None = None,
+        augment: Callable[[Any, Any], Any] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        checks.check_model(model)
+        _check_options(attack, eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
+        self.classifier = model
+        self.attack = attack
+        if eval_attack is None and attack.threat.eps > 0:
+            eval_attack = PGD(attack.threat, steps=10)
+        self.eval_attack = eval_attack
+        self.eps_warmup_steps = eps_warmup_steps
+        self.clean_fraction = clean_fraction
+        self.attack_batch_norm = attack_batch_norm
+        self.ema_momentum = ema_momentum
+        self.augment = augment
+        self.seed = seed
+        self.adversarial_accuracy = keras.metrics.SparseCategoricalAccuracy(
+            name="adversarial_accuracy"
+        )
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """The classifier's logits."""
+        return self.classifier(images, training=training)
+
+    def compile(
+        self,
+        optimizer: Any = "sgd",
+        loss: Any = None,
+        *,
+        metrics: Any = None,
+        jit_compile: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`; by default cross-entropy of logits, accuracy, and XLA.
+
+        On CPU Keras' own default for `jit_compile`, `"auto"`, means no XLA.
+        """
+        optimizer = keras.optimizers.get(optimizer)
+        if self.ema_momentum is not None:
+            optimizer.use_ema, optimizer.ema_momentum = True, self.ema_momentum
+        super().compile(
+            optimizer,
+            loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=metrics or [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def fit(self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; takes the data sets of `pag_tf.data` as well.
+
+        Args:
+            x: Whatever Keras takes, or a `tf.data.Dataset` of dicts with `image` and `label`; an
+                unbatched one is shuffled (buffer of 10,000) and batched.
+            y: Labels, where `x` is an array of images.
+            batch_size: For arrays and unbatched data sets.
+            **kwargs: See `keras.Model.fit`.
+        """
+        x, batch = _as_pairs(x, batch_size, shuffle_seed=self.seed)
+        validation = kwargs.get("validation_data")
+        if validation is not None and not isinstance(validation, tuple):
+            kwargs["validation_data"], _ = _as_pairs(validation, batch_size)
+        return super().fit(x, y, batch_size=batch, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`: loss and accuracy clean, and `adversarial_accuracy`."""
+        x, batch = _as_pairs(x, batch_size)
+        return super().evaluate(x, y, batch_size=batch, **kwargs)
+
+    def train_step(self, *arguments: Any) -> Any:
+        """Perturbs the batch and takes Keras' training step (JAX hands its state in first)."""
+        *state, data = arguments
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        checks.check_static(self.classifier, x, y)
+        step = self._iterations(state)
+        # Nothing that happens in this scope changes a variable: the attack leaves the batch-norm
+        # statistics alone, whatever mode it runs the model in.
+        with self._scope(state):
+            if self.augment is not None:
+                x = self.augment(x, self._random(_AUGMENTATION, step))
+            x = ops.stop_gradient(self._perturb(x, y, step))
+        outputs = super().train_step(*state, (x, y, sample_weight))
+        logs = outputs[0] if state else outputs
+        logs.pop(self.adversarial_accuracy.name, None)
+        return outputs
+
+    def test_step(self, *arguments: Any) -> Any:
+        """Keras' test step on clean images, then accuracy on images perturbed by `eval_attack`."""
+        *state, data = arguments
+        outputs = super().test_step(*state, data)
+        if self.eval_attack is None or self.eval_attack.threat.eps == 0:
+            (outputs[0] if state else outputs).pop(self.adversarial_accuracy.name, None)
+            return outputs
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        checks.check_static(self.classifier, x, y)
+        with self._scope(state):
+            seed = self._random(_EVALUATION, 0)
+            x = self.eval_attack.perturb(self.classifier, x, y, seed=seed)
+            logits = self.classifier(x, training=False)
+        if not state:
+            self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
+            return self.get_metrics_result()
+        return self._jax_metric_update(outputs[1], y, logits, sample_weight)
+
+    def _perturb(self, x: Any, y: Any, step: Any) -> Any:
+        if self.attack.threat.eps == 0:
+            return x
+        clean = int(self.clean_fraction * x.shape[0]) if self.clean_fraction else 0
+        perturbed = self.attack.perturb(
+            self.classifier,
+            x[clean:],
+            y[clean:],
+            seed=self._random(_ATTACK, step),
+            scale=self._warmup(step),
+            training=self.attack_batch_norm == "training",
+        )
+        return ops.concatenate([x[:clean], perturbed]) if clean else perturbed
+
+    def _warmup(self, step: Any) -> Any:
+        if self.eps_warmup_steps == 0:
+            return 1.0
+        return ops.minimum(1.0, (ops.cast(step, "float32") + 1.0) / self.eps_warmup_steps)
+
+    def _random(self, stream: int, step: Any) -> backend.StepSeed:
+        return backend.StepSeed(3 * self.seed + stream, step)
+
+    def _iterations(self, state: list[Any]) -> Any:
+        if not state:
+            return self.optimizer.iterations
+        optimizer_values = state[0][2]
+        return optimizer_values[self.optimizer.variables.index(self.optimizer.iterations)]
+
+    def _scope(self, state: list[Any]) -> Any:
+        if not state:
+            return backend.stateless_scope([], [])
+        variables = [*self.trainable_variables, *self.non_trainable_variables]
+        return backend.stateless_scope(variables, [*state[0][0], *state[0][1]])
+
+    def _jax_metric_update(self, state: Any, y: Any, logits: Any, sample_weight: Any) -> Any:
+        trainable, non_trainable, metrics = state
+        with backend.stateless_scope(self.metrics_variables, metrics) as scope:
+            self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
+            logs = self.get_metrics_result()
+        metrics = [scope.get_current_value(v) for v in self.metrics_variables]
+        return logs, (trainable, non_trainable, metrics)
+
+
+def _as_pairs(x: Any, batch_size: int, shuffle_seed: int | None = None) -> tuple[Any, int | None]:
+    """A data set of dicts as batches of `(image, label)`; anything else as it is."""
+    spec = getattr(x, "element_spec", None)
+    if spec is None:
+        return x, batch_size if hasattr(x, "shape") else None
+    if isinstance(spec, dict):
+        image = spec["image"]
+        x = x.map(lambda example: (example["image"], example["label"]))
+    else:
+        image = spec[0]
+    if len(image.shape) == 3:
+        if shuffle_seed is not None:
+            x = x.shuffle(10_000, seed=shuffle_seed)
+        x = x.batch(batch_size, drop_remainder=shuffle_seed is not None).prefetch(2)
+    return x, None
+
+
+def _check_options(
+    attack: Attack, warmup: int, clean_fraction: float, mode: str, ema_momentum: float | None
+) -> None:
+    if not isinstance(attack, Attack):
+        raise ValueError(
+            f"attack must be one of pag_tf.attacks, such as PGD('linf:2/255'), got {attack!r}."
+        )
+    if attack.targeted:
+        raise ValueError("Training needs an untargeted attack, got targeted=True.")
+    if warmup < 0:
+        raise ValueError(f"eps_warmup_steps must be a number of steps >= 0, got {warmup!r}.")
+    if not 0 <= clean_fraction < 1:
+        raise ValueError(f"clean_fraction must be in [0, 1), got {clean_fraction!r}.")
+    if mode not in BATCH_NORM_MODES:
+        raise ValueError(
+            f"attack_batch_norm must be one of {', '.join(BATCH_NORM_MODES)}, got {mode!r}."
+        )
+    if ema_momentum is not None and not 0 < ema_momentum < 1:
+        raise ValueError(f"ema_momentum must be in (0, 1), got {ema_momentum!r}.")

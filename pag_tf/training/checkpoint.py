@@ -1,0 +1,85 @@
+"""The state of a run between two epochs: one file, replaced in one go."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+_STATE = "state"
+
+
+@dataclasses.dataclass
+class RunState:
+    """What a run knows besides its variables.
+
+    Attributes:
+        epoch: Number of finished epochs.
+        history: Logged numbers of each finished epoch.
+        check: State of the robustness check (see `RobustnessCheck.state`).
+    """
+
+    epoch: int = 0
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    check: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def save(path: Path, trainer: keras.Model, state: RunState) -> None:
+    """Writes all variables of model and optimizer, and the state, to `path`.
+
+    The file is complete under a temporary name before it takes the place of the former one, so
+    that a full disk or a killed process leaves the former one valid.
+
+    Raises:
+        OSError: The file could not be written; the former one is untouched.
+    """
+    arrays = {f"{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(_variables(trainer))}
+    document = json.dumps(dataclasses.asdict(state)).encode()
+    arrays[_STATE] = np.frombuffer(document, np.uint8)
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def restore(path: Path, trainer: keras.Model) -> RunState:
+    """Sets all variables of a built trainer and its built optimizer from `path`.
+
+    Raises:
+        ValueError: The file is damaged or belongs to another model.
+    """
+    variables = _variables(trainer)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        state = RunState(**json.loads(arrays.pop(_STATE).tobytes()))
+    except Exception as error:
+        raise ValueError(
+            f"The checkpoint {path} cannot be read ({error}). Delete it to start again."
+        ) from error
+    shapes = [tuple(arrays[name].shape) for name in sorted(arrays)]
+    if shapes != [tuple(v.shape) for v in variables]:
+        raise ValueError(
+            f"The checkpoint {path} belongs to another model or optimizer: it holds "
+            f"{len(shapes)} variables of other shapes than the {len(variables)} expected."
+        )
+    for variable, name in zip(variables, sorted(arrays), strict=True):
+        variable.assign(arrays[name])
+    return state
+
+
+def _variables(trainer: keras.Model) -> list[Any]:
+    return [*trainer.variables, *trainer.optimizer.variables]

@@ -1,0 +1,125 @@
+"""Everything that decides what a training run does, in one record of plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pag_tf.models
+from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
+from pag_tf.threat_model import ThreatModel
+
+ATTACKS = ("nfgsm", "fgsm", "rs_fgsm", "pgd")
+ON_OVERFITTING = ("stop", "fall_back", "warn")
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A training run. Each field's meaning and unit stands in its `help` metadata.
+
+    Raises:
+        ValueError: A value out of range, or an unknown name (the message lists the known).
+    """
+
+    output: str = _option("", "Folder of the run: checkpoint, logs and the exported zoo entry.")
+    dataset: str = _option("cifar10", "Name of the data set, see pag_tf.data.names().")
+    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    train_split: str = _option("train", "Images to train on, such as 'train[:49000]'.")
+    validation_split: str = _option(
+        "validation", "Held-out images of the check after each epoch; empty for no check."
+    )
+    threat_model: str = _option(
+        "linf:2/255", "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' trains naturally."
+    )
+    attack: str = _option("nfgsm", f"What perturbs the training images: {', '.join(ATTACKS)}.")
+    attack_steps: int = _option(7, "Steps of PGD.")
+    attack_step_size: float = _option(0.0, "Step size of PGD, in pixels in [0, 1]; 0: its default.")
+    eps_warmup_epochs: float = _option(0.0, "Epochs over which epsilon grows linearly from 0.")
+    clean_fraction: float = _option(0.0, "Share of each batch left unperturbed, in [0, 1).")
+    attack_batch_norm: str = _option(
+        "inference", "Batch-norm mode of the model during the attack: inference or training."
+    )
+    arch: str = _option("resnet", "Architecture, see pag_tf.models.architectures().")
+    arch_options: str = _option("{}", "Options of the architecture, a JSON object.")
+    epochs: int = _option(16, "Passes over the training images.")
+    batch_size: int = _option(128, "Images in one training step.")
+    learning_rate: float = _option(0.2, "Peak learning rate of SGD with Nesterov momentum.")
+    learning_rate_warmup: float = _option(
+        0.2, "Share of the steps, in [0, 1], in which the rate rises linearly; then a cosine to 0."
+    )
+    momentum: float = _option(0.9, "Momentum of SGD.")
+    weight_decay: float = _option(
+        5e-3, "Decoupled weight decay (times the learning rate) of kernels, not of biases or norms."
+    )
+    ema_momentum: float = _option(
+        0.0, "Momentum of the moving average of the weights that is exported; 0: the last weights."
+    )
+    augment_shift: int = _option(4, "Largest random shift of a training image, in pixels.")
+    augment_flip: bool = _option(True, "Flip training images left to right at random.")
+    seed: int = _option(0, "Of initial weights, order, augmentation and attack.")
+    jit_compile: bool = _option(True, "Compile the training step with XLA.")
+    check_images: int = _option(500, "Held-out images of the check after each epoch.")
+    check_steps: int = _option(10, "PGD steps of that check.")
+    on_overfitting: str = _option(
+        "stop",
+        "When one-step training overfits catastrophically: stop, fall_back (to PGD) or warn.",
+    )
+    tensorboard: bool = _option(False, "Write TensorBoard logs, with input gradients as images.")
+
+    def __post_init__(self) -> None:
+        ThreatModel.parse(self.threat_model)
+        pag_tf.models.validate(self.arch, self.options)
+        _check_known("attack", self.attack, ATTACKS)
+        _check_known("on_overfitting", self.on_overfitting, ON_OVERFITTING)
+        for name in ("epochs", "batch_size", "attack_steps", "check_images", "check_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
+        for name in ("eps_warmup_epochs", "attack_step_size", "weight_decay", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}.")
+        for name in ("learning_rate_warmup", "momentum", "ema_momentum"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)!r}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}.")
+
+    @property
+    def threat(self) -> ThreatModel:
+        """The parsed threat model."""
+        return ThreatModel.parse(self.threat_model)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The parsed options of the architecture."""
+        try:
+            options = json.loads(self.arch_options)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"arch_options must be a JSON object such as {{\"widths\": [64, 128]}}, "
+                f"got {self.arch_options!r} ({error})."
+            ) from None
+        if not isinstance(options, dict):
+            raise ValueError(f"arch_options must be a JSON object, got {self.arch_options!r}.")
+        return options
+
+    def build_attack(self) -> Attack:
+        """The attack that perturbs the training images."""
+        if self.attack == "pgd":
+            return PGD(self.threat, self.attack_steps, step_size=self.attack_step_size or None)
+        if self.attack == "nfgsm":
+            return NFGSM(self.threat, project=False)
+        return FGSM(self.threat, random_start=self.attack == "rs_fgsm")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, one a field."""
+        return dataclasses.asdict(self)
+
+
+def _check_known(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")

@@ -1,0 +1,249 @@
+"""One training run: from a configuration to an exported zoo folder, resumable at every epoch."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import pag_tf.data
+import pag_tf.models
+import pag_tf.zoo
+from pag_tf.data.augmentation import Augmentation
+from pag_tf.training import checkpoint
+from pag_tf.training.adversarial_model import AdversarialModel
+from pag_tf.training.callbacks import Checkpoint, GradientImages, RobustnessCheck, StopOnNaN
+from pag_tf.training.config import TrainConfig
+
+# Fields that say where files lie and what is shown, not what is computed.
+_PLACES = ("output", "data_dir", "tensorboard")
+
+
+def train(
+    config: TrainConfig, *, resume: bool = False, overwrite: bool = False, flags_text: str = ""
+) -> Path:
+    """Trains a model and exports it.
+
+    The run's folder holds `config.json`, `checkpoint.npz` (after each epoch), `log.csv` and, at the
+    end, `entry/` in the format of the zoo. Random numbers depend on the seed and the step only: on
+    the TensorFlow backend a run that was killed and resumed ends with bit-identical weights.
+
+    Args:
+        config: The run.
+        resume: Go on with the run in `config.output`; start it if there is none.
+        overwrite: Delete the run in `config.output` and start again.
+        flags_text: The flag file that repeats the run, kept in the entry.
+
+    Returns:
+        The exported zoo folder.
+
+    Raises:
+        ValueError: Bad configuration; no output; a folder that holds another run; data that is not
+            there.
+        FloatingPointError: Training diverged; the last good epoch is in the checkpoint.
+        OSError: A file cannot be written; the former checkpoint stays valid.
+    """
+    folder = _claim_folder(config, resume, overwrite)
+    keras.utils.set_random_seed(config.seed)
+    data_dir = config.data_dir or None
+    info = pag_tf.data.info(config.dataset, data_dir)
+    classifier = pag_tf.models.build(
+        config.arch, len(info.class_names), info.image_shape, **config.options
+    )
+    _, steps = _batches(config, 0)
+    trainer = build_trainer(classifier, config, steps)
+    check = _robustness_check(config)
+    state = checkpoint.RunState()
+    path = folder / "checkpoint.npz"
+    if path.exists():
+        state = checkpoint.restore(path, trainer)
+        if check is not None and state.check:
+            check.restore(state.check, trainer)
+    if state.epoch < config.epochs and not _stopped_early(config, state):
+        _fit(trainer, config, state, check, folder)
+    elif config.ema_momentum:
+        trainer.optimizer.finalize_variable_values(trainer.trainable_weights)
+    return _export(classifier, config, info, folder, flags_text)
+
+
+def build_trainer(
+    classifier: keras.Model, config: TrainConfig, steps_per_epoch: int
+) -> AdversarialModel:
+    """The compiled trainer of a run, with model and optimizer built."""
+    trainer = AdversarialModel(
+        classifier,
+        config.build_attack(),
+        eps_warmup_steps=round(config.eps_warmup_epochs * steps_per_epoch),
+        clean_fraction=config.clean_fraction,
+        attack_batch_norm=config.attack_batch_norm,
+        ema_momentum=config.ema_momentum or None,
+        augment=Augmentation(shift=config.augment_shift, flip=config.augment_flip),
+        seed=config.seed,
+    )
+    total = config.epochs * steps_per_epoch
+    warmup = round(config.learning_rate_warmup * total)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / max(warmup, 1) if warmup else config.learning_rate,
+        decay_steps=max(total - warmup, 1),
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.SGD(
+        schedule,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        weight_decay=config.weight_decay or None,
+    )
+    if config.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    trainer.compile(optimizer, jit_compile=config.jit_compile)
+    trainer(np.zeros((1, *classifier.input_shape[1:]), "float32"), training=False)
+    trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
+
+
+def _fit(
+    trainer: AdversarialModel,
+    config: TrainConfig,
+    state: checkpoint.RunState,
+    check: RobustnessCheck | None,
+    folder: Path,
+) -> None:
+    batches, steps = _batches(config, state.epoch)
+    callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if check is not None:
+        callbacks.append(check)
+    callbacks.append(Checkpoint(folder / "checkpoint.npz", state, check))
+    if config.tensorboard:
+        callbacks += _tensorboard(folder / "tensorboard", check)
+    trainer.fit(
+        batches if hasattr(batches, "element_spec") else _generator(batches),
+        steps_per_epoch=steps,
+        initial_epoch=state.epoch,
+        epochs=config.epochs,
+        callbacks=callbacks,
+    )
+
+
+def _batches(config: TrainConfig, first_epoch: int) -> tuple[Any, int]:
+    return pag_tf.data.batches(
+        config.dataset,
+        config.train_split,
+        config.data_dir or None,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_epoch=first_epoch,
+    )
+
+
+def _generator(batches: Any) -> Iterator[Any]:
+    # Keras recognises Python generators, not iterables in general.
+    yield from batches
+
+
+def _robustness_check(config: TrainConfig) -> RobustnessCheck | None:
+    if not config.validation_split:
+        return None
+    split = pag_tf.data.batches(
+        config.dataset,
+        config.validation_split,
+        config.data_dir or None,
+        batch_size=min(config.check_images, 50),
+        seed=0,
+    )[0]
+    taken = list(itertools.islice(split, -(-config.check_images // 50)))
+    images = np.concatenate([np.asarray(image) for image, _ in taken])[: config.check_images]
+    labels = np.concatenate([np.asarray(label) for _, label in taken])[: config.check_images]
+    return RobustnessCheck(
+        images,
+        labels,
+        steps=config.check_steps,
+        on_overfitting=config.on_overfitting,
+        fall_back_steps=config.attack_steps,
+    )
+
+
+def _stopped_early(config: TrainConfig, state: checkpoint.RunState) -> bool:
+    return config.on_overfitting == "stop" and bool(state.check.get("overfitted"))
+
+
+def _tensorboard(
+    folder: Path, check: RobustnessCheck | None
+) -> list[keras.callbacks.Callback]:
+    try:
+        import tensorboard  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "tensorboard=True needs the package tensorboard: pip install 'pag_tf[tensorboard]'."
+        ) from None
+    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TensorBoard(str(folder))]
+    if check is not None:
+        callbacks.append(GradientImages(folder / "gradients", check.images[:8], check.labels[:8]))
+    return callbacks
+
+
+def _claim_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
+    """Makes the run's folder, or refuses one that holds another run."""
+    if not config.output:
+        raise ValueError("output is empty: name a folder for the run (--output=runs/my-run).")
+    if resume and overwrite:
+        raise ValueError("resume and overwrite exclude each other: choose one.")
+    folder = Path(config.output)
+    document = folder / "config.json"
+    if document.exists() and overwrite:
+        shutil.rmtree(folder)
+    elif document.exists() and resume:
+        _check_same_run(config, document)
+    elif folder.exists() and any(folder.iterdir()):
+        remedy = "--resume goes on with it, --overwrite deletes it" if document.exists() else (
+            "choose an empty or new folder"
+        )
+        raise ValueError(f"The output folder {folder} is not empty: {remedy}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = document.with_name("config.json.partial")
+    temporary.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+    os.replace(temporary, document)
+    return folder
+
+
+def _check_same_run(config: TrainConfig, document: Path) -> None:
+    before, now = json.loads(document.read_text()), config.to_dict()
+    changed = [n for n in now if n not in _PLACES and before.get(n) != now[n]]
+    if changed:
+        listed = ", ".join(f"{n}: {before.get(n)!r} then, {now[n]!r} now" for n in changed)
+        raise ValueError(
+            f"{document.parent} holds a run with other settings ({listed}). Use the same settings "
+            "to resume it, another output folder, or --overwrite."
+        )
+
+
+def _export(
+    classifier: keras.Model, config: TrainConfig, info: Any, folder: Path, flags_text: str
+) -> Path:
+    training = {n: v for n, v in config.to_dict().items() if n not in _PLACES}
+    entry = folder / "entry"
+    pag_tf.zoo.write_entry(
+        entry,
+        classifier,
+        entry_id=pag_tf.zoo.entry_id(config.dataset, config.arch, config.threat),
+        dataset=config.dataset,
+        class_names=info.class_names,
+        architecture={
+            "name": config.arch,
+            "num_classes": len(info.class_names),
+            "image_shape": list(info.image_shape),
+            "options": config.options,
+        },
+        threat=config.threat,
+        training=training,
+        flags_text=flags_text,
+        overwrite=True,
+    )
+    return entry

@@ -1,0 +1,258 @@
+"""The folder of one model: reading, writing, and adding measurements.
+
+A folder is a plain Keras repository (`config.json`, `metadata.json`, `model.weights.h5`, written by
+Keras) with `pag.json` (the record), `README.md` (the model card) and `train.flags` (the recipe).
+`config.json` is there for people without pag_tf: nothing here reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo import card, fields, keras_files, metric, weights
+from pag_tf.zoo.metric import Metric
+from pag_tf.zoo.record import WEIGHTS_FILE, Architecture, Entry
+
+if TYPE_CHECKING:
+    import keras
+
+RECORD_FILE, CARD_FILE, FLAGS_FILE = "pag.json", "README.md", "train.flags"
+FILES = (RECORD_FILE, WEIGHTS_FILE, *keras_files.CONFIG_FILES, CARD_FILE, FLAGS_FILE)
+NEEDED_TO_LOAD = (RECORD_FILE, WEIGHTS_FILE)
+
+_MOST_RECORD_BYTES = 1 << 24
+
+
+def read_entry(
+    folder: str | os.PathLike[str], *, files: Sequence[str] = FILES, source: str = "folder"
+) -> Entry:
+    """Reads and checks the record of a folder; the weights are not read.
+
+    Args:
+        folder: The folder.
+        files: Names of the files that have to be there.
+        source: Goes into `Entry.source`.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: Not a folder, a file missing, or something wrong in `pag.json`; the message
+            names the file and the field.
+        OSError: `pag.json` cannot be read.
+    """
+    folder = Path(folder)
+    _check_files(folder, files)
+    path = folder / RECORD_FILE
+    try:
+        return Entry.from_json(_read_json(path), folder=folder, source=source)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def write_entry(
+    folder: str | os.PathLike[str],
+    model: keras.Model,
+    *,
+    entry_id: str,
+    dataset: str,
+    class_names: Sequence[str],
+    architecture: Architecture | Mapping[str, Any],
+    threat: ThreatModel | str,
+    training: Mapping[str, Any],
+    flags_text: str,
+    metrics: Sequence[Metric] = (),
+    license: str = "apache-2.0",
+    overwrite: bool = False,
+) -> Entry:
+    """Writes a folder of the format, whole or not at all.
+
+    The files are written into a hidden sibling folder, which takes the place of `folder` at the
+    end. What is saved is a model freshly built from `architecture` with the weights of `model`,
+    without optimizer and compile settings, after its logits were compared with those of `model`.
+
+    Args:
+        folder: Where to; its parents are made.
+        model: The trained classifier.
+        entry_id: Its name, see `pag_tf.zoo.entry_id`.
+        dataset: Name of the data set it was trained on.
+        class_names: One name for each logit.
+        architecture: `name`, `num_classes`, `image_shape` and `options` for `pag_tf.models.build`.
+        threat: The threat model of its training.
+        training: The training configuration, plain JSON.
+        flags_text: The absl flag file that trains it again.
+        metrics: What was measured on it.
+        license: SPDX identifier in lower case.
+        overwrite: Replace an existing folder of the format (and no other) instead of refusing.
+
+    Returns:
+        The record as read from the new folder.
+
+    Raises:
+        ValueError: The folder exists; a value out of range; `model` is not what `architecture`
+            builds; weights that are not finite. An existing folder is then as it was.
+        OSError: The disk is full or the folder cannot be written. An existing folder is as it was.
+    """
+    target = Path(os.path.abspath(folder))
+    _check_target(target, overwrite)
+    if not isinstance(flags_text, str):
+        raise ValueError(f"flags_text: expected text, got {type(flags_text).__name__}.")
+    entry = Entry(
+        id=entry_id,
+        dataset=dataset,
+        threat=fields.threat(threat, "threat"),
+        architecture=_architecture(architecture),
+        class_names=fields.array(class_names, "class_names"),
+        metrics=metric.checked(metrics),
+        training=fields.json_object(training, "training"),
+        license=license,
+        weights_sha256="0" * 64,
+        weights_bytes=1,
+        folder=target,
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _sibling(target) as new:
+        keras_files.write(new, keras_files.rebuilt(model, entry))
+        sha256, size = weights.fingerprint(new / WEIGHTS_FILE)
+        entry = dataclasses.replace(entry, weights_sha256=sha256, weights_bytes=size)
+        for name, text in _texts(entry, flags_text, existing=None).items():
+            (new / name).write_text(text, encoding="utf-8")
+        read_entry(new)
+        _take_place(new, target)
+    return read_entry(target)
+
+
+def update_metrics(folder: str | os.PathLike[str], metrics: Sequence[Metric]) -> Entry:
+    """Adds measurements to a folder: rewrites `pag.json` and `README.md`.
+
+    Metrics with the name, attack and threat model of one that is there replace it. Fields of
+    `pag.json` that this version does not know, and text of the card outside its generated block,
+    are kept. Both files are written whole before either is replaced.
+
+    Returns:
+        The new record.
+
+    Raises:
+        ValueError: See `read_entry`; something that is not a `Metric`; two with the same key.
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    entry = read_entry(folder)
+    new = metric.checked(metrics)
+    entry = dataclasses.replace(entry, metrics=metric.merged(entry.metrics, new))
+    flags_text = (folder / FLAGS_FILE).read_text(encoding="utf-8")
+    existing = (folder / CARD_FILE).read_text(encoding="utf-8")
+    texts = _texts(entry, flags_text, existing=existing)
+    raw = _read_json(folder / RECORD_FILE) | {"metrics": entry.to_json()["metrics"]}
+    _replace_files(folder, {RECORD_FILE: _json_text(raw), CARD_FILE: texts[CARD_FILE]})
+    return read_entry(folder)
+
+
+def _texts(entry: Entry, flags_text: str, *, existing: str | None) -> dict[str, str]:
+    return {
+        FLAGS_FILE: flags_text,
+        RECORD_FILE: _json_text(entry.to_json()),
+        CARD_FILE: card.render(entry, flags_text=flags_text, existing=existing),
+    }
+
+
+def _json_text(raw: Mapping[str, Any]) -> str:
+    return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    if size > _MOST_RECORD_BYTES:
+        raise ValueError(f"expected at most {_MOST_RECORD_BYTES} bytes of JSON, found {size}.")
+    try:
+        raw = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply.") from None
+    except ValueError as error:
+        raise ValueError(f"cannot be read as JSON: {error}. Fetch the folder again.") from None
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected a JSON object, found {type(raw).__name__}.")
+    return raw
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _check_files(folder: Path, files: Iterable[str]) -> None:
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder} is not a folder. Expected a zoo folder with {', '.join(FILES)}."
+        )
+    if missing := [name for name in files if not (folder / name).is_file()]:
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}. A zoo folder holds {', '.join(FILES)}: "
+            "write it with pag_tf.zoo.write_entry, or fetch it again."
+        )
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not overwrite:
+        raise ValueError(f"{target} exists. Choose another folder or pass overwrite=True.")
+    if target.is_symlink() or not target.is_dir() or not (target / RECORD_FILE).is_file():
+        raise ValueError(
+            f"{target} exists and is not a zoo folder (a folder with {RECORD_FILE}): it is not "
+            "overwritten. Choose another folder."
+        )
+
+
+def _architecture(value: Architecture | Mapping[str, Any]) -> Architecture:
+    return value if isinstance(value, Architecture) else Architecture.from_json(value)
+
+
+@contextlib.contextmanager
+def _sibling(target: Path) -> Iterator[Path]:
+    """A new hidden folder on the same disk, gone afterwards unless it was renamed."""
+    path = _hidden(target)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _take_place(new: Path, target: Path) -> None:
+    if not target.exists():
+        os.replace(new, target)
+        return
+    former = _hidden(target)
+    try:
+        os.replace(target, former)
+        os.replace(new, target)
+    except BaseException:
+        if former.exists() and not target.exists():
+            os.replace(former, target)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _replace_files(folder: Path, texts: Mapping[str, str]) -> None:
+    temporary = {name: _hidden(folder / name) for name in texts}
+    try:
+        for name, path in temporary.items():
+            path.write_text(texts[name], encoding="utf-8")
+        for name, path in temporary.items():
+            os.replace(path, folder / name)
+    finally:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)

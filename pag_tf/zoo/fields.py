@@ -1,0 +1,157 @@
+"""Checks of single values of a zoo record, with the name of the field in every message."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pag_tf.threat_model import ThreatModel
+
+# Lower case, so that two ids never meet on a file system that ignores case; at most 96 characters
+# and no "--", "..", leading or trailing punctuation: the rules for a repository name on the Hub.
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MISSING = object()
+
+
+def take(raw: Mapping[str, Any], key: str, *, within: str = "") -> Any:
+    """The value of a required field; `within` stands before the name of the field in messages.
+
+    Raises:
+        ValueError: The field is not there.
+    """
+    value = raw.get(key, _MISSING)
+    if value is _MISSING:
+        raise ValueError(f"{within}{key}: the field is missing.")
+    return value
+
+
+def name(value: Any, field: str) -> str:
+    """A name that is also a folder name and a Hub repository name.
+
+    Raises:
+        ValueError: Not such a name.
+    """
+    if not isinstance(value, str) or len(value) > 96 or not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{field}: expected at most 96 lower-case letters and digits, joined by single '-', "
+            f"'_' or '.', such as 'cifar10-resnet', got {_shown(value)}."
+        )
+    return value
+
+
+def line(value: Any, field: str) -> str:
+    """One line of printable text, not empty.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError(
+            f"{field}: expected one line of printable text, not empty, got {_shown(value)}."
+        )
+    return value
+
+
+def whole(value: Any, field: str, *, low: int, high: int) -> int:
+    """A whole number from `low` to `high`, both included.
+
+    Raises:
+        ValueError: Anything else, `True` and `False` among it.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(
+            f"{field}: expected a whole number from {low} to {high}, got {_shown(value)}."
+        )
+    return value
+
+
+def number(value: Any, field: str) -> float:
+    """A finite number.
+
+    Raises:
+        ValueError: Anything else, `True` and `False` among it.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
+        raise ValueError(f"{field}: expected a finite number, got {_shown(value)}.")
+    return float(value)
+
+
+def sha256(value: Any, field: str) -> str:
+    """A SHA-256 in hexadecimal.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ValueError(
+            f"{field}: expected 64 lower-case hexadecimal digits, got {_shown(value)}."
+        )
+    return value
+
+
+def threat(value: Any, field: str) -> ThreatModel:
+    """A threat model or its text.
+
+    Raises:
+        ValueError: Anything else (a bare number names no norm), or see `ThreatModel`.
+    """
+    if not isinstance(value, (str, ThreatModel)):
+        raise ValueError(
+            f"{field}: expected a threat model such as 'linf:2/255', got {_shown(value)}."
+        )
+    try:
+        return ThreatModel.parse(value)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+
+
+def array(value: Any, field: str) -> tuple[Any, ...]:
+    """A JSON array (list or tuple), as a tuple.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise ValueError(f"{field}: expected a list, got {_shown(value)}.")
+    return tuple(value)
+
+
+def json_object(value: Any, field: str) -> dict[str, Any]:
+    """A JSON object; the result is a deep copy of plain JSON values (tuples become lists).
+
+    Raises:
+        ValueError: Not a mapping with text keys, or holds what JSON cannot: NaN, infinities,
+            arrays, functions, text that is not Unicode.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(
+            f"{field}: expected a JSON object (a dict with text keys), got {_shown(value)}."
+        )
+    try:
+        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
+        text.encode("utf-8")
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{field}: expected plain JSON values (text, finite numbers, true, false, null, lists, "
+            f"objects): {error}. Convert arrays with .tolist()."
+        ) from None
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # whole numbers of thousands of digits; endless nesting
+        text = type(value).__name__
+    return text if len(text) <= 80 else f"{text[:77]}..."

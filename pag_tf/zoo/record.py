@@ -1,0 +1,201 @@
+"""What `pag.json` says: the frozen record of one model of the zoo."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo import fields, metric
+from pag_tf.zoo.metric import Metric
+
+FORMAT = 1
+WEIGHTS_FILE = "model.weights.h5"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The arguments of `pag_tf.models.build`.
+
+    Attributes:
+        name: Such as `"resnet"`. Whether it exists is checked where it is built.
+        num_classes: Number of logits.
+        image_shape: `(height, width, channels)`, pixels.
+        options: The other arguments, plain JSON values.
+
+    Raises:
+        ValueError: A value of the wrong type or out of range; the message names the field.
+    """
+
+    name: str
+    num_classes: int
+    image_shape: tuple[int, int, int]
+    options: dict[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        fields.name(self.name, "architecture.name")
+        fields.whole(self.num_classes, "architecture.num_classes", low=1, high=10**6)
+        shape = fields.array(self.image_shape, "architecture.image_shape")
+        if len(shape) != 3:
+            raise ValueError(
+                "architecture.image_shape: expected [height, width, channels], "
+                f"got {len(shape)} numbers."
+            )
+        for side in shape:
+            fields.whole(side, "architecture.image_shape", low=1, high=65536)
+        object.__setattr__(self, "image_shape", shape)
+        options = fields.json_object(self.options, "architecture.options")
+        object.__setattr__(self, "options", options)
+
+    @classmethod
+    def from_json(cls, raw: Any) -> Architecture:
+        """Reads the field `architecture`; see the class for what is raised."""
+        raw = fields.json_object(raw, "architecture")
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: fields.take(raw, name, within="architecture.") for name in names})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One model of the zoo. Reading one does not import TensorFlow; nor does it read the weights.
+
+    Attributes:
+        id: Name of the entry, also valid as a folder and Hub repository name.
+        dataset: Name of the data set it was trained on.
+        threat: What the training attack was allowed to do; epsilon 0 is natural training.
+        architecture: How to build it.
+        class_names: One name for each logit, in order.
+        metrics: What was measured on it.
+        training: The training configuration, plain JSON.
+        license: SPDX identifier in lower case.
+        weights_sha256: SHA-256 of the weight file, hexadecimal.
+        weights_bytes: Size of the weight file.
+        folder: Where its files are.
+        source: Where it came from: `"bundled"`, or `"folder"` for a path given by the user.
+
+    Raises:
+        ValueError: A value of the wrong type or out of range; the message names the field.
+    """
+
+    id: str
+    dataset: str
+    threat: ThreatModel
+    architecture: Architecture
+    class_names: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    training: dict[str, Any] = dataclasses.field(hash=False, repr=False)
+    license: str
+    weights_sha256: str
+    weights_bytes: int
+    folder: Path
+    source: str = "folder"
+
+    def __post_init__(self) -> None:
+        fields.name(self.id, "id")
+        fields.name(self.dataset, "dataset")
+        fields.name(self.license, "license")
+        object.__setattr__(self, "threat", fields.threat(self.threat, "threat_model"))
+        object.__setattr__(self, "training", fields.json_object(self.training, "training"))
+        object.__setattr__(self, "class_names", self._checked_class_names())
+        object.__setattr__(self, "metrics", metric.checked(self.metrics))
+        fields.sha256(self.weights_sha256, "weights.sha256")
+        fields.whole(self.weights_bytes, "weights.bytes", low=1, high=10**12)
+
+    def _checked_class_names(self) -> tuple[str, ...]:
+        names = fields.array(self.class_names, "class_names")
+        if len(names) != self.architecture.num_classes:
+            raise ValueError(
+                f"class_names: expected {self.architecture.num_classes} names "
+                f"(architecture.num_classes), got {len(names)}."
+            )
+        return tuple(fields.line(text, f"class_names[{i}]") for i, text in enumerate(names))
+
+    @property
+    def arch(self) -> str:
+        """Name of the architecture."""
+        return self.architecture.name
+
+    @property
+    def weights_path(self) -> Path:
+        """The weight file."""
+        return self.folder / WEIGHTS_FILE
+
+    @classmethod
+    def from_json(cls, raw: Any, *, folder: Path, source: str = "folder") -> Entry:
+        """Reads the content of `pag.json`. Fields it does not know are ignored.
+
+        Raises:
+            ValueError: A field missing, of the wrong type or out of range; an unknown format.
+        """
+        raw = fields.json_object(raw, "pag.json")
+        _check_format(raw)
+        weights = fields.json_object(fields.take(raw, "weights"), "weights")
+        if weights.get("file") != WEIGHTS_FILE:
+            raise ValueError(
+                f"weights.file: only {WEIGHTS_FILE!r} is allowed, got {weights.get('file')!r}."
+            )
+        return cls(
+            architecture=Architecture.from_json(fields.take(raw, "architecture")),
+            metrics=metric.read_list(fields.take(raw, "metrics")),
+            threat=fields.take(raw, "threat_model"),
+            weights_sha256=fields.take(weights, "sha256", within="weights."),
+            weights_bytes=fields.take(weights, "bytes", within="weights."),
+            folder=folder,
+            source=source,
+            **{key: fields.take(raw, key) for key in _SAME_IN_JSON},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `pag.json`."""
+        raw = {key: getattr(self, key) for key in _SAME_IN_JSON}
+        return (
+            {"format": FORMAT}
+            | raw
+            | {
+                "class_names": list(self.class_names),
+                "architecture": fields.json_object(
+                    dataclasses.asdict(self.architecture), "architecture"
+                ),
+                "threat_model": str(self.threat),
+                "metrics": [each.to_json() for each in self.metrics],
+                "weights": {
+                    "file": WEIGHTS_FILE,
+                    "sha256": self.weights_sha256,
+                    "bytes": self.weights_bytes,
+                },
+            }
+        )
+
+
+_SAME_IN_JSON = ("id", "dataset", "class_names", "training", "license")
+
+
+def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
+    """The usual id of a model; one for each triple of arguments.
+
+    Raises:
+        ValueError: The names do not make a folder name.
+
+    >>> entry_id("cifar10", "resnet", ThreatModel.parse("2/255"))
+    'cifar10-resnet-linf-2-255'
+    >>> entry_id("cifar10", "resnet", ThreatModel.parse("l2:0.5"))
+    'cifar10-resnet-l2-0.5'
+    >>> entry_id("cifar10", "resnet", ThreatModel.parse("0"))
+    'cifar10-resnet-natural'
+    """
+    eps = "natural" if threat.eps == 0 else f"{threat.norm}-{threat.eps_text.replace('/', '-')}"
+    text = f"{fields.name(dataset, 'dataset')}-{fields.name(arch, 'arch')}-{eps}"
+    return fields.name(text.replace("e+", "e"), "id")
+
+
+def _check_format(raw: Mapping[str, Any]) -> None:
+    found = fields.take(raw, "format")
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise ValueError(f"format: expected the whole number {FORMAT}, got {found!r}.")
+    if found > FORMAT:
+        raise ValueError(
+            f"format: this version of pag_tf reads format {FORMAT}, the folder has format {found}. "
+            "Install a newer pag_tf."
+        )

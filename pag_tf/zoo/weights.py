@@ -1,0 +1,187 @@
+"""Reading a weight file that may be damaged or hostile.
+
+Two lines of defence. The SHA-256 and the size in `pag.json` show damage. Whoever wrote the file
+may have written `pag.json` too, so the HDF5 file is then compared, name by name, with the one that
+Keras writes for the freshly built model, and everything that reaches outside the file is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pag_tf.zoo.record import WEIGHTS_FILE, Entry
+
+if TYPE_CHECKING:
+    import keras
+
+_MOST_NAMES = 5  # shown in one message
+_MOST_DEPTH = 16
+_BLOCK = 1 << 20
+
+
+class _RefusedError(ValueError):
+    """A file that can be read but must not be used."""
+
+
+Variables = dict[str, tuple[tuple[int, ...] | None, str]]
+"""Path in the file -> (shape, NumPy dtype text such as `"<f4"`)."""
+
+
+def fingerprint(path: Path) -> tuple[str, int]:
+    """SHA-256 (hexadecimal) and size in bytes of a file."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+def verify(entry: Entry) -> None:
+    """Compares the weight file with what `pag.json` says of it.
+
+    Raises:
+        ValueError: Another size or another SHA-256.
+        OSError: The file cannot be read.
+    """
+    sha256, size = fingerprint(entry.weights_path)
+    if (sha256, size) != (entry.weights_sha256, entry.weights_bytes):
+        raise ValueError(
+            f"{entry.weights_path} is damaged or not the file that pag.json describes: expected "
+            f"{entry.weights_bytes} bytes with sha256 {entry.weights_sha256}, found {size} bytes "
+            f"with sha256 {sha256}. Fetch the folder again (bundled models: install pag_tf again; "
+            "a source checkout: `git checkout` the file)."
+        )
+
+
+def load_into(model: keras.Model, path: Path) -> None:
+    """Sets all variables of a freshly built model from a weight file of Keras.
+
+    Args:
+        model: Built, without an optimizer.
+        path: A file named `*.weights.h5`.
+
+    Raises:
+        ValueError: The file is not HDF5, has links to other places, stores variables in an unusual
+            way, or its variables differ from the model's in name, shape or dtype.
+    """
+    expected = expected_variables(model)
+    compare(stored_variables(path, limit=10 * len(expected) + 1000), expected, path)
+    try:
+        model.load_weights(str(path))
+    except Exception as error:  # h5py raises nearly anything on a broken file
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
+
+
+def expected_variables(model: keras.Model) -> Variables:
+    """What Keras writes for this model: the names are its own, not ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, WEIGHTS_FILE)
+        model.save_weights(str(path))
+        found = stored_variables(path, limit=10**7)
+    # The format is float32 whatever the precision this process builds its models with.
+    return {name: (shape, _format_dtype(dtype)) for name, (shape, dtype) in found.items()}
+
+
+def stored_variables(path: Path, *, limit: int) -> Variables:
+    """The variables in an HDF5 file, found without following a link out of it.
+
+    Args:
+        path: The file.
+        limit: Most names that the file may hold, groups included.
+
+    Raises:
+        ValueError: Not an HDF5 file, or one that holds something else than plain groups and
+            plainly stored arrays.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return dict(_walk(file, path, limit))
+    except _RefusedError:
+        raise
+    except Exception as error:  # h5py raises nearly anything on a broken file
+        raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
+
+
+def compare(found: Variables, expected: Variables, path: Path) -> None:
+    """Compares two files' variables.
+
+    Raises:
+        ValueError: A name, shape or dtype differs; the message names the variables.
+    """
+    remedy = "The file belongs to another architecture, or pag.json names the wrong one."
+    if missing := sorted(expected.keys() - found.keys()):
+        raise ValueError(f"{path} lacks the variables {_shown(missing)}. {remedy}")
+    if extra := sorted(found.keys() - expected.keys()):
+        raise ValueError(
+            f"{path} holds variables the model does not have: {_shown(extra)}. {remedy}"
+        )
+    for name, (shape, dtype) in expected.items():
+        found_shape, found_dtype = found[name]
+        if found_shape != shape:
+            raise ValueError(
+                f"{path}: variable {name} has shape {found_shape}, expected {shape}. {remedy}"
+            )
+        if found_dtype != dtype:
+            raise ValueError(
+                f"{path}: variable {name} has dtype {found_dtype!r}, expected {dtype!r}. Write the "
+                "folder with pag_tf.zoo.write_entry, which stores float32."
+            )
+
+
+def _walk(
+    root: Any, path: Path, limit: int
+) -> Iterator[tuple[str, tuple[tuple[int, ...] | None, str]]]:
+    import h5py
+
+    waiting, count = [("", root, 0)], 0
+    while waiting:
+        prefix, group, depth = waiting.pop()
+        # A group linked into itself has no end.
+        count += len(group)
+        if count > limit or depth > _MOST_DEPTH:
+            raise _RefusedError(
+                f"{path} holds more than {limit} names or is nested deeper than {_MOST_DEPTH} "
+                "groups: it is not a weight file of this model."
+            )
+        for key in group:
+            name = f"{prefix}{key if key.isprintable() else ascii(key)}"
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                raise _RefusedError(
+                    f"{path}: {name} is a link to another place. Weight files of Keras have none; "
+                    "do not use this file."
+                )
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                waiting.append((f"{name}/", item, depth + 1))
+            elif isinstance(item, h5py.Dataset):
+                _check_storage(item, name, path)
+                yield name, (item.shape, item.dtype.str)
+            else:
+                raise _RefusedError(f"{path}: {name} is neither a group nor an array.")
+
+
+def _check_storage(item: Any, name: str, path: Path) -> None:
+    # Filters can load plug-ins, external and virtual arrays read other files, and Keras looks into
+    # the attributes of an array: it writes none of these for float32.
+    filters = item.id.get_create_plist().get_nfilters()
+    if item.external or item.is_virtual or filters or len(item.attrs):
+        raise _RefusedError(
+            f"{path}: variable {name} is not stored plainly (in another file, virtual, compressed, "
+            "or with attributes). Keras does not write such files; do not use this one."
+        )
+
+
+def _format_dtype(dtype: str) -> str:
+    return "<f4" if dtype[1:2] == "f" else dtype
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

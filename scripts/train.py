@@ -1,0 +1,34 @@
+"""Trains a classifier, naturally or on adversarial images, and exports it as a zoo folder.
+
+    python scripts/train.py --dataset=shapes --threat_model=linf:2/255 --output=runs/shapes-2
+    python scripts/train.py --flagfile=zoo/<entry>/train.flags --output=runs/again --resume
+
+A run that was killed goes on with the same command and --resume.
+"""
+
+from __future__ import annotations
+
+import dataclass_flags
+from absl import flags
+
+from pag_tf.training.config import TrainConfig
+
+dataclass_flags.define(TrainConfig)
+_RESUME = flags.DEFINE_bool(
+    "resume", False, "Go on with the run in --output (start it if there is none)."
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
+
+
+def main(_: list[str]) -> None:
+    """Flags to TrainConfig to one library call."""
+    from pag_tf.training import train
+
+    config = dataclass_flags.read(TrainConfig)
+    lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
+    entry = train(config, resume=_RESUME.value, overwrite=_OVERWRITE.value, flags_text=lines)
+    print(f"Exported {entry}")
+
+
+if __name__ == "__main__":
+    dataclass_flags.run(main)
