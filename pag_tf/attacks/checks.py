@@ -38,7 +38,8 @@ def check_static(model: keras.Model, images: Any, labels: Any) -> None:
     shape = tuple(images.shape)
     if len(shape) != 4:
         raise ValueError(
-            f"Images must be a batch [B, H, W, C], got shape {shape}. For one image use image[None]."
+            f"Images must be a batch [B, H, W, C], got shape {shape}. "
+            "For one image use image[None]."
         )
     wanted = getattr(model, "input_shape", None)
     if isinstance(wanted, tuple) and len(wanted) == 4:
@@ -76,9 +77,7 @@ def check_values(images: np.ndarray, labels: np.ndarray) -> None:
     low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
         hint = "divide by 255" if high > 2 else "undo the normalisation: it belongs in the model"
-        raise ValueError(
-            f"Images must lie in [0, 1], got values from {low:g} to {high:g}: {hint}."
-        )
+        raise ValueError(f"Images must lie in [0, 1], got values from {low:g} to {high:g}: {hint}.")
     if labels.min() < 0:
         raise ValueError(f"Labels must be class indices >= 0, got {int(labels.min())}.")
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from keras import ops, random
+from keras import ops
+
+from pag_tf.backend import RandomStream
 
 _TINY = 1e-12
 
@@ -21,17 +23,16 @@ def lengths(norm: str, delta: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(delta), axis=axes, keepdims=True))
 
 
-def random_point(norm: str, like: Any, radius: Any, seed: Any) -> Any:
+def random_point(norm: str, like: Any, radius: Any, random: RandomStream) -> Any:
     """Perturbations drawn uniformly from the ball (its volume, not its surface).
 
-    For l2 in d dimensions the length is `radius * u ** (1 / d)` with u uniform in [0, 1].
+    For l2 in d dimensions the length is `radius * u ** (1 / d)` with u uniform in [0, 1).
     """
     shape = ops.shape(like)
     if norm == "linf":
-        return radius * random.uniform(shape, -1.0, 1.0, dtype=like.dtype, seed=seed)
-    direction = random.normal(shape, dtype=like.dtype, seed=seed)
-    dimensions = math.prod(like.shape[1:])
-    fill = random.uniform((shape[0], 1, 1, 1), dtype=like.dtype, seed=seed) ** (1 / dimensions)
+        return radius * random.uniform(shape, -1.0, 1.0)
+    direction = random.normal(shape)
+    fill = random.uniform((shape[0], 1, 1, 1)) ** (1 / math.prod(like.shape[1:]))
     return radius * fill * direction / ops.maximum(lengths("l2", direction), _TINY)
 
 
@@ -39,6 +40,9 @@ def steepest(norm: str, gradient: Any) -> Any:
     """The perturbation of size 1 that changes a function with this gradient the most."""
     if norm == "linf":
         return ops.sign(gradient)
+    # A confident model's gradient may be 1e-20: its square is not a float32, its direction is.
+    largest = lengths("linf", gradient)
+    gradient = gradient / ops.where(largest > 0, largest, 1.0)
     return gradient / ops.maximum(lengths("l2", gradient), _TINY)
 
 

@@ -16,9 +16,6 @@ from pag_tf import backend
 from pag_tf.attacks import checks, geometry
 from pag_tf.threat_model import ThreatModel
 
-# Larger than any cross-entropy in float32: a wrongly classified image beats every correct one.
-_BROKEN = 1e4
-
 
 def ascend(
     model: Any,
@@ -31,7 +28,7 @@ def ascend(
     norm: str,
     training: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
-    """One step of projected gradient ascent on the cross-entropy, from `x` in a ball around `images`.
+    """One step of projected gradient ascent on the cross-entropy, within a ball.
 
     Args:
         model: Callable as `model(x, training=...)`, returns logits.
@@ -93,6 +90,8 @@ class Attack:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ValueError(f"seed must be a whole number, got {self.seed!r}.")
 
     @property
     def steps(self) -> int:
@@ -114,12 +113,12 @@ class Attack:
         """Length of one step in the threat model's norm."""
         raise NotImplementedError
 
-    def start(self, images: Any, seed: Any, scale: Any = 1.0) -> Any:
+    def start(self, images: Any, random: backend.RandomStream, scale: Any = 1.0) -> Any:
         """Where the ascent starts: a random point of the ball, clipped to [0, 1]."""
         if self.start_radius == 0:
             return images
         norm, radius = self.threat.norm, scale * self.start_radius
-        return ops.clip(images + geometry.random_point(norm, images, radius, seed), 0.0, 1.0)
+        return ops.clip(images + geometry.random_point(norm, images, radius, random), 0.0, 1.0)
 
     def perturb(
         self,
@@ -127,7 +126,7 @@ class Attack:
         images: Any,
         labels: Any,
         *,
-        seed: Any,
+        random: backend.RandomStream,
         scale: Any = 1.0,
         training: bool = False,
         start: Any = None,
@@ -138,7 +137,7 @@ class Attack:
             model: Callable as `model(images, training=...)`, returns logits.
             images: float32 `[B, H, W, C]` in [0, 1].
             labels: Integer `[B]`.
-            seed: A `keras.random.SeedGenerator` (or `backend.StepSeed`).
+            random: Where the random start comes from.
             scale: Factor on every radius and step, a number or scalar tensor (epsilon warm-up).
             training: Batch-norm mode of the model during the attack.
             start: First iterate, in place of the random start.
@@ -146,7 +145,7 @@ class Attack:
         Returns:
             The last iterate, shape and dtype of `images`.
         """
-        x = self.start(images, seed, scale) if start is None else start
+        x = self.start(images, random, scale) if start is None else start
         step_size, radius = scale * self._signed_step_size, scale * self.radius
         for _ in range(self.steps):
             x = ascend(
@@ -168,14 +167,13 @@ class Attack:
             model: Keras model: pixels in [0, 1] in, logits out.
             images: float32 `[B, H, W, C]` in [0, 1], array or tensor.
             labels: Integer `[B]`.
-            start: First iterate, in place of the random start.
+            start: First iterate, in place of the random start; projected into the ball.
 
         Returns:
             Perturbed images, float32, array or tensor as `images`.
         """
         checks.check_model(model)
-        if not (hasattr(images, "shape") and hasattr(labels, "shape")):
-            images, labels = np.asarray(images), np.asarray(labels)
+        images, labels = (t if hasattr(t, "shape") else np.asarray(t) for t in (images, labels))
         checks.check_static(model, images, labels)
         as_numpy = isinstance(images, np.ndarray)
         if checks.is_symbolic(images, labels):
@@ -197,28 +195,30 @@ class Attack:
     def _search(self, step: Callable[..., Any], images: Any, labels: Any, start: Any) -> Any:
         """All restarts: `(perturbed images, largest |gradient| of each image over all steps)`."""
         keep_worst = self.restarts > 1 or self.best_iterate
-        worst, worst_score, gradients = None, None, None
+        worst, gradients = None, None
+        outside = self.start_radius > self.radius
         for restart in range(self.restarts):
-            x = start
             if start is None:
-                x = self.start(images, backend.StepSeed(self.seed, restart))
-            x = ops.convert_to_tensor(x, dtype=images.dtype)
+                x = self.start(images, backend.RandomStream(self.seed, restart))
+            else:
+                x = ops.convert_to_tensor(start, dtype=images.dtype)
+                widest = max(self.start_radius, self.radius)
+                x = geometry.project(self.threat.norm, x, images, widest)
             for index in range(self.steps + keep_worst):
                 moved, loss, logits, size = step(
                     x, images, labels, self._signed_step_size, self.radius
                 )
                 gradients = size if gradients is None else ops.maximum(gradients, size)
-                if self.best_iterate or (keep_worst and index == self.steps):
-                    score = self._score(loss, logits, labels)
-                    worst, worst_score = _keep(worst, worst_score, x, score)
+                best = self.best_iterate and (index > 0 or not outside)
+                if best or (keep_worst and index == self.steps):
+                    worst = _worse(worst, (x, *self._judge(loss, logits, labels)))
                 x = moved
-        return (worst if keep_worst else x), gradients
+        return (x if worst is None else worst[0]), gradients
 
-    def _score(self, loss: Any, logits: Any, labels: Any) -> Any:
+    def _judge(self, loss: Any, logits: Any, labels: Any) -> tuple[Any, Any]:
+        """For each image whether the attack has succeeded, and how far it is otherwise."""
         hit = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-        if self.targeted:
-            return _BROKEN * ops.cast(hit, loss.dtype) - loss
-        return loss - _BROKEN * ops.cast(hit, loss.dtype)
+        return (hit, -loss) if self.targeted else (ops.logical_not(hit), loss)
 
     def compiled_step(self, model: keras.Model) -> Callable[..., Any]:
         """`ascend` of this model and norm, compiled: `step(x, images, labels, step_size, radius)`.
@@ -241,7 +241,11 @@ class Attack:
 
     def __str__(self) -> str:
         """The name under which results are published: every setting that matters."""
-        fields = [f"{self.threat}", f"steps={self.steps}", f"step_size={self.resolved_step_size:.6g}"]
+        fields = [
+            f"{self.threat}",
+            f"steps={self.steps}",
+            f"step_size={self.resolved_step_size:.6g}",
+        ]
         fields += [f"start_radius={self.start_radius:.6g}", f"restarts={self.restarts}"]
         fields += ["targeted"] * self.targeted + ["best_iterate"] * self.best_iterate
         return f"{type(self).__name__}({', '.join(fields)}, seed={self.seed})"
@@ -249,7 +253,7 @@ class Attack:
 
 @dataclasses.dataclass(frozen=True)
 class FGSM(Attack):
-    """Fast gradient sign method (Goodfellow et al. 2014, arXiv 1412.6572), for l2 along the gradient.
+    """Fast gradient sign method (Goodfellow et al. 2014, arXiv 1412.6572); l2: along the gradient.
 
     Attributes:
         random_start: Start at a random point of the ball (RS-FGSM, Wong et al. 2020, arXiv
@@ -281,7 +285,7 @@ class NFGSM(Attack):
     """Noise-FGSM (de Jorge et al. 2022, arXiv 2202.01181): one step of eps from a noisy image.
 
     Attributes:
-        noise_scale: The noise is uniform in the ball of radius `noise_scale * eps` (k in the paper).
+        noise_scale: The noise is uniform in a ball of radius `noise_scale * eps` (paper: k).
         project: Project the result into the ball of `eps`, so that the budget of the threat model
             holds. The paper trains *without* this projection (`project=False`): the perturbation
             then reaches up to `(1 + noise_scale) * eps`. Deviation: noisy pixels are clipped to
@@ -344,13 +348,16 @@ _COMPILED: weakref.WeakKeyDictionary[keras.Model, dict[tuple[str, bool], Callabl
 )
 
 
-def _keep(worst: Any, worst_score: Any, x: Any, score: Any) -> tuple[Any, Any]:
-    if worst is None:
-        return x, score
-    better = score > worst_score
+def _worse(first: Any, second: Any) -> Any:
+    """Of two `(images, success, loss)`, for each image the success, else the larger loss."""
+    if first is None:
+        return second
+    (x, success, loss), (other_x, other_success, other_loss) = first, second
+    take = ops.where(ops.equal(success, other_success), other_loss > loss, other_success)
     return (
-        ops.where(ops.reshape(better, (-1, 1, 1, 1)), x, worst),
-        ops.where(better, score, worst_score),
+        ops.where(ops.reshape(take, (-1, 1, 1, 1)), other_x, x),
+        ops.where(take, other_success, success),
+        ops.where(take, other_loss, loss),
     )
 
 

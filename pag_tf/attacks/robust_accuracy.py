@@ -1,8 +1,10 @@
-"""Accuracy clean and under attack, over a whole data set, without attacking a broken image twice."""
+"""Accuracy clean and under attack over a data set, without attacking a broken image twice."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -103,10 +105,13 @@ def robust_accuracy(
         The report, with counts.
 
     Raises:
-        ValueError: An empty data set, one that can be iterated only once, a targeted attack, or
-            input that attacks refuse.
+        ValueError: An empty data set, one that can be iterated only once or that is shuffled anew
+            each time, a targeted attack, or input that attacks refuse.
     """
     checks.check_model(model)
+    for name, value in (("batch_size", batch_size), ("max_images", max_images)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
     for attack in attacks:
         if attack.targeted:
             raise ValueError(f"robust_accuracy needs untargeted attacks, got {attack}.")
@@ -115,10 +120,13 @@ def robust_accuracy(
             "The data set can be iterated only once; pass a tf.data.Dataset, a list of batches or "
             "a pair of arrays."
         )
-    standing = _clean_pass(model, dataset, batch_size, max_images, progress)
+    seen: list[int] = []
+    first_pass = _remembered(_examples(dataset), seen)
+    standing = _clean_pass(model, first_pass, batch_size, max_images, progress)
     survivors, results = standing.copy(), []
     for attack in attacks:
-        survived = _attack_pass(model, dataset, attack, standing, batch_size, progress)
+        examples = _same_again(_examples(dataset), seen)
+        survived = _attack_pass(model, examples, attack, standing, batch_size, progress)
         results.append(AttackResult(attack, len(standing), int(survived.sum())))
         survivors &= survived
     return RobustnessReport(
@@ -143,13 +151,39 @@ def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
             yield from zip(image, label, strict=True)
 
 
+def _fingerprint(image: np.ndarray, label: Any) -> int:
+    return zlib.crc32(image.tobytes(), zlib.crc32(label.tobytes()))
+
+
+def _remembered(examples: Iterable[Any], seen: list[int]) -> Iterator[Any]:
+    """The examples; leaves a fingerprint of each in `seen`."""
+    for example in examples:
+        seen.append(_fingerprint(*example))
+        yield example
+
+
+def _same_again(examples: Iterable[Any], seen: list[int]) -> Iterator[Any]:
+    """The examples that left these fingerprints; ValueError if they are others or fewer."""
+    for expected, example in itertools.zip_longest(seen, itertools.islice(examples, len(seen))):
+        if example is None or _fingerprint(*example) != expected:
+            raise ValueError(
+                "The data set gives other images, or the same in another order, each time it is "
+                "iterated. Do not shuffle it, or use shuffle(..., reshuffle_each_iteration=False)."
+            )
+        yield example
+
+
 def _clean_pass(
-    model: keras.Model, dataset: Any, batch_size: int, max_images: int | None, progress: bool
+    model: keras.Model,
+    examples: Iterable[tuple[np.ndarray, Any]],
+    batch_size: int,
+    max_images: int | None,
+    progress: bool,
 ) -> np.ndarray:
     """For each image whether it is classified correctly; checks every image on the way."""
     forward = backend.compiled(lambda model, x: model(x, training=False), model)
     bar, correct = _progress_bar(None, progress), []
-    for images, labels, count in _batches(_examples(dataset), batch_size, max_images):
+    for images, labels, count in _batches(examples, batch_size, max_images):
         checks.check_static(model, images, labels)
         checks.check_values(images, labels)
         logits = checks.to_numpy(forward(ops.convert_to_tensor(images, dtype="float32")))
@@ -165,24 +199,25 @@ def _batches(
     examples: Iterable[tuple[np.ndarray, Any]], batch_size: int, max_images: int | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Batches of one fixed size, the last one padded with its first image: `(.., real images)`."""
-    images, labels, seen = [], [], 0
-    for image, label in examples:
-        if max_images is not None and seen == max_images:
-            break
+    images, labels = [], []
+    for image, label in itertools.islice(examples, max_images):
         images.append(image)
         labels.append(label)
-        seen += 1
         if len(images) == batch_size:
             yield np.stack(images), np.asarray(labels), batch_size
             images, labels = [], []
     if images:
         count, missing = len(images), batch_size - len(images)
-        yield np.stack(images + images[:1] * missing), np.asarray(labels + labels[:1] * missing), count
+        yield (
+            np.stack(images + images[:1] * missing),
+            np.asarray(labels + labels[:1] * missing),
+            count,
+        )
 
 
 def _attack_pass(
     model: keras.Model,
-    dataset: Any,
+    examples: Iterable[tuple[np.ndarray, Any]],
     attack: Attack,
     standing: np.ndarray,
     batch_size: int,
@@ -195,15 +230,16 @@ def _attack_pass(
     total = int(standing.sum())
     queue = (
         (index, image, label)
-        for index, (correct, (image, label)) in enumerate(zip(standing, _examples(dataset)))  # noqa: B905
+        for index, (correct, (image, label)) in enumerate(zip(standing, examples, strict=True))
         if correct
     )
-    bar, done, broken = _progress_bar(total, progress), 0, 0
-    for index, survives in _Slots(model, attack, min(batch_size, total)).run(queue):
-        survived[index] = survives
+    bar, done, broken, gradients = _progress_bar(total, progress), 0, 0, np.zeros(len(standing))
+    for index, survives, gradient in _Slots(model, attack, min(batch_size, total)).run(queue):
+        survived[index], gradients[index] = survives, gradient
         done, broken = done + 1, broken + (not survives)
         if done % 16 == 0 or done == total:
             bar.update(done, values=[("standing", 1 - broken / done)])
+    checks.check_gradients(gradients[standing])
     return survived
 
 
@@ -220,10 +256,15 @@ class _Slots:
         self.index = np.full(size, -1)
         self.steps_taken = np.zeros(size, int)
         self.restart = np.zeros(size, int)
+        self.gradient = np.zeros(size)
         self.fills = 0
 
-    def run(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> Iterator[tuple[int, bool]]:
-        """Yields `(index of the image, still standing)` as images are decided."""
+    def run(
+        self, queue: Iterator[tuple[int, np.ndarray, Any]]
+    ) -> Iterator[tuple[int, bool, float]]:
+        """Yields `(index of the image, still standing, largest |gradient|)` once it is decided."""
+        # N-FGSM may start outside the ball; such an iterate breaks nothing.
+        outside = self.attack.start_radius > self.attack.radius
         self._first_fill(queue)
         while np.any(self.index >= 0):
             arguments = (self.x, self.images, self.labels)
@@ -231,8 +272,8 @@ class _Slots:
             outputs = self.step(*map(ops.convert_to_tensor, arguments), step_size, radius)
             moved, _, logits, gradients = map(checks.to_numpy, outputs)
             live = self.index >= 0
-            checks.check_gradients(gradients[live])
-            broken = live & (logits.argmax(-1) != self.labels)
+            self.gradient = np.maximum(self.gradient, gradients)
+            broken = live & (logits.argmax(-1) != self.labels) & (self.steps_taken >= outside)
             self.steps_taken += 1
             # The step tells the class of the iterate it started from, so the last iterate is
             # judged by one step more than the attack takes.
@@ -242,13 +283,13 @@ class _Slots:
             self.x = np.array(moved)
             self._check_budget(live)
             for place in np.flatnonzero(broken | finished):
-                yield int(self.index[place]), bool(finished[place])
+                yield int(self.index[place]), bool(finished[place]), self.gradient[place]
             self._refill(queue, broken | finished, through & ~finished)
 
     def _first_fill(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> None:
         first = [next(queue) for _ in range(self.size)]
         self.index[:] = [index for index, _, _ in first]
-        self.images = np.stack([image for _, image, _ in first])
+        self.images = np.stack([image for _, image, _ in first]).astype("float32")
         self.labels = np.asarray([label for _, _, label in first])
         self.x = self.images.copy()
         self._start(np.ones(self.size, bool))
@@ -257,7 +298,7 @@ class _Slots:
         self, queue: Iterator[tuple[int, np.ndarray, Any]], empty: np.ndarray, again: np.ndarray
     ) -> None:
         for place in np.flatnonzero(empty):
-            self.restart[place] = 0
+            self.restart[place] = self.gradient[place] = 0
             self.index[place], image, label = next(queue, (-1, None, None))
             if image is not None:
                 self.images[place], self.labels[place] = image, label
@@ -266,8 +307,8 @@ class _Slots:
     def _start(self, places: np.ndarray) -> None:
         if not places.any():
             return
-        seed = backend.StepSeed(self.attack.seed, self.fills)
-        start = self.attack.start(ops.convert_to_tensor(self.images), seed)
+        random = backend.RandomStream(self.attack.seed, self.fills)
+        start = self.attack.start(ops.convert_to_tensor(self.images), random)
         self.x[places] = checks.to_numpy(start)[places]
         self.steps_taken[places] = 0
         self.fills += 1

@@ -50,8 +50,10 @@ def describe(data_dir: str | Path | None) -> DatasetInfo:
     names = _class_names(files, labels)
     sizes = {shape[1:] for shape in shapes.values()}
     if len(sizes) > 1:
-        raise ValueError(f"the splits in {data_dir} have images of different shapes, "
-                         f"{sorted(sizes)}: resize them to one shape")
+        raise ValueError(
+            f"the splits in {data_dir} have images of different shapes, "
+            f"{sorted(sizes)}: resize them to one shape"
+        )
     return DatasetInfo(
         name="arrays",
         class_names=names,
@@ -92,17 +94,21 @@ def open_split(part: Slice, data_dir: str | Path | None) -> IndexedSource:
 
 def _files(data_dir: str | Path | None) -> dict[str, Path]:
     if data_dir is None:
-        raise ValueError("the data set 'arrays' needs data_dir: the path of an .npz file, or of a "
-                         "folder with train.npz, validation.npz or test.npz")
+        raise ValueError(
+            "the data set 'arrays' needs data_dir: the path of an .npz file, or of a "
+            "folder with train.npz, validation.npz or test.npz"
+        )
     root = Path(data_dir).expanduser()
     if root.is_file():
         return {"train": root}
     files = {split: root / f"{split}.npz" for split in _SPLITS}
     found = {split: path for split, path in files.items() if path.is_file()}
     if not found:
-        raise ValueError(f"data_dir={str(data_dir)!r} is neither an .npz file nor a folder with "
-                         "train.npz, validation.npz or test.npz: write one with "
-                         "numpy.savez('train.npz', image=images, label=labels)")
+        raise ValueError(
+            f"data_dir={str(data_dir)!r} is neither an .npz file nor a folder with "
+            "train.npz, validation.npz or test.npz: write one with "
+            "numpy.savez('train.npz', image=images, label=labels)"
+        )
     return found
 
 
@@ -140,18 +146,26 @@ def _image_shape(path: Path) -> tuple[int, ...]:
     """The shape of the images from the header of their array: no pixel is read."""
     with zipfile.ZipFile(path) as archive, archive.open("image.npy") as member:
         version = np.lib.format.read_magic(member)
-        read = (np.lib.format.read_array_header_1_0 if version == (1, 0)
-                else np.lib.format.read_array_header_2_0)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
         shape: tuple[int, ...] = read(member)[0]
     return shape
 
 
 def _class_names(files: dict[str, Path], labels: dict[str, np.ndarray]) -> tuple[str, ...]:
-    named = {split: tuple(map(str, _read(path, "class_names")))
-             for split, path in files.items() if "class_names" in _keys(path)}
+    named = {
+        split: tuple(map(str, _read(path, "class_names")))
+        for split, path in files.items()
+        if "class_names" in _keys(path)
+    }
     if len(set(named.values())) > 1:
-        raise ValueError(f"class_names differ between {', '.join(named)}: store the same names in "
-                         "the same order in every file")
+        raise ValueError(
+            f"class_names differ between {', '.join(named)}: store the same names in "
+            "the same order in every file"
+        )
     if not named:
         return tuple(map(str, range(1 + max(int(label.max()) for label in labels.values()))))
     names = next(iter(named.values()))

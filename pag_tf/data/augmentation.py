@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from keras import ops, random
+from keras import ops
+
+from pag_tf.backend import RandomStream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +32,12 @@ class Augmentation:
         if self.shift < 0:
             raise ValueError(f"shift must be a number of pixels >= 0, got {self.shift!r}.")
 
-    def __call__(self, images: Any, seed: Any) -> Any:
+    def __call__(self, images: Any, random: RandomStream) -> Any:
         """Augments a batch.
 
         Args:
             images: float `[B, H, W, C]`, H and W larger than `shift`.
-            seed: A `keras.random.SeedGenerator`.
+            random: Where the draws come from.
 
         Returns:
             Images of the same shape and dtype.
@@ -44,22 +46,22 @@ class Augmentation:
         height, width = images.shape[1], images.shape[2]
         if self.shift >= min(height, width):
             raise ValueError(f"shift={self.shift} is too large for images of {height}x{width}.")
-        rows = self._positions(batch, height, seed)
-        columns = self._positions(batch, width, seed)
+        rows = self._positions(batch, height, random)
+        columns = self._positions(batch, width, random)
         if self.flip:
-            coin = random.uniform((batch, 1), dtype="float32", seed=seed) < 0.5
+            coin = random.uniform((batch, 1)) < 0.5
             columns = ops.where(coin, width - 1 - columns, columns)
         select_rows = ops.one_hot(rows, height, dtype=images.dtype)
         select_columns = ops.one_hot(columns, width, dtype=images.dtype)
         images = ops.einsum("bih,bhwc->biwc", select_rows, images)
         return ops.einsum("bjw,biwc->bijc", select_columns, images)
 
-    def _positions(self, batch: Any, size: int, seed: Any) -> Any:
+    def _positions(self, batch: Any, size: int, random: RandomStream) -> Any:
         """Which row (or column) of the original each row of the result shows: `[B, size]`."""
         positions = ops.tile(ops.arange(size, dtype="int32")[None], (batch, 1))
         if self.shift == 0:
             return positions
-        uniform = random.uniform((batch, 1), dtype="float32", seed=seed)
+        uniform = random.uniform((batch, 1))
         # floor of [-shift, shift + 1): each whole shift is equally likely.
         draw = ops.floor(uniform * (2 * self.shift + 1)) - self.shift
         shifted = ops.abs(positions + ops.cast(draw, "int32"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
+_LOGGER = logging.getLogger(__name__)
+
 VERSION = "3.0.2"
 # CIFAR-10 has no validation split of its own: this is the end of train, and a part of it.
 VALIDATION_START = 49_000
@@ -22,8 +25,18 @@ _TFDS_SIZES = {"train": 50_000, "test": 10_000}
 
 _INFO = DatasetInfo(
     name="cifar10",
-    class_names=("airplane", "automobile", "bird", "cat", "deer",
-                 "dog", "frog", "horse", "ship", "truck"),
+    class_names=(
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ),
     image_shape=(32, 32, 3),
     splits={"train": 50_000, "validation": 50_000 - VALIDATION_START, "test": 10_000},
     licence="no licence stated by its authors; free for research, please cite",
@@ -72,7 +85,8 @@ class Cifar10Source:
             # on whatever global seed the program has set. (A 0 here cannot be joined to a tensor.)
             tf.random.set_seed(1)
             return self._encoded.shuffle(
-                _SHUFFLE_BUFFER, seed=value, reshuffle_each_iteration=False)
+                _SHUFFLE_BUFFER, seed=value, reshuffle_each_iteration=False
+            )
 
         return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
 
@@ -127,9 +141,17 @@ def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
 def _download() -> tfds.core.DatasetBuilder:
     import tensorflow_datasets as tfds
 
+    # A warning, so that it shows by default: without a network the process would seem to hang.
+    _LOGGER.warning(
+        "no prepared copy of cifar10 %s found: TFDS downloads it (163 MiB; where there is no "
+        "network it gives up after about three minutes)",
+        VERSION,
+    )
     try:
         builder = tfds.builder(f"cifar10:{VERSION}", try_gcs=False)
         builder.download_and_prepare()
+    except ImportError:
+        raise  # a package that TFDS lacks: no network would help
     except Exception as error:  # TFDS raises whatever its HTTP library, file system or checksum do
         raise ValueError(
             f"found no prepared cifar10 {VERSION} and could not download it "

@@ -110,7 +110,8 @@ def _tf_stream(
 
     def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
         shuffle_seed = tf.numpy_function(
-            lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64, stateful=False)
+            lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64, stateful=False
+        )
         # Only records are cut into epochs: decoding runs on across the boundary between two.
         records = source.records(tf.ensure_shape(shuffle_seed, []))
         return records.take(steps * batch_size)
@@ -137,6 +138,6 @@ class _NumpyStream:
             order = self._source.order(epoch_seed(self._seed, epoch))
             for step in range(self._steps):
                 start = step * self._batch_size
-                example = self._source.read(order[start:start + self._batch_size])
+                example = self._source.read(order[start : start + self._batch_size])
                 yield example["image"], example["label"]
             epoch += 1

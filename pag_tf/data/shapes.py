@@ -38,8 +38,10 @@ _IMAGES, _CLASS_ORDER = 0, 1
 
 
 def _class_attributes() -> np.ndarray:
-    rows = [[name in (f"shape::{s}", f"texture::{t}", f"colour::{c}") for name in ATTRIBUTE_NAMES]
-            for s, t, c in _KINDS]
+    rows = [
+        [name in (f"shape::{s}", f"texture::{t}", f"colour::{c}") for name in ATTRIBUTE_NAMES]
+        for s, t, c in _KINDS
+    ]
     attributes = np.array(rows, np.float32)
     attributes.setflags(write=False)
     return attributes
@@ -73,8 +75,10 @@ def open_split(part: Slice, data_dir: str | Path | None = None) -> IndexedSource
     def read(indices: np.ndarray) -> dict[str, np.ndarray]:
         numbers = [part.start + int(index) for index in indices]
         examples = [generate(part.name, number) for number in numbers]
-        batch = {key: np.stack([example[key] for example in examples])
-                 for key in ("image", "label", "box", "mask", "attributes")}
+        batch = {
+            key: np.stack([example[key] for example in examples])
+            for key in ("image", "label", "box", "mask", "attributes")
+        }
         batch["image"] = batch["image"].astype(np.float32) / np.float32(255)
         batch["id"] = np.array([f"shapes-{part.name}-{number:05d}".encode() for number in numbers])
         return batch
@@ -95,14 +99,20 @@ def generate(split: str, index: int, seed: int = 0) -> dict[str, np.ndarray]:
     if split not in SPLITS:
         raise ValueError(f"shapes has no split {split!r}: its splits are {', '.join(SPLITS)}")
     if not 0 <= index < SPLITS[split]:
-        raise ValueError(f"index {index} is outside {split!r} of shapes: expected 0 to "
-                         f"{SPLITS[split] - 1}")
+        raise ValueError(
+            f"index {index} is outside {split!r} of shapes: expected 0 to {SPLITS[split] - 1}"
+        )
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must lie in [0, 2**64), got {seed}")
     label = _class_order(seed, split, index // len(_KINDS))[index % len(_KINDS)]
     image, mask = draw(_generator(seed, split, _IMAGES, index), *_KINDS[label])
-    return {"image": image, "label": label, "box": _tight_box(mask), "mask": mask,
-            "attributes": _ATTRIBUTES[label]}
+    return {
+        "image": image,
+        "label": label,
+        "box": _tight_box(mask),
+        "mask": mask,
+        "attributes": _ATTRIBUTES[label],
+    }
 
 
 def _generator(seed: int, split: str, use: int, index: int) -> np.random.Generator:

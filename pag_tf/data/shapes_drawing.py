@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def draw(
     canvas += (_surface(rng, texture, colour, extent) - canvas) * cover
     canvas *= _lighting(rng)
     canvas += _grain(rng)
-    pixels = np.round(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+    pixels = np.rint(canvas.clip(0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(pixels.transpose(1, 2, 0)), cover >= 0.5
 
 
@@ -58,8 +59,8 @@ def _ring(corners: int, radii: np.ndarray) -> np.ndarray:
 
 def _placed(rng: np.random.Generator, outline: np.ndarray, extent: float) -> np.ndarray:
     """Stretch a little, turn, scale to `extent` and move the corners to a random place inside."""
-    angle = rng.uniform(0, 2 * np.pi)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    angle = rng.uniform(0, math.tau)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     corners = (outline * [1.0, rng.uniform(0.88, 1.0)]) @ turn.T
     low, high = corners.min(0), corners.max(0)
     scale = extent / (high - low).max()
@@ -74,7 +75,7 @@ def _cover(corners: np.ndarray) -> np.ndarray:
 
     fine = np.zeros((SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING), np.uint8)
     # cv2 counts coordinates from the centre of the first pixel, in 1/16 of a pixel.
-    points = np.round((corners * _OVERSAMPLING - 0.5) * 16).astype(np.int32)
+    points = np.rint((corners * _OVERSAMPLING - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(fine, [points], 255, shift=4)
     small = cv2.resize(fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / np.float32(255)
@@ -85,16 +86,18 @@ def _surface(rng: np.random.Generator, texture: str, colour: str, extent: float)
     hue = rng.uniform(*_HUES[colour]) / 360 % 1
     rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.8, 1), rng.uniform(0.75, 1))
     base = np.array(rgb, np.float32)[:, None, None]
-    shading = 1 + plane(rng.uniform(0, 2 * np.pi)) / np.float32(extent) * np.float32(
-        rng.uniform(0.0, 0.25))
+    shading = 1 + plane(rng.uniform(0, math.tau)) * (rng.uniform(0.0, 0.25) / extent)
     surface = base * shading
     if texture == "plain":
         return surface
     # No fewer than three stripes or rows across, and none so fine that 64 pixels cannot show them.
     period = max(rng.uniform(0.15, 0.28) * extent, 5.0)
-    angle, phase = rng.uniform(0, np.pi), (rng.random(), rng.random())
-    pattern = (stripes(angle, period, phase[0], width=0.45) if texture == "striped"
-               else dots(angle, period, phase))
+    angle, phase = rng.uniform(0, math.pi), (rng.random(), rng.random())
+    pattern = (
+        stripes(angle, period, phase[0], width=0.45)
+        if texture == "striped"
+        else dots(angle, period, phase)
+    )
     return surface + (_second_tone(rng, base) - surface) * pattern
 
 
@@ -102,8 +105,8 @@ def _second_tone(rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
     """The tone of stripes and dots: nearly white or nearly black, whichever shows on `base`."""
     luminance = float(np.dot([0.30, 0.59, 0.11], base[:, 0, 0]))
     if luminance < 0.6 and rng.random() < 0.6:
-        return base * np.float32(0.15) + np.float32(0.82)
-    return base * np.float32(0.18)
+        return base * 0.15 + 0.82
+    return base * 0.18
 
 
 def _shadow(rng: np.random.Generator, cover: np.ndarray, extent: float) -> np.ndarray:
@@ -111,20 +114,19 @@ def _shadow(rng: np.random.Generator, cover: np.ndarray, extent: float) -> np.nd
     import cv2
 
     reach = rng.uniform(0.02, 0.10) * extent
-    angle = rng.uniform(0, 2 * np.pi)
-    move = np.array([[1, 0, reach * np.cos(angle)], [0, 1, reach * np.sin(angle)]], np.float32)
+    angle = rng.uniform(0, math.tau)
+    move = np.array([[1, 0, reach * math.cos(angle)], [0, 1, reach * math.sin(angle)]], np.float32)
     moved = cv2.warpAffine(cover, move, (SIZE, SIZE))
-    return cv2.GaussianBlur(moved, (7, 7), rng.uniform(1.0, 2.0)) * np.float32(
-        rng.uniform(0.25, 0.65))
+    return cv2.GaussianBlur(moved, (7, 7), rng.uniform(1.0, 2.0)) * rng.uniform(0.25, 0.65)
 
 
 def _lighting(rng: np.random.Generator) -> np.ndarray:
     """Brightness over the scene, a slope and soft patches, float32 [64, 64] around 1."""
-    slope = plane(rng.uniform(0, 2 * np.pi)) / SIZE * np.float32(rng.uniform(0, 0.35))
-    return np.float32(rng.uniform(0.85, 1.05)) + slope + clouds(rng, 3, 1)[0] * np.float32(0.05)
+    slope = plane(rng.uniform(0, math.tau)) * (rng.uniform(0, 0.35) / SIZE)
+    return rng.uniform(0.85, 1.05) + slope + clouds(rng, 3, 1)[0] * 0.05
 
 
 def _grain(rng: np.random.Generator) -> np.ndarray:
     """Sensor noise of at most 4 %, float32 [3, 64, 64]."""
-    amplitude = np.float32(rng.uniform(0.01, 0.04))
-    return (rng.random((3, SIZE, SIZE), np.float32) - np.float32(0.5)) * (2 * amplitude)
+    amplitude = rng.uniform(0.01, 0.04)
+    return (rng.random((3, SIZE, SIZE), np.float32) - 0.5) * (2 * amplitude)

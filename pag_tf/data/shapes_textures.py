@@ -1,8 +1,9 @@
-"""Stripes, dots, slopes and clouds over a 64x64 image, for the objects and what lies behind them."""
+"""Stripes, dots, slopes and clouds over 64x64 pixels, for the objects and what lies behind."""
 
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -12,7 +13,7 @@ _Y, _X = np.mgrid[:SIZE, :SIZE].astype(np.float32) - np.float32(SIZE / 2 - 0.5)
 
 def plane(angle: float) -> np.ndarray:
     """float32 [64, 64]: distance in pixels from the image's centre along a direction."""
-    return _X * np.float32(np.cos(angle)) + _Y * np.float32(np.sin(angle))
+    return _X * math.cos(angle) + _Y * math.sin(angle)
 
 
 def stripes(angle: float, period: float, phase: float, *, width: float = 0.5) -> np.ndarray:
@@ -20,26 +21,27 @@ def stripes(angle: float, period: float, phase: float, *, width: float = 0.5) ->
 
     `period` is in pixels, `phase` and `width` are fractions of it.
     """
-    position = plane(angle) / np.float32(period) + np.float32(phase)
-    from_centre = np.abs(position - np.round(position)) * np.float32(period)
-    return np.clip(np.float32(period * width / 2 + 0.5) - from_centre, 0, 1)
+    position = plane(angle) / period + phase
+    from_centre = np.abs(position - np.rint(position)) * period
+    return (period * width / 2 + 0.5 - from_centre).clip(0, 1)
 
 
-def dots(angle: float, period: float, phase: tuple[float, float], *,
-         radius: float = 0.31) -> np.ndarray:
+def dots(
+    angle: float, period: float, phase: tuple[float, float], *, radius: float = 0.31
+) -> np.ndarray:
     """Round dots in staggered rows, float32 [64, 64]: 1 on a dot, smooth over one pixel.
 
     `period`, the distance between rows and between the dots of a row, is in pixels; `phase` and
     `radius` are fractions of it.
     """
-    along = plane(angle) / np.float32(period) + np.float32(phase[0])
-    across = plane(angle + np.pi / 2) / np.float32(period) + np.float32(phase[1])
-    row = np.round(across)
-    along += row * np.float32(0.5)
-    along -= np.round(along)
+    along = plane(angle) / period + phase[0]
+    across = plane(angle + math.pi / 2) / period + phase[1]
+    row = np.rint(across)
+    along += row * 0.5
+    along -= np.rint(along)
     across -= row
-    distance = np.sqrt(along * along + across * across) * np.float32(period)
-    return np.clip(np.float32(period * radius + 0.5) - distance, 0, 1)
+    distance = np.sqrt(along * along + across * across) * period
+    return (period * radius + 0.5 - distance).clip(0, 1)
 
 
 def clouds(rng: np.random.Generator, cells: int, channels: int) -> np.ndarray:

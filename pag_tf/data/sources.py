@@ -83,15 +83,22 @@ class IndexedSource:
         import tensorflow as tf
 
         first = self.read(np.zeros(1, np.int64))
-        types = {key: tf.string if value.dtype.kind == "S" else tf.as_dtype(value.dtype)
-                 for key, value in first.items()}
+        types = {
+            key: tf.string if value.dtype.kind == "S" else tf.as_dtype(value.dtype)
+            for key, value in first.items()
+        }
 
         def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
             values = tf.numpy_function(
-                lambda index: list(self.read(index).values()), [indices], list(types.values()),
-                stateful=False)
-            return {key: tf.ensure_shape(value, [None, *first[key].shape[1:]])
-                    for key, value in zip(types, values, strict=True)}
+                lambda index: list(self.read(index).values()),
+                [indices],
+                list(types.values()),
+                stateful=False,
+            )
+            return {
+                key: tf.ensure_shape(value, [None, *first[key].shape[1:]])
+                for key, value in zip(types, values, strict=True)
+            }
 
         chunks = records.batch(_CHUNK, num_parallel_calls=None)
         return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()

@@ -3,14 +3,17 @@
 from pag_tf.training.adversarial_model import AdversarialModel
 from pag_tf.training.callbacks import Checkpoint, GradientImages, RobustnessCheck, StopOnNaN
 from pag_tf.training.config import TrainConfig
+from pag_tf.training.evaluation import EvaluateConfig, evaluate
 from pag_tf.training.run import train
 
 __all__ = [
     "AdversarialModel",
     "Checkpoint",
+    "EvaluateConfig",
     "GradientImages",
     "RobustnessCheck",
     "StopOnNaN",
     "TrainConfig",
+    "evaluate",
     "train",
 ]

@@ -36,11 +36,12 @@ class AdversarialModel(keras.Model):
         eval_attack: What `evaluate` measures `adversarial_accuracy` with. Default: 10 steps of PGD
             in the threat model of `attack`; nothing for eps 0.
         eps_warmup_steps: Epsilon grows linearly from 0 over so many steps.
-        clean_fraction: Share of each batch, in [0, 1), that stays unperturbed.
+        clean_fraction: Share of each batch, in [0, 1), that stays unperturbed; at least one image is
+            perturbed.
         attack_batch_norm: Batch-norm mode of the model during the attack, `"inference"` or
             `"training"` (batch statistics; the moving ones are left alone in either case).
         ema_momentum: Momentum of the moving average of the weights that `fit` ends with, or None.
-        augment: `(images, seed) -> images`, such as `pag_tf.data.Augmentation`, or None.
+        augment: `(images, RandomStream) -> images`, such as `pag_tf.data.Augmentation`, or None.
         seed: Of augmentation and attack. The random numbers of a step depend on the seed and the
             optimizer's step only, so that a resumed run continues with the same ones.
 
@@ -124,7 +125,9 @@ class AdversarialModel(keras.Model):
             kwargs["validation_data"], _ = _as_pairs(validation, batch_size)
         return super().fit(x, y, batch_size=batch, **kwargs)
 
-    def evaluate(self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any
+    ) -> Any:
         """As `keras.Model.evaluate`: loss and accuracy clean, and `adversarial_accuracy`."""
         x, batch = _as_pairs(x, batch_size)
         return super().evaluate(x, y, batch_size=batch, **kwargs)
@@ -139,7 +142,7 @@ class AdversarialModel(keras.Model):
         # statistics alone, whatever mode it runs the model in.
         with self._scope(state):
             if self.augment is not None:
-                x = self.augment(x, self._random(_AUGMENTATION, step))
+                x = self.augment(x, self._stream(_AUGMENTATION, step))
             x = ops.stop_gradient(self._perturb(x, y, step))
         outputs = super().train_step(*state, (x, y, sample_weight))
         logs = outputs[0] if state else outputs
@@ -156,8 +159,8 @@ class AdversarialModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         checks.check_static(self.classifier, x, y)
         with self._scope(state):
-            seed = self._random(_EVALUATION, 0)
-            x = self.eval_attack.perturb(self.classifier, x, y, seed=seed)
+            random = self._stream(_EVALUATION, 0)
+            x = self.eval_attack.perturb(self.classifier, x, y, random=random)
             logits = self.classifier(x, training=False)
         if not state:
             self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
@@ -167,24 +170,33 @@ class AdversarialModel(keras.Model):
     def _perturb(self, x: Any, y: Any, step: Any) -> Any:
         if self.attack.threat.eps == 0:
             return x
-        clean = int(self.clean_fraction * x.shape[0]) if self.clean_fraction else 0
+        clean = self._clean_images(x) if self.clean_fraction else 0
         perturbed = self.attack.perturb(
             self.classifier,
             x[clean:],
             y[clean:],
-            seed=self._random(_ATTACK, step),
+            random=self._stream(_ATTACK, step),
             scale=self._warmup(step),
             training=self.attack_batch_norm == "training",
         )
-        return ops.concatenate([x[:clean], perturbed]) if clean else perturbed
+        return ops.concatenate([x[:clean], perturbed]) if self.clean_fraction else perturbed
+
+    def _clean_images(self, x: Any) -> Any:
+        """How many images of a batch stay clean: the nearest whole number, but never all."""
+        size = ops.shape(x)[0]
+        if isinstance(size, int):
+            return min(round(self.clean_fraction * size), size - 1)
+        # Keras leaves the size open where the last batch of an epoch is smaller.
+        share = ops.round(self.clean_fraction * ops.cast(size, "float32"))
+        return ops.minimum(ops.cast(share, "int32"), size - 1)
 
     def _warmup(self, step: Any) -> Any:
         if self.eps_warmup_steps == 0:
             return 1.0
         return ops.minimum(1.0, (ops.cast(step, "float32") + 1.0) / self.eps_warmup_steps)
 
-    def _random(self, stream: int, step: Any) -> backend.StepSeed:
-        return backend.StepSeed(3 * self.seed + stream, step)
+    def _stream(self, purpose: int, step: Any) -> backend.RandomStream:
+        return backend.RandomStream(3 * self.seed + purpose, step)
 
     def _iterations(self, state: list[Any]) -> Any:
         if not state:

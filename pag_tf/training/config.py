@@ -100,7 +100,7 @@ class TrainConfig:
             options = json.loads(self.arch_options)
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"arch_options must be a JSON object such as {{\"widths\": [64, 128]}}, "
+                f'arch_options must be a JSON object such as {{"widths": [64, 128]}}, '
                 f"got {self.arch_options!r} ({error})."
             ) from None
         if not isinstance(options, dict):

@@ -174,9 +174,7 @@ def _stopped_early(config: TrainConfig, state: checkpoint.RunState) -> bool:
     return config.on_overfitting == "stop" and bool(state.check.get("overfitted"))
 
 
-def _tensorboard(
-    folder: Path, check: RobustnessCheck | None
-) -> list[keras.callbacks.Callback]:
+def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.callbacks.Callback]:
     try:
         import tensorboard  # type: ignore[import-untyped]  # noqa: F401
     except ImportError:
@@ -202,8 +200,10 @@ def _claim_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
     elif document.exists() and resume:
         _check_same_run(config, document)
     elif folder.exists() and any(folder.iterdir()):
-        remedy = "--resume goes on with it, --overwrite deletes it" if document.exists() else (
-            "choose an empty or new folder"
+        remedy = (
+            "--resume goes on with it, --overwrite deletes it"
+            if document.exists()
+            else ("choose an empty or new folder")
         )
         raise ValueError(f"The output folder {folder} is not empty: {remedy}.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ __all__ = [
     "Entry",
     "Metric",
     "entry_id",
+    "find",
     "list_models",
     "load",
     "read_entry",
@@ -64,7 +65,7 @@ def load(
     """
     folder = _as_folder(eps)
     if folder is None:
-        entry = _find(ThreatModel.parse(eps, norm=norm), dataset, arch)  # type: ignore[arg-type]
+        entry = find(ThreatModel.parse(eps, norm=norm), dataset=dataset, arch=arch)  # type: ignore[arg-type]
     elif norm is not None or arch is not None:
         raise ValueError(f"norm and arch choose among models by epsilon, not in folder {folder}.")
     else:
@@ -129,7 +130,12 @@ def _is_threat_text(text: str) -> bool:
     return not {"/", "\\"} & set(norm)
 
 
-def _find(threat: ThreatModel, dataset: str, arch: str | None) -> Entry:
+def find(threat: ThreatModel, *, dataset: str, arch: str | None = None) -> Entry:
+    """The entry that `load` takes: exactly this epsilon, never the nearest.
+
+    Raises:
+        ValueError: No such entry (the message lists those there are), or several.
+    """
     candidates = list_models(dataset=dataset, arch=arch)
     found = [entry for entry in candidates if _same(threat, entry.threat)]
     if len(found) == 1:

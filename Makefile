@@ -1,0 +1,43 @@
+# make demo    load the bundled models, measure them, draw their gradients      ARGS="--dataset=cifar10"
+# make test    run the tests                                                    ARGS="-k attacks -x"
+# make lint    ruff and mypy
+#
+# Each creates $(VENV) and installs what it needs into it, once.
+
+PYTHON ?= python3
+VENV ?= .venv
+TEST_EXTRAS ?= test,dev,tensorboard,jax
+ARGS ?=
+TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL
+
+VENV_PYTHON := $(VENV)/bin/python
+PIP_INSTALL := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
+PACKAGING := setup.cfg setup.py pyproject.toml
+
+.PHONY: demo test lint
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(VENV_PYTHON) scripts/demo.py $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
+
+# The pip that comes with Python 3.10 takes more than minutes to resolve these dependencies.
+$(VENV_PYTHON):
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --upgrade pip
+
+$(VENV)/.installed: $(PACKAGING) | $(VENV_PYTHON)
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(PACKAGING) | $(VENV_PYTHON)
+	$(PIP_INSTALL) --editable '.[$(TEST_EXTRAS)]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,141 @@
+"""Measures a trained entry on a data set, clean and under PGD, and keeps every setting with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import pag_tf.data
+import pag_tf.zoo
+from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
+from pag_tf.threat_model import ThreatModel
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """A measurement. Each field's meaning and unit stands in its `help` metadata."""
+
+    dataset: str = _option("cifar10", "Data set of the zoo entry, and to measure on.")
+    eps: str = _option("2/255", "Epsilon of the zoo entry, in units of pixels in [0, 1].")
+    norm: str = _option("linf", "Norm of the zoo entry: linf or l2.")
+    arch: str = _option("", "Architecture of the zoo entry, where there are several.")
+    entry: str = _option("", "Folder of an entry to measure instead of a bundled one.")
+    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    split: str = _option("test", "Images to measure on, such as 'test[:1000]'.")
+    threat_models: str = _option(
+        "", "Threat models to attack in, separated by commas; empty: the entry's own."
+    )
+    steps: int = _option(50, "PGD steps.")
+    restarts: int = _option(2, "PGD restarts; the worst of them counts for each image.")
+    step_size: float = _option(0.0, "PGD step size in pixels in [0, 1]; 0: 2.5 eps / steps.")
+    seed: int = _option(0, "Of PGD's random starts.")
+    batch_size: int = _option(250, "Images attacked at once.")
+    output: str = _option("", "JSON file for the result; it must not exist, or see --overwrite.")
+    overwrite: bool = _option(False, "Replace the output file.")
+    update_entry: bool = _option(False, "Write the numbers into the entry's pag.json and card.")
+
+
+def evaluate(config: EvaluateConfig, *, command: str = "") -> dict[str, Any]:
+    """Measures one entry.
+
+    Args:
+        config: What to measure.
+        command: The command line, kept beside the numbers.
+
+    Returns:
+        What is written to `config.output`, plain JSON values: configuration, entry, counts and
+        accuracies (shares in [0, 1]), library versions and seconds.
+
+    Raises:
+        ValueError: Unknown entry or data set, bad settings, or an output that exists.
+    """
+    output = Path(config.output) if config.output else None
+    if output is not None and output.exists() and not config.overwrite:
+        raise ValueError(f"The output {output} exists; --overwrite replaces it.")
+    entry = _entry(config)
+    model = pag_tf.zoo.load(entry.folder)
+    dataset = pag_tf.data.load(
+        config.dataset, config.split, config.data_dir or None, batch_size=config.batch_size
+    )
+    started = time.perf_counter()
+    report = robust_accuracy(model, dataset, _attacks(config, entry), batch_size=config.batch_size)
+    result = {
+        "command": command,
+        "config": dataclasses.asdict(config),
+        "entry": entry.id,
+        "weights_sha256": entry.weights_sha256,
+        **report.to_dict(),
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
+        "backend": keras.backend.backend(),
+    }
+    if output is not None:
+        _write_json(output, result)
+    if config.update_entry:
+        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, command))
+    return result
+
+
+def _entry(config: EvaluateConfig) -> pag_tf.zoo.Entry:
+    if config.entry:
+        return pag_tf.zoo.read_entry(config.entry)
+    threat = ThreatModel.parse(config.eps, norm=config.norm)
+    return pag_tf.zoo.find(threat, dataset=config.dataset, arch=config.arch or None)
+
+
+def _attacks(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> list[PGD]:
+    texts = [text for text in config.threat_models.split(",") if text.strip()]
+    threats = [ThreatModel.parse(text) for text in texts] or [entry.threat]
+    return [
+        PGD(
+            threat,
+            config.steps,
+            restarts=config.restarts,
+            step_size=config.step_size or None,
+            seed=config.seed,
+        )
+        for threat in threats
+        if threat.eps > 0
+    ]
+
+
+def _metrics(report: RobustnessReport, command: str) -> list[pag_tf.zoo.Metric]:
+    clean = pag_tf.zoo.Metric(
+        name="clean_accuracy",
+        value=report.clean_accuracy,
+        images=report.images,
+        correct=report.clean_correct,
+        command=command,
+    )
+    return [
+        clean,
+        *(
+            pag_tf.zoo.Metric(
+                name="robust_accuracy",
+                value=result.accuracy,
+                images=result.images,
+                correct=result.correct,
+                attack=str(result.attack),
+                threat_model=str(result.attack.threat),
+                command=command,
+            )
+            for result in report.attacks
+        ),
+    ]
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(json.dumps(document, indent=2) + "\n")
+    os.replace(temporary, path)

@@ -1,0 +1,90 @@
+"""Small classifiers, images that a step away from never leaves [0, 1], and a data set of arrays."""
+
+import numpy as np
+import pytest
+
+SHAPE = (8, 8, 3)
+CLASSES = 3
+OPTIONS = {"widths": [4], "blocks": [1], "stem": "conv"}
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(1).uniform(0.2, 0.8, (16, *SHAPE)).astype("float32")
+
+
+@pytest.fixture
+def labels():
+    return np.random.default_rng(2).integers(0, CLASSES, 16)
+
+
+@pytest.fixture
+def resnet():
+    """A residual network with batch norm; no weight stands at its initial value."""
+    import keras
+
+    from pag_tf import models
+
+    keras.utils.set_random_seed(3)
+    model = models.build("resnet", CLASSES, SHAPE, **OPTIONS)
+    rng = np.random.default_rng(3)
+    model.set_weights(
+        [(w + rng.uniform(0.05, 0.3, w.shape)).astype("float32") for w in model.get_weights()]
+    )
+    return model
+
+
+@pytest.fixture
+def copy():
+    """A second model with the same weights."""
+    import keras
+
+    def call(model):
+        twin = keras.models.clone_model(model)
+        twin.set_weights(model.get_weights())
+        return twin
+
+    return call
+
+
+@pytest.fixture
+def plain_steps():
+    """Keras' own training steps, one per batch of `(images, labels)`, on a model of its own."""
+    import keras
+
+    def call(model, batches, learning_rate=0.1):
+        model.compile(
+            keras.optimizers.SGD(learning_rate),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+        for images, labels in batches:
+            model.train_on_batch(images, labels)
+        return model.get_weights()
+
+    return call
+
+
+@pytest.fixture
+def assert_weights():
+    """Two lists of weights agree; the message names the first that does not."""
+
+    def call(found, expected, atol):
+        assert len(found) == len(expected)
+        for index, (one, other) in enumerate(zip(found, expected, strict=True)):
+            np.testing.assert_allclose(one, other, rtol=0, atol=atol, err_msg=f"weight {index}")
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def arrays_folder(tmp_path_factory):
+    """`arrays` data that can be learned: the class is the channel that is brightest."""
+    folder = tmp_path_factory.mktemp("arrays")
+    rng = np.random.default_rng(5)
+    for split, size in (("train", 64), ("validation", 32), ("test", 48)):
+        label = np.arange(size) % CLASSES
+        image = rng.uniform(0.2, 0.6, (size, *SHAPE)).astype("float32")
+        image[np.arange(size), :, :, label] += 0.3
+        np.savez(folder / f"{split}.npz", image=image, label=label)
+    return folder

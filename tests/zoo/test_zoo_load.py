@@ -1,0 +1,211 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pag_tf
+from pag_tf import zoo
+from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo import bundled
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def logits(model, images):
+    return np.asarray(model(images, training=False))
+
+
+def relabel(folder: Path, target: Path, **changes) -> None:
+    """A copy of an entry with other fields; `arch` stands for the architecture's name."""
+    shutil.copytree(folder, target)
+    raw = json.loads((target / "pag.json").read_text())
+    raw["architecture"]["name"] = changes.pop("arch", "resnet")
+    (target / "pag.json").write_text(json.dumps(raw | {"id": target.name} | changes))
+
+
+@pytest.fixture
+def ladder(pristine, tmp_path, monkeypatch) -> Path:
+    root = tmp_path / "entries"
+    root.mkdir()
+    monkeypatch.setattr(bundled, "root", lambda: root)
+    for name, threat in [("b8", "linf:8/255"), ("a2", "linf:2/255"), ("n", "linf:0")]:
+        relabel(pristine, root / name, threat_model=threat, dataset="cifar10")
+    relabel(pristine, root / "s", threat_model="l2:0.5", dataset="shapes")
+    relabel(pristine, root / "w", threat_model="linf:8/255", dataset="shapes", arch="vgg16")
+    (root / "README.md").write_text("not an entry")
+    (root / ".half.written").mkdir()
+    (root / ".half.written" / "pag.json").write_text("{")
+    return root
+
+
+def test_write_then_load_gives_identical_logits(pristine, model, images):
+    loaded = zoo.load(pristine)
+    np.testing.assert_array_equal(logits(loaded, images), logits(model, images))
+    assert loaded.name == "shapes-resnet-linf-2-255"
+    assert not loaded.compiled
+
+
+def test_a_compiled_trained_model_is_written_without_its_optimizer(tmp_path, write, images):
+    from pag_tf import models
+
+    trained = models.build("resnet", 3, (8, 8, 3), widths=[8, 16], blocks=[1, 1])
+    trained.compile("adam", "mse")
+    trained.train_on_batch(images, np.ones((4, 3), "float32"))
+    folder = write(tmp_path / "new", model=trained).folder
+    np.testing.assert_array_equal(logits(zoo.load(folder), images), logits(trained, images))
+
+
+def test_stock_keras_loads_the_folder_zipped_or_not(pristine, tmp_path, model, images):
+    import keras
+
+    archive = tmp_path / "model.keras"
+    with zipfile.ZipFile(archive, "w") as members:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            members.write(pristine / name, name)
+    assert not [name for name in keras.saving.get_custom_objects() if "pag" in name.lower()]
+    assert "pag_tf" not in (pristine / "config.json").read_text()
+    for path in (archive, pristine):
+        stock = keras.saving.load_model(path)
+        np.testing.assert_array_equal(logits(stock, images), logits(model, images))
+
+
+def test_config_json_is_not_read(folder, model, images):
+    (folder / "config.json").write_text('{"module": "os", "class_name": "system"}')
+    np.testing.assert_array_equal(logits(zoo.load(folder), images), logits(model, images))
+
+
+@pytest.mark.parametrize("eps", [8 / 255, "8/255", "linf:8/255", ThreatModel("linf", 8 / 255)])
+def test_load_by_epsilon(ladder, eps):
+    assert pag_tf.zoo.load(eps).name == "b8"
+
+
+def test_load_takes_the_nearest_float_only(ladder):
+    assert zoo.load(2 / 255 + 1e-10).name == "a2"
+    with pytest.raises(
+        ValueError, match=r"linf:0\.00784\. Available: linf:0, linf:2/255, linf:8/2"
+    ):
+        zoo.load(0.00784)
+
+
+def test_natural_models_have_no_norm(ladder):
+    assert zoo.load(0, norm="l2").name == "n"
+    assert [entry.id for entry in zoo.list_models(norm="l2")] == ["n", "s"]
+
+
+@pytest.mark.parametrize("eps", ["l2:0.5", ThreatModel("l2", 0.5)])
+def test_a_threat_model_brings_its_norm(ladder, eps):
+    assert zoo.load(eps, dataset="shapes").name == "s"
+    assert zoo.load(0.5, dataset="shapes", norm="l2").name == "s"
+    with pytest.raises(ValueError, match="'l2:0.5' is not of the norm 'linf'"):
+        zoo.load(eps, dataset="shapes", norm="linf")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"eps": 3 / 255}, r"No model for data set 'cifar10' .* linf:3/255\. Available: linf:0, "),
+        ({"eps": 0.5, "norm": "l2"}, r"l2:0\.5\. Available: linf:0, linf:2/255, linf:8/255"),
+        ({"eps": 0, "dataset": "imagenet"}, r"data set 'imagenet'\. Known: cifar10, shapes"),
+        ({"eps": 0, "arch": "resnett"}, r"architecture 'resnett'\. Known: resnet, vgg16"),
+        ({"eps": 0, "arch": "vgg16"}, r"'cifar10' and architecture 'vgg16' .* Available: none"),
+        ({"eps": 0, "norm": "l1"}, r"Unknown norm 'l1'\. Known norms: linf, l2"),
+        ({"eps": "2"}, r"did you mean 2/255\?"),
+        ({"eps": 2}, r"did you mean 2/255\?"),
+        ({"eps": "9/2"}, r"larger than the whole pixel range"),
+        ({"eps": -2 / 255}, r"finite number >= 0"),
+        ({"eps": "-2/255"}, r"finite number >= 0"),
+        ({"eps": float("nan")}, r"finite number >= 0"),
+        ({"eps": "1/0"}, r"Cannot read '1/0'"),
+        ({"eps": "two"}, r"Cannot read 'two' as a threat model"),
+        ({"eps": None}, r"eps must be a number"),
+    ],
+)
+def test_what_is_not_in_the_zoo_is_refused(ladder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.load(**arguments)
+
+
+def test_several_models_are_not_chosen_from(ladder, pristine):
+    relabel(pristine, ladder / "a2-long", threat_model="linf:2/255", dataset="cifar10")
+    with pytest.raises(ValueError, match=r"Several models .*a2 \(arch='resnet'\), a2-long .*arch="):
+        zoo.load(2 / 255)
+
+
+def test_the_folder_may_be_a_path_or_a_text_with_a_separator(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    for form in (f"./{folder.name}", str(folder), Path(folder.name)):
+        assert zoo.load(form).name == "shapes-resnet-linf-2-255"
+    with pytest.raises(ValueError, match="is not a folder.*zoo folder"):
+        zoo.load("no/such")
+    with pytest.raises(ValueError, match="norm and arch choose among models by epsilon"):
+        zoo.load(folder, arch="resnet")
+
+
+def test_an_architecture_that_cannot_be_built_is_named(folder):
+    raw = json.loads((folder / "pag.json").read_text())
+    raw["architecture"]["options"] = {"num_classes": 4}
+    (folder / "pag.json").write_text(json.dumps(raw))
+    with pytest.raises(ValueError, match="architecture of shapes-resnet-linf-2-255: "):
+        zoo.load(folder)
+
+
+def test_list_models_sorts_and_filters(ladder):
+    assert [entry.id for entry in zoo.list_models()] == ["n", "a2", "b8", "w", "s"]
+    assert [entry.id for entry in zoo.list_models(dataset="cifar10")] == ["n", "a2", "b8"]
+    assert [entry.id for entry in zoo.list_models(eps="8/255")] == ["b8", "w"]
+    assert [entry.id for entry in zoo.list_models(eps="8/255", arch="vgg16")] == ["w"]
+    assert zoo.list_models(dataset="cifar10", arch="vgg16") == ()
+    assert {entry.source for entry in zoo.list_models()} == {"bundled"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset": "mnist"}, "data set 'mnist'. Known: cifar10, shapes"),
+        ({"arch": "mlp"}, "architecture 'mlp'. Known: resnet, vgg16"),
+        ({"norm": "l0"}, "Unknown norm 'l0'"),
+        ({"eps": 3}, "did you mean 3/255"),
+    ],
+)
+def test_list_models_refuses_unknown_names(ladder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.list_models(**arguments)
+
+
+def test_a_damaged_bundled_entry_is_named(ladder):
+    (ladder / "a2" / "pag.json").write_text("{")
+    with pytest.raises(ValueError, match=r"a2/pag\.json: cannot be read as JSON"):
+        zoo.list_models()
+
+
+def test_an_empty_zoo_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundled, "root", lambda: tmp_path / "nothing")
+    assert zoo.list_models() == ()
+    with pytest.raises(ValueError, match="Known: none, the zoo is empty"):
+        zoo.load(2 / 255)
+
+
+def test_listing_imports_no_deep_learning(ladder):
+    program = (
+        "import sys; from pathlib import Path; import pag_tf.zoo; "
+        "from pag_tf.zoo import bundled; bundled.root = lambda: Path(sys.argv[1]); "
+        "assert len(pag_tf.zoo.list_models()) == 5; "
+        "found = {'tensorflow', 'keras', 'h5py', 'numpy', 'jax', 'torch'} & set(sys.modules); "
+        "assert not found, found"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, str(ladder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
