@@ -48,7 +48,7 @@ def input_gradient(loss: Callable[[Any], tuple[Any, Any]], images: Any) -> tuple
             (gradient,) = torch.autograd.grad(total, images)
         return gradient, auxiliary
     raise RuntimeError(
-        f"The Keras backend {NAME!r} is not supported. Set KERAS_BACKEND to tensorflow, jax or torch."
+        f"Keras backend {NAME!r} is not supported: set KERAS_BACKEND to tensorflow, jax or torch."
     )
 
 

@@ -1,13 +1,13 @@
 """What differs between Keras' backends: gradients, compilation and random streams."""
 
 import gc
-import itertools
 import weakref
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 
 from pag_tf import backend
 
@@ -100,42 +100,81 @@ def test_compiled_sees_later_weights_and_lets_the_model_go(jit_compile):
 
 
 def draw(seed, step, draws=1):
-    stream = backend.StepSeed(seed, step)
-    return [
-        ops.convert_to_numpy(keras.random.uniform((4,), seed=stream)).tolist() for _ in range(draws)
-    ]
+    random = backend.RandomStream(seed, step)
+    return [ops.convert_to_numpy(random.uniform((4,))).tolist() for _ in range(draws)]
 
 
-def test_step_seed_is_a_pure_function_of_its_two_numbers():
+def test_random_stream_is_a_pure_function_of_its_two_numbers():
     assert draw(3, 7, draws=2) == draw(3, 7, draws=2)
     assert draw(3, 7) == draw(3, np.int64(7)) == draw(3, ops.convert_to_tensor(7))
 
 
-def test_step_seed_gives_another_number_for_every_seed_step_and_draw():
+def test_random_stream_gives_other_numbers_for_every_seed_step_and_draw():
     numbers = draw(3, 7, draws=2) + draw(3, 8, draws=2) + draw(4, 7, draws=2)
-    assert all(a != b for a, b in itertools.combinations(numbers, 2))
+    assert len({number for four in numbers for number in four}) == 24
 
 
-def test_step_seed_does_not_collide_for_nearby_seeds():
-    pairs = []
-    for seed in range(40):
-        stream = backend.StepSeed(seed, 0)
-        pairs += [tuple(ops.convert_to_numpy(stream.next()).tolist()) for _ in range(8)]
-    assert len(set(pairs)) == len(pairs)
+def test_random_stream_equals_its_definition():
+    def mix(x):
+        x = np.uint32((x ^ (x >> 16)) * 0x7FEB352D & 0xFFFFFFFF)
+        x = np.uint32((int(x) ^ (int(x) >> 15)) * 0x846CA68B & 0xFFFFFFFF)
+        return int(x) ^ (int(x) >> 16)
+
+    seed, step, draws = 3, 7, 2
+    random = backend.RandomStream(seed, step)
+    random.uniform((1,))
+    random.uniform((1,))
+    drawn = ops.convert_to_numpy(random.uniform((2, 3), -1.0, 3.0))
+    keys = [int(k) for k in np.random.SeedSequence([seed, draws]).generate_state(2)]
+    expected = []
+    for counter in range(6):
+        bits = mix(counter ^ mix((step + keys[0]) % 2**32))
+        bits = mix((bits + mix(step ^ keys[1])) % 2**32)
+        expected.append(-1 + 4 * (bits >> 8) / 2**24)
+    np.testing.assert_allclose(drawn.ravel(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["index", "step", "seed", "draw"])
+def test_random_numbers_are_uniform_and_independent(by):
+    if by == "index":
+        numbers = ops.convert_to_numpy(backend.RandomStream(1, 0).uniform((200, 10)))
+    elif by == "draw":
+        random = backend.RandomStream(1, 0)
+        numbers = np.stack([ops.convert_to_numpy(random.uniform((10,))) for _ in range(200)])
+    else:
+        pairs = [(n, 0) if by == "seed" else (0, n) for n in range(200)]
+        streams = [backend.RandomStream(*pair) for pair in pairs]
+        numbers = np.stack([ops.convert_to_numpy(s.uniform((10,))) for s in streams])
+    assert numbers.dtype == np.float32
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert stats.kstest(numbers.ravel(), "uniform").pvalue > 0.01
+    # Neither neighbours in a draw nor neighbouring draws tell anything about each other.
+    for axis in (0, 1):
+        first, second = (np.delete(numbers, end, axis).ravel() for end in (-1, 0))
+        assert stats.spearmanr(first, second).pvalue > 0.01
+
+
+def test_normal_numbers():
+    numbers = ops.convert_to_numpy(backend.RandomStream(1, 0).normal((2000,)))
+    assert stats.kstest(numbers, "norm").pvalue > 0.01
 
 
 @pytest.mark.tensorflow
-def test_step_seed_of_a_traced_step_equals_that_of_a_number():
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_random_numbers_are_the_same_compiled_with_a_traced_step(jit_compile):
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(jit_compile=jit_compile)
     def traced(step):
-        return keras.random.uniform((4,), seed=backend.StepSeed(3, step))
+        random = backend.RandomStream(3, step)
+        return random.uniform((4,)), random.normal((4,))
 
-    assert [traced(tf.constant(step)).numpy().tolist() for step in (7, 8)] == [
-        draw(3, 7)[0],
-        draw(3, 8)[0],
-    ]
+    for step in (7, 8):
+        random = backend.RandomStream(3, step)
+        uniform, normal = traced(tf.constant(step, tf.int64))
+        assert np.array_equal(uniform, random.uniform((4,)))
+        np.testing.assert_allclose(normal, random.normal((4,)), atol=1e-6)
 
 
 def test_stateless_scope_gives_variables_other_values_and_puts_them_back():

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from pag_tf import backend
+from pag_tf.attacks import loss_gradient
 
 
 def phase_variation(
@@ -36,7 +37,7 @@ def phase_variation(
         Grid width to coefficient of variation.
 
     Raises:
-        ValueError: No images, images that no modulus divides, or a gradient that is zero everywhere.
+        ValueError: No images, images that no modulus divides, or a zero gradient everywhere.
     """
     images = ops.convert_to_numpy(images)
     if images.ndim != 4 or len(images) == 0:
@@ -62,10 +63,5 @@ def _variation(total: np.ndarray, modulus: int) -> float:
 
 
 def _predicted_class_gradient(model: keras.Model, images: Any) -> Any:
-    def loss(x: Any) -> tuple[Any, None]:
-        logits = model(x, training=False)
-        predicted = ops.stop_gradient(ops.argmax(logits, axis=-1))
-        each = ops.sparse_categorical_crossentropy(predicted, logits, from_logits=True)
-        return ops.sum(each), None
-
-    return backend.input_gradient(loss, images)[0]
+    predicted = ops.argmax(model(images, training=False), axis=-1)
+    return loss_gradient(model, images, predicted)[0]

@@ -1,6 +1,6 @@
 """Attacks within a threat model, and accuracy under them."""
 
-from pag_tf.attacks.gradient import FGSM, NFGSM, PGD, Attack
+from pag_tf.attacks.gradient import FGSM, NFGSM, PGD, Attack, loss_gradient
 from pag_tf.attacks.robust_accuracy import AttackResult, RobustnessReport, robust_accuracy
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "Attack",
     "AttackResult",
     "RobustnessReport",
+    "loss_gradient",
     "robust_accuracy",
 ]

@@ -22,8 +22,8 @@ def check_model(model: Any) -> None:
     name = getattr(getattr(last, "activation", None), "__name__", "")
     if isinstance(last, keras.layers.Softmax) or name in ("softmax", "sigmoid"):
         raise ValueError(
-            f"The model ends in {name or 'softmax'} (layer {last.name!r}); logits are expected. "
-            "Remove that activation (Dense(..., activation=None)) and train or evaluate with "
+            f"The model ends in {name or 'softmax'} (layer {layers[-1].name!r}); logits are "
+            "expected. Remove that activation (Dense(..., activation=None)) and train or evaluate with "
             "from_logits=True."
         )
 

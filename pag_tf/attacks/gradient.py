@@ -17,6 +17,30 @@ from pag_tf.attacks import checks, geometry
 from pag_tf.threat_model import ThreatModel
 
 
+def loss_gradient(
+    model: Any, images: Any, labels: Any, *, training: bool = False
+) -> tuple[Any, Any, Any]:
+    """Gradient of each image's cross-entropy with respect to that image.
+
+    Args:
+        model: Callable as `model(images, training=...)`, returns logits.
+        images: float32 `[B, H, W, C]`.
+        labels: Integer `[B]`.
+        training: Batch-norm mode; with `True` images of a batch influence each other.
+
+    Returns:
+        `(gradient [B, H, W, C], loss [B], logits [B, classes])`.
+    """
+
+    def loss(images: Any) -> tuple[Any, Any]:
+        logits = model(images, training=training)
+        each = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        return ops.sum(each), (each, logits)
+
+    gradient, (each, logits) = backend.input_gradient(loss, images)
+    return gradient, each, logits
+
+
 def ascend(
     model: Any,
     x: Any,
@@ -42,13 +66,7 @@ def ascend(
     Returns:
         `(next x, loss of x [B], logits of x [B, classes], largest |gradient| [B])`.
     """
-
-    def loss(x: Any) -> tuple[Any, Any]:
-        logits = model(x, training=training)
-        each = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        return ops.sum(each), (each, logits)
-
-    gradient, (each, logits) = backend.input_gradient(loss, x)
+    gradient, each, logits = loss_gradient(model, x, labels, training=training)
     moved = x + step_size * geometry.steepest(norm, gradient)
     moved = geometry.project(norm, moved, images, radius)
     return moved, each, logits, ops.max(ops.abs(gradient), axis=(1, 2, 3))
@@ -90,8 +108,8 @@ class Attack:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ValueError(f"seed must be a whole number, got {self.seed!r}.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed must be a whole number >= 0, got {self.seed!r}.")
 
     @property
     def steps(self) -> int:
@@ -177,8 +195,8 @@ class Attack:
         checks.check_static(model, images, labels)
         as_numpy = isinstance(images, np.ndarray)
         if checks.is_symbolic(images, labels):
-            step = functools.partial(ascend, model, norm=self.threat.norm)
-            return self._search(step, images, labels, start)[0]
+            traced = functools.partial(ascend, model, norm=self.threat.norm)
+            return self._search(traced, images, labels, start)[0]
         labels_array = checks.to_numpy(labels)
         checks.check_values(checks.to_numpy(images), labels_array)
         images = ops.convert_to_tensor(images, dtype="float32")

@@ -258,6 +258,9 @@ class _Slots:
         self.restart = np.zeros(size, int)
         self.gradient = np.zeros(size)
         self.fills = 0
+        self.x: np.ndarray
+        self.images: np.ndarray
+        self.labels: np.ndarray
 
     def run(
         self, queue: Iterator[tuple[int, np.ndarray, Any]]
@@ -280,7 +283,7 @@ class _Slots:
             through = live & ~broken & (self.steps_taken > self.attack.steps)
             self.restart[through] += 1
             finished = through & (self.restart >= self.attack.restarts)
-            self.x = np.array(moved)
+            self.x = np.array(moved, np.float32)
             self._check_budget(live)
             for place in np.flatnonzero(broken | finished):
                 yield int(self.index[place]), bool(finished[place]), self.gradient[place]

@@ -1,4 +1,4 @@
-"""Random flips and shifts in `keras.ops`, so that every backend has them inside its compiled step."""
+"""Random flips and shifts in `keras.ops`: every backend has them inside its compiled step."""
 
 from __future__ import annotations
 

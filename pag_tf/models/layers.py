@@ -11,7 +11,7 @@ ACTIVATIONS = ("relu", "silu", "gelu", "softplus")
 
 
 def normalization(x: Any, mean: Any, std: Any) -> Any:
-    """Pixels in [0, 1] to roughly zero mean and unit variance; `mean`, `std`: number or per channel.
+    """Pixels in [0, 1] to about zero mean and unit variance; `mean`, `std`: one number or a list.
 
     Raises:
         ValueError: A standard deviation that is not positive.
@@ -41,7 +41,7 @@ def activation(x: Any, name: str, beta: float) -> Any:
 
 
 def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
-    """A convolution without bias, with He's initialisation (every one is followed by batch norm)."""
+    """A convolution without bias (a batch norm follows), with He's initialisation."""
     return layers.Conv2D(
         filters,
         kernel,

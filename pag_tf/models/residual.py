@@ -26,13 +26,13 @@ def resnet(
     num_classes: int,
     image_shape: tuple[int, int, int],
     *,
-    widths: Sequence[int] = (64, 128, 192),
+    widths: Sequence[int] = (48, 96, 160),
     blocks: Sequence[int] = (1, 1, 1),
     stem: str = "pool",
-    stem_width: int | None = None,
-    activation_name: str = "relu",
+    stem_width: int = 32,
+    activation_name: str = "silu",
     softplus_beta: float = 10.0,
-    pre_activation: bool = False,
+    pre_activation: bool = True,
     mean: float | Sequence[float] = 0.5,
     std: float | Sequence[float] = 0.25,
 ) -> keras.Model:
@@ -45,7 +45,7 @@ def resnet(
         blocks: Residual blocks in each stage.
         stem: `"conv"` keeps the resolution, `"pool"` averages 2x2 after the first convolution,
             `"patch"` is one 2x2 convolution with stride 2 (each pixel seen once).
-        stem_width: Channels of the stem; `widths[0]` where not given.
+        stem_width: Channels of the stem.
         activation_name: `"relu"`, `"silu"`, `"gelu"` or `"softplus"`.
         softplus_beta: Sharpness of softplus (towards ReLU as it grows).
         pre_activation: Normalise and activate before (True) or after (False) each convolution.
@@ -60,7 +60,7 @@ def resnet(
     _check_stages(widths, blocks, image_shape, stem)
     act = _Activation(activation_name, softplus_beta)
     inputs = keras.Input(image_shape, name="image")
-    x = _stem(normalization(inputs, mean, std), stem, stem_width or widths[0], act, pre_activation)
+    x = _stem(normalization(inputs, mean, std), stem, stem_width, act, pre_activation)
     block = _pre_activation_block if pre_activation else _post_activation_block
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
         for index in range(count):

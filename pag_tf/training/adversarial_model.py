@@ -36,8 +36,8 @@ class AdversarialModel(keras.Model):
         eval_attack: What `evaluate` measures `adversarial_accuracy` with. Default: 10 steps of PGD
             in the threat model of `attack`; nothing for eps 0.
         eps_warmup_steps: Epsilon grows linearly from 0 over so many steps.
-        clean_fraction: Share of each batch, in [0, 1), that stays unperturbed; at least one image is
-            perturbed.
+        clean_fraction: Share of each batch, in [0, 1), that stays unperturbed; at least one image
+            is perturbed.
         attack_batch_norm: Batch-norm mode of the model during the attack, `"inference"` or
             `"training"` (batch statistics; the moving ones are left alone in either case).
         ema_momentum: Momentum of the moving average of the weights that `fit` ends with, or None.
@@ -65,7 +65,10 @@ class AdversarialModel(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         checks.check_model(model)
-        _check_options(attack, eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
+        _check_attack("attack", attack)
+        if eval_attack is not None:
+            _check_attack("eval_attack", eval_attack)
+        _check_options(eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
         self.classifier = model
         self.attack = attack
         if eval_attack is None and attack.threat.eps > 0:
@@ -120,6 +123,9 @@ class AdversarialModel(keras.Model):
             **kwargs: See `keras.Model.fit`.
         """
         x, batch = _as_pairs(x, batch_size, shuffle_seed=self.seed)
+        if batch is None:
+            # Keras warns that it does not shuffle a data set, unless it is told so.
+            kwargs.setdefault("shuffle", False)
         validation = kwargs.get("validation_data")
         if validation is not None and not isinstance(validation, tuple):
             kwargs["validation_data"], _ = _as_pairs(validation, batch_size)
@@ -152,6 +158,8 @@ class AdversarialModel(keras.Model):
     def test_step(self, *arguments: Any) -> Any:
         """Keras' test step on clean images, then accuracy on images perturbed by `eval_attack`."""
         *state, data = arguments
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        checks.check_static(self.classifier, x, y)
         outputs = super().test_step(*state, data)
         if self.eval_attack is None or self.eval_attack.threat.eps == 0:
             (outputs[0] if state else outputs).pop(self.adversarial_accuracy.name, None)
@@ -223,28 +231,48 @@ def _as_pairs(x: Any, batch_size: int, shuffle_seed: int | None = None) -> tuple
     """A data set of dicts as batches of `(image, label)`; anything else as it is."""
     spec = getattr(x, "element_spec", None)
     if spec is None:
-        return x, batch_size if hasattr(x, "shape") else None
+        if not hasattr(x, "shape"):
+            return x, None
+        _check_count(len(x), 1)
+        return x, batch_size
+    count = int(x.cardinality()) if hasattr(x, "cardinality") else -1
     if isinstance(spec, dict):
         image = spec["image"]
         x = x.map(lambda example: (example["image"], example["label"]))
     else:
         image = spec[0]
-    if len(image.shape) == 3:
-        if shuffle_seed is not None:
+    single, training = len(image.shape) == 3, shuffle_seed is not None
+    _check_count(count, batch_size if single and training else 1)
+    if single:
+        if training:
             x = x.shuffle(10_000, seed=shuffle_seed)
-        x = x.batch(batch_size, drop_remainder=shuffle_seed is not None).prefetch(2)
+        x = x.batch(batch_size, drop_remainder=training).prefetch(2)
     return x, None
 
 
-def _check_options(
-    attack: Attack, warmup: int, clean_fraction: float, mode: str, ema_momentum: float | None
-) -> None:
+def _check_count(count: int, needed: int) -> None:
+    """Refuses a data set with fewer images than needed; a negative count is an unknown one."""
+    if count == 0:
+        raise ValueError("The data set is empty: at least one image is needed.")
+    if 0 < count < needed:
+        raise ValueError(
+            f"The data set has {count} images, so that no batch of batch_size={needed} is "
+            f"complete: use a batch_size of at most {count}."
+        )
+
+
+def _check_attack(name: str, attack: Any) -> None:
     if not isinstance(attack, Attack):
         raise ValueError(
-            f"attack must be one of pag_tf.attacks, such as PGD('linf:2/255'), got {attack!r}."
+            f"{name} must be one of pag_tf.attacks, such as PGD('linf:2/255'), got {attack!r}."
         )
     if attack.targeted:
-        raise ValueError("Training needs an untargeted attack, got targeted=True.")
+        raise ValueError(f"{name} must be untargeted here, got targeted=True.")
+
+
+def _check_options(
+    warmup: int, clean_fraction: float, mode: str, ema_momentum: float | None
+) -> None:
     if warmup < 0:
         raise ValueError(f"eps_warmup_steps must be a number of steps >= 0, got {warmup!r}.")
     if not 0 <= clean_fraction < 1:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from pag_tf import backend
-from pag_tf.attacks import FGSM, PGD, robust_accuracy
+from pag_tf.attacks import FGSM, PGD, loss_gradient, robust_accuracy
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
 
@@ -182,9 +182,9 @@ class GradientImages(keras.callbacks.Callback):
         import tensorflow as tf
 
         if self.step is None:
-            self.step = backend.compiled(_loss_gradient, self.model.classifier)
+            self.step = backend.compiled(loss_gradient, self.model.classifier)
             self.writer = tf.summary.create_file_writer(str(self.folder))
-        gradient = np.asarray(self.step(tf.constant(self.images), tf.constant(self.labels)))
+        gradient = np.asarray(self.step(tf.constant(self.images), tf.constant(self.labels))[0])
         scale = np.percentile(np.abs(gradient), 99, axis=(1, 2, 3), keepdims=True)
         shown = np.clip(0.5 + 0.5 * gradient / np.maximum(scale, 1e-12), 0, 1)
         with self.writer.as_default(step=epoch + 1):
@@ -202,12 +202,3 @@ def write_csv(path: Path, history: list[dict[str, float]]) -> None:
         writer.writeheader()
         writer.writerows(history)
     os.replace(temporary, path)
-
-
-def _loss_gradient(model: keras.Model, images: Any, labels: Any) -> Any:
-    def loss(x: Any) -> tuple[Any, None]:
-        logits = model(x, training=False)
-        each = keras.ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        return keras.ops.sum(each), None
-
-    return backend.input_gradient(loss, images)[0]

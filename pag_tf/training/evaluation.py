@@ -126,7 +126,7 @@ def _metrics(report: RobustnessReport, command: str) -> list[pag_tf.zoo.Metric]:
                 images=result.images,
                 correct=result.correct,
                 attack=str(result.attack),
-                threat_model=str(result.attack.threat),
+                threat_model=result.attack.threat,
                 command=command,
             )
             for result in report.attacks

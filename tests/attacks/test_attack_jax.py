@@ -23,7 +23,8 @@ ATTACKS = {
     "pgd_linf": PGD("linf:0.05", 2, targeted=True),
     "pgd_l2": PGD("l2:0.5", 2, best_iterate=True),
 }
-COUNTED = PGD("l2:0.2", 2, random_start=False)
+DRAWN = PGD("l2:0.5", 1, seed=3)
+COUNTED = PGD("l2:0.2", 2, seed=3, restarts=2)
 
 ON_JAX = """
 import sys
@@ -45,7 +46,7 @@ for name, text in zip(given["names"], given["attacks"]):
     tensors = map(keras.ops.convert_to_tensor, (images, labels, start))
     inside = jax.jit(lambda x, y, s: attack(model, x, y, start=s))(*tensors)
     out[f"{name}_inside"] = np.array(inside)
-drawn = PGD("l2:0.5", 1, seed=3)
+drawn = eval(str(given["drawn"]))
 out["drawn"] = drawn(model, images, labels)
 out["drawn_inside"] = np.array(jax.jit(lambda x, y: drawn(model, x, y))(images, labels))
 report = robust_accuracy(
@@ -68,6 +69,7 @@ def on_jax(network, images, labels, start, tmp_path_factory):
         start=start,
         names=list(ATTACKS),
         attacks=[repr(attack) for attack in ATTACKS.values()],
+        drawn=repr(DRAWN),
         counted=repr(COUNTED),
         **{f"weight_{i}": weight for i, weight in enumerate(network.get_weights())},
     )
@@ -93,6 +95,11 @@ def test_same_perturbation_from_the_same_start(network, images, labels, start, o
     expected = ATTACKS[name](network, images, labels, start=start)
     assert np.abs(expected - start).max() > 0.01
     np.testing.assert_allclose(on_jax[name], expected, atol=1e-5)
+
+
+def test_same_random_start(network, images, labels, on_jax):
+    expected = DRAWN(network, images, labels)
+    np.testing.assert_allclose(on_jax["drawn"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [*ATTACKS, "drawn"])

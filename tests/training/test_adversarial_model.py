@@ -8,7 +8,7 @@ import pag_tf
 from pag_tf.attacks import FGSM, NFGSM, PGD
 from pag_tf.training import AdversarialModel
 
-EPS = 24 / 255
+EPS = 3 / 255
 
 
 def compiled(model, attack="linf:8/255", **options):
@@ -60,8 +60,8 @@ def test_evaluate_reports_clean_and_adversarial_accuracy(resnet, images, mostly_
 def test_evaluate_without_return_dict_keeps_the_order(resnet, images, mostly_right):
     trainer = compiled(resnet, eval_attack=PGD(f"linf:{EPS}", 3, random_start=False))
     as_dict = trainer.evaluate(images, mostly_right, return_dict=True, verbose=0)
-    assert trainer.metrics_names == ["loss", "compile_metrics", "adversarial_accuracy"]
-    assert trainer.evaluate(images, mostly_right, verbose=0) == list(as_dict.values())
+    found = trainer.evaluate(images, mostly_right, verbose=0)
+    assert found == [as_dict[name] for name in ("loss", "accuracy", "adversarial_accuracy")]
 
 
 def test_evaluate_at_eps_0_reports_no_adversarial_accuracy(resnet, images, mostly_right):
@@ -69,7 +69,7 @@ def test_evaluate_at_eps_0_reports_no_adversarial_accuracy(resnet, images, mostl
     found = trainer.evaluate(images, mostly_right, return_dict=True, verbose=0)
     assert set(found) == {"loss", "accuracy"}
     assert found["accuracy"] == 13 / 16
-    assert trainer.evaluate(images, mostly_right, verbose=0) == list(found.values())
+    assert trainer.evaluate(images, mostly_right, verbose=0) == [found["loss"], 13 / 16]
 
 
 def test_evaluate_twice_gives_the_same_numbers(resnet, images, mostly_right):
@@ -211,14 +211,19 @@ def test_bad_batches_are_refused(resnet, images, labels, change, message, method
 
 @pytest.mark.tensorflow
 def test_a_data_set_smaller_than_a_batch_is_refused(resnet, images, labels):
-    with pytest.raises(ValueError, match="16 images.*batch_size=32.*at most 16"):
+    with pytest.raises(ValueError, match="has 16 images, .* batch_size=32 .* at most 16"):
         compiled(resnet).fit(as_dataset(images, labels), batch_size=32, verbose=0)
 
 
 @pytest.mark.tensorflow
 def test_an_empty_data_set_is_refused(resnet, images, labels):
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match="The data set is empty: at least one image is needed"):
         compiled(resnet).fit(as_dataset(images, labels).take(0), batch_size=4, verbose=0)
+
+
+def test_empty_arrays_are_refused(resnet, images, labels):
+    with pytest.raises(ValueError, match="The data set is empty: at least one image is needed"):
+        compiled(resnet).fit(images[:0], labels[:0], verbose=0)
 
 
 def test_a_batch_of_one_image_trains(resnet, images, labels):
@@ -249,7 +254,7 @@ def test_something_else_than_a_model_is_refused():
     ("options", "message"),
     [
         ({"attack": "linf:2/255"}, "attack must be one of pag_tf.attacks, .*, got 'linf:2/255'"),
-        ({"attack": PGD("2/255", targeted=True)}, "needs an untargeted attack, got targeted=True"),
+        ({"attack": PGD("2/255", targeted=True)}, "attack must be untargeted here, got targeted=True"),
         ({"eps_warmup_steps": -1}, "eps_warmup_steps must be a number of steps >= 0, got -1"),
         ({"clean_fraction": -0.1}, r"clean_fraction must be in \[0, 1\), got -0.1"),
         ({"clean_fraction": 1.0}, r"clean_fraction must be in \[0, 1\), got 1.0"),
@@ -257,7 +262,7 @@ def test_something_else_than_a_model_is_refused():
         ({"attack_batch_norm": "eval"}, "must be one of inference, training, got 'eval'"),
         ({"ema_momentum": 0.0}, r"ema_momentum must be in \(0, 1\), got 0.0"),
         ({"ema_momentum": 1.0}, r"ema_momentum must be in \(0, 1\), got 1.0"),
-        ({"eval_attack": PGD("2/255", targeted=True)}, "eval_attack .*untargeted"),
+        ({"eval_attack": PGD("2/255", targeted=True)}, "eval_attack must be untargeted here"),
         ({"eval_attack": "pgd"}, "eval_attack must be one of pag_tf.attacks, .*, got 'pgd'"),
     ],
     ids=str,
