@@ -76,8 +76,11 @@ def compiled(
     if NAME == "tensorflow":
         import tensorflow as tf
 
+        # Without autograph: there is no Python control flow on tensors to convert.
         return tf.function(
-            lambda *tensors: function(reference(), *tensors), jit_compile=jit_compile
+            lambda *tensors: function(reference(), *tensors),
+            autograph=False,
+            jit_compile=jit_compile,
         )
     if NAME == "jax" and jit_compile:
         import jax

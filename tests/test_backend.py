@@ -56,7 +56,7 @@ def test_no_weight_is_watched(monkeypatch):
 
 def test_an_unsupported_backend_is_named(monkeypatch):
     monkeypatch.setattr(backend, "NAME", "openvino")
-    with pytest.raises(RuntimeError, match=r"'openvino' is not supported\. Set KERAS_BACKEND to"):
+    with pytest.raises(RuntimeError, match=r"'openvino' is not supported.* KERAS_BACKEND to"):
         backend.input_gradient(lambda x: (ops.sum(x), None), ops.ones((1,)))
 
 

@@ -23,8 +23,8 @@ def check_model(model: Any) -> None:
     if isinstance(last, keras.layers.Softmax) or name in ("softmax", "sigmoid"):
         raise ValueError(
             f"The model ends in {name or 'softmax'} (layer {layers[-1].name!r}); logits are "
-            "expected. Remove that activation (Dense(..., activation=None)) and train or evaluate with "
-            "from_logits=True."
+            "expected. Remove that activation (Dense(..., activation=None)) and train or evaluate "
+            "with from_logits=True."
         )
 
 

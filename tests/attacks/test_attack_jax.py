@@ -29,14 +29,10 @@ COUNTED = PGD("l2:0.2", 2, seed=3, restarts=2)
 ON_JAX = """
 import sys
 import jax, keras, numpy as np
-from pag_tf import models
 from pag_tf.attacks import NFGSM, PGD, robust_accuracy
 
 given = np.load(sys.argv[1])
-model = models.build(
-    "resnet", 3, (8, 8, 3), widths=(4,), blocks=(1,), stem="pool", activation_name="silu"
-)
-model.set_weights([given[f"weight_{i}"] for i in range(len(model.weights))])
+model = keras.models.load_model(sys.argv[3], compile=False)
 images, labels, start = given["images"], given["labels"], given["start"]
 before = [np.array(v) for v in model.variables]
 out = {}
@@ -71,11 +67,16 @@ def on_jax(network, images, labels, start, tmp_path_factory):
         attacks=[repr(attack) for attack in ATTACKS.values()],
         drawn=repr(DRAWN),
         counted=repr(COUNTED),
-        **{f"weight_{i}": weight for i, weight in enumerate(network.get_weights())},
     )
+    network.save(folder / "network.keras")
     script = "from pag_tf.threat_model import ThreatModel\n" + ON_JAX
     subprocess.run(
-        [sys.executable, "-c", script, folder / "in.npz", folder / "out.npz"],
+        [
+            sys.executable,
+            "-c",
+            script,
+            *(folder / n for n in ("in.npz", "out.npz", "network.keras")),
+        ],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         check=True,
         timeout=300,
