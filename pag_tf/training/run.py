@@ -50,16 +50,16 @@ def train(
         FloatingPointError: Training diverged; the last good epoch is in the checkpoint.
         OSError: A file cannot be written; the former checkpoint stays valid.
     """
-    folder = _claim_folder(config, resume, overwrite)
+    folder = _check_folder(config, resume, overwrite)
     keras.utils.set_random_seed(config.seed)
-    data_dir = config.data_dir or None
-    info = pag_tf.data.info(config.dataset, data_dir)
+    info = pag_tf.data.info(config.dataset, config.data_dir or None)
     classifier = pag_tf.models.build(
         config.arch, len(info.class_names), info.image_shape, **config.options
     )
     _, steps = _batches(config, 0)
     trainer = build_trainer(classifier, config, steps)
     check = _robustness_check(config)
+    _claim_folder(folder, config, overwrite)
     state = checkpoint.RunState()
     path = folder / "checkpoint.npz"
     if path.exists():
@@ -187,30 +187,33 @@ def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.call
     return callbacks
 
 
-def _claim_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
-    """Makes the run's folder, or refuses one that holds another run."""
+def _check_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
+    """The run's folder; refuses one that holds another run. Changes nothing."""
     if not config.output:
         raise ValueError("output is empty: name a folder for the run (--output=runs/my-run).")
     if resume and overwrite:
         raise ValueError("resume and overwrite exclude each other: choose one.")
     folder = Path(config.output)
     document = folder / "config.json"
-    if document.exists() and overwrite:
-        shutil.rmtree(folder)
-    elif document.exists() and resume:
+    if document.exists() and resume:
         _check_same_run(config, document)
-    elif folder.exists() and any(folder.iterdir()):
-        remedy = (
-            "--resume goes on with it, --overwrite deletes it"
-            if document.exists()
-            else ("choose an empty or new folder")
-        )
+    elif folder.exists() and any(folder.iterdir()) and not (document.exists() and overwrite):
+        remedy = "choose an empty or new folder"
+        if document.exists():
+            remedy = "--resume goes on with it, --overwrite deletes it"
         raise ValueError(f"The output folder {folder} is not empty: {remedy}.")
+    return folder
+
+
+def _claim_folder(folder: Path, config: TrainConfig, overwrite: bool) -> None:
+    """Makes the folder the run's own. Called when everything that can be refused has been."""
+    if overwrite and folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    document = folder / "config.json"
     temporary = document.with_name("config.json.partial")
     temporary.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
     os.replace(temporary, document)
-    return folder
 
 
 def _check_same_run(config: TrainConfig, document: Path) -> None:

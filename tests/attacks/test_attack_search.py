@@ -73,7 +73,7 @@ def test_restarts_keep_the_worst_of_each_image(
     np.testing.assert_allclose(score(kept), scores.max(0), atol=2e-5)
 
 
-@pytest.mark.parametrize(("norm", "eps"), NORMS)
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 4.0)])
 def test_best_iterate_is_the_worst_of_all_iterates(network, images, predicted, judge, norm, eps):
     # Steps so long that the last iterate is often not the worst.
     options = {"step_size": 2 * eps, "random_start": False}

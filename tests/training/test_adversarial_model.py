@@ -158,7 +158,7 @@ def test_validation_data_may_be_arrays(resnet, images, mostly_right):
 def test_a_single_data_set_is_shuffled_and_batched_for_training_only(resnet, images, labels):
     seen = []
 
-    def augment(images, seed):
+    def augment(images, random):
         seen.append(np.asarray(images))
         return images
 
@@ -184,12 +184,18 @@ def test_a_single_data_set_is_shuffled_and_batched_for_training_only(resnet, ima
             lambda x, y: ((x * 255).astype("uint8"), y),
             r"Images must be float32 in \[0, 1\], got uint8\. Use images.astype\('float32'\) / 255",
         ),
-        (lambda x, y: (x, np.eye(3)[y]), r"Labels must be integer class indices, got float.*argmax"),
+        (
+            lambda x, y: (x, np.eye(3)[y]),
+            r"Labels must be integer class indices, got float.*argmax",
+        ),
         (
             lambda x, y: (x, np.eye(3, dtype="int64")[y]),
             r"Labels must have shape \[.*\], one class index an image, got \(.*3\)",
         ),
-        (lambda x, y: (x, y.astype("float32")), "Labels must be integer class indices, got float32"),
+        (
+            lambda x, y: (x, y.astype("float32")),
+            "Labels must be integer class indices, got float32",
+        ),
         (
             lambda x, y: (x.transpose(0, 3, 1, 2), y),
             r"\(3, 8, 8\).* look like NCHW: use images.transpose\(0, 2, 3, 1\)",
@@ -254,7 +260,10 @@ def test_something_else_than_a_model_is_refused():
     ("options", "message"),
     [
         ({"attack": "linf:2/255"}, "attack must be one of pag_tf.attacks, .*, got 'linf:2/255'"),
-        ({"attack": PGD("2/255", targeted=True)}, "attack must be untargeted here, got targeted=True"),
+        (
+            {"attack": PGD("2/255", targeted=True)},
+            "attack must be untargeted here, got targeted=True",
+        ),
         ({"eps_warmup_steps": -1}, "eps_warmup_steps must be a number of steps >= 0, got -1"),
         ({"clean_fraction": -0.1}, r"clean_fraction must be in \[0, 1\), got -0.1"),
         ({"clean_fraction": 1.0}, r"clean_fraction must be in \[0, 1\), got 1.0"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pag_tf.attacks import FGSM, NFGSM, PGD
+from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import AdversarialModel
 
 EPS = 8 / 255
@@ -40,7 +41,7 @@ def to_numpy(tensor):
 def perturb(attack, model, images, labels, training=False):
     """What an attack without a random start does to a batch, outside of any training."""
     images, labels = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(labels)
-    return to_numpy(attack.perturb(model, images, labels, seed=None, training=training))
+    return to_numpy(attack.perturb(model, images, labels, random=None, training=training))
 
 
 def fgsm(model, images, labels, training=False):
@@ -220,22 +221,24 @@ def test_the_augmented_images_are_perturbed(
 ):
     expected = plain_steps(copy(resnet), [(fgsm(resnet, 1 - images, labels), labels)])
     found = trained(
-        resnet, FGSM(f"linf:{EPS}"), images, labels, augment=lambda images, seed: 1 - images
+        resnet, FGSM(f"linf:{EPS}"), images, labels, augment=lambda images, random: 1 - images
     )
     assert_weights(found, expected, atol=1e-6)
 
 
 def test_natural_training_augments_too(resnet, copy, plain_steps, assert_weights, images, labels):
     expected = plain_steps(copy(resnet), [(1 - images, labels)])
-    found = trained(resnet, FGSM("linf:0"), images, labels, augment=lambda images, seed: 1 - images)
+    found = trained(
+        resnet, FGSM("linf:0"), images, labels, augment=lambda images, random: 1 - images
+    )
     assert_weights(found, expected, atol=1e-6)
 
 
 def draws_of(model, images, labels, seed):
     draws = []
 
-    def augment(images, seed):
-        draws.append(float(keras.random.uniform((), seed=seed)))
+    def augment(images, random):
+        draws.append(float(random.uniform((1,))[0]))
         return images
 
     trained(
@@ -258,13 +261,16 @@ def test_each_step_and_each_seed_draws_its_own_numbers(resnet, images, labels):
     assert len(set(first) | set(other)) == 8
 
 
-def test_xla_gives_the_same_weights(resnet, copy, images, labels, assert_weights):
-    # Without random numbers: TensorFlow draws others under XLA, from the same seed.
+@pytest.mark.parametrize(
+    "attack", [NFGSM(f"linf:{EPS}", project=False), PGD("l2:0.5", 2)], ids=["nfgsm", "pgd"]
+)
+def test_xla_gives_the_same_weights(resnet, copy, images, labels, assert_weights, attack):
     twin = copy(resnet)
-    attack = PGD(f"linf:{EPS}", 2, random_start=False)
-    options = {"eps_warmup_steps": 3, "clean_fraction": 0.25, "batch_size": 8}
-    found = trained(resnet, attack, images, labels, compiled={"jit_compile": True}, **options)
-    expected = trained(twin, attack, images, labels, **options)
+    options = {"augment": Augmentation(shift=2), "eps_warmup_steps": 3, "clean_fraction": 0.25}
+    found = trained(
+        resnet, attack, images, labels, batch_size=8, compiled={"jit_compile": True}, **options
+    )
+    expected = trained(twin, attack, images, labels, batch_size=8, **options)
     assert_weights(found, expected, atol=1e-5)
 
 
