@@ -22,11 +22,14 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output a
 
 def main(_: list[str]) -> None:
     """Flags to TrainConfig to one library call."""
-    from pag_tf.training import train
+    from pag_tf.training import CatastrophicOverfittingError, train
 
     config = dataclass_flags.read(TrainConfig)
     lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
-    entry = train(config, resume=_RESUME.value, overwrite=_OVERWRITE.value, flags_text=lines)
+    try:
+        entry = train(config, resume=_RESUME.value, overwrite=_OVERWRITE.value, flags_text=lines)
+    except CatastrophicOverfittingError as error:
+        raise SystemExit(f"error: {error}") from error
     print(f"Exported {entry}")
 
 

@@ -22,6 +22,10 @@ from pag_tf.training.adversarial_model import AdversarialModel
 _COLLAPSE = 0.5
 
 
+class CatastrophicOverfittingError(RuntimeError):
+    """One-step training lost its robustness and was stopped; nothing was exported."""
+
+
 class RobustnessCheck(keras.callbacks.Callback):
     """Measures clean and PGD accuracy on held-out images after each epoch.
 

@@ -19,7 +19,13 @@ import pag_tf.zoo
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
-from pag_tf.training.callbacks import Checkpoint, GradientImages, RobustnessCheck, StopOnNaN
+from pag_tf.training.callbacks import (
+    CatastrophicOverfittingError,
+    Checkpoint,
+    GradientImages,
+    RobustnessCheck,
+    StopOnNaN,
+)
 from pag_tf.training.config import TrainConfig
 
 # Fields that say where files lie and what is shown, not what is computed.
@@ -48,6 +54,7 @@ def train(
         ValueError: Bad configuration; no output; a folder that holds another run; data that is not
             there.
         FloatingPointError: Training diverged; the last good epoch is in the checkpoint.
+        CatastrophicOverfittingError: Training was stopped for it; nothing was exported.
         OSError: A file cannot be written; the former checkpoint stays valid.
     """
     folder = _check_folder(config, resume, overwrite)
@@ -70,6 +77,12 @@ def train(
         _fit(trainer, config, state, check, folder)
     elif config.ema_momentum:
         trainer.optimizer.finalize_variable_values(trainer.trainable_weights)
+    if _stopped_early(config, state):
+        raise CatastrophicOverfittingError(
+            f"Training stopped after epoch {state.epoch} of {config.epochs}: catastrophic "
+            f"overfitting (see {folder / 'log.csv'}). Nothing was exported. Train again with "
+            "on_overfitting=fall_back, attack=pgd or a smaller epsilon."
+        )
     return _export(classifier, config, info, folder, flags_text)
 
 
