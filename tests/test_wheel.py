@@ -1,0 +1,61 @@
+"""The wheel: small, without the repository's other folders, and able to load a model by itself."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+LARGEST_WHEEL = 15_000_000  # bytes
+
+LOAD = """
+import pathlib, sys
+import pag_tf
+here = pathlib.Path(pag_tf.__file__).resolve()
+assert here.is_relative_to(pathlib.Path(sys.argv[1]).resolve()), here
+for entry in pag_tf.zoo.list_models():
+    model = pag_tf.zoo.load(entry.folder)
+    print(entry.id, model.count_params())
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(source)], check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*command, "--quiet", "--wheel-dir", str(folder), str(source)], check=True, timeout=300
+    )
+    (built,) = folder.glob("pag_tf-*.whl")
+    return built
+
+
+def test_is_small_and_holds_the_library_and_its_models_only(wheel):
+    assert wheel.stat().st_size < LARGEST_WHEEL
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"pag_tf"}
+    entries = {name.split("/")[3] for name in names if name.startswith("pag_tf/zoo/entries/")}
+    tracked = subprocess.run(
+        ["git", "ls-files", "zoo"], cwd=REPOSITORY, check=True, capture_output=True, text=True
+    )
+    assert entries == {line.split("/")[1] for line in tracked.stdout.splitlines()}
+    assert "pag_tf/py.typed" in names
+
+
+def test_loads_its_models_without_the_repository(wheel, tmp_path):
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(installed)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(installed), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shapes-resnet-linf-2-255" in done.stdout
