@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from pag_tf import backend
-from pag_tf.attacks import loss_gradient
+from pag_tf.attacks import checks, loss_gradient
 
 
 def phase_variation(
@@ -37,11 +37,14 @@ def phase_variation(
         Grid width to coefficient of variation.
 
     Raises:
-        ValueError: No images, images that no modulus divides, or a zero gradient everywhere.
+        ValueError: A model or images that attacks refuse, images that a modulus does not divide, or
+            a gradient that is zero everywhere.
     """
+    checks.check_model(model)
     images = ops.convert_to_numpy(images)
-    if images.ndim != 4 or len(images) == 0:
-        raise ValueError(f"Expected a non-empty batch of images [N, H, W, C], got {images.shape}.")
+    no_labels = np.zeros(len(images), int)
+    checks.check_static(model, images, no_labels)
+    checks.check_values(images, no_labels)
     bad = [m for m in moduli if images.shape[1] % m or images.shape[2] % m]
     if bad:
         raise ValueError(f"Images of {images.shape[1:3]} pixels are not divisible by {bad}.")

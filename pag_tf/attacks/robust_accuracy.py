@@ -192,7 +192,9 @@ def _clean_pass(
         bar.add(count, values=[("clean_accuracy", correct[-1].mean())])
     if not correct:
         raise ValueError("The data set is empty: at least one image is needed.")
-    return np.concatenate(correct)
+    standing = np.concatenate(correct)
+    bar.update(len(standing), finalize=True)
+    return standing
 
 
 def _batches(

@@ -60,5 +60,5 @@ def _classifier(
         input_tensor=normalization(inputs, mean, std),
         pooling="avg",
     )
-    logits = layers.Dense(num_classes, name="logits")(features.output)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(features.output)
     return keras.Model(inputs, logits, name=name)

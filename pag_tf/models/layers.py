@@ -19,7 +19,7 @@ def normalization(x: Any, mean: Any, std: Any) -> Any:
     channels = x.shape[-1]
     mean = _per_channel(mean, channels, "mean")
     std = _per_channel(std, channels, "std")
-    if min(std) <= 0:
+    if not all(s > 0 for s in std):
         raise ValueError(f"std must be positive, got {std}.")
     return layers.Normalization(mean=mean, variance=[s * s for s in std])(x)
 

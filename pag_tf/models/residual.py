@@ -67,7 +67,9 @@ def resnet(
             x = block(x, width, act, downsample=stage > 0 and index == 0)
     if pre_activation:
         x = act(batch_norm(x))
-    logits = layers.Dense(num_classes, name="logits")(layers.GlobalAveragePooling2D()(x))
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(
+        layers.GlobalAveragePooling2D()(x)
+    )
     return keras.Model(inputs, logits, name="resnet")
 
 
@@ -112,7 +114,7 @@ def wide_resnet(
         mean=mean,
         std=std,
     )
-    return keras.Model(model.inputs, model.outputs, name="wide_resnet")
+    return keras.Model(model.input, model.output, name="wide_resnet")
 
 
 class _Activation:

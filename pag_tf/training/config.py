@@ -9,9 +9,11 @@ from typing import Any
 import pag_tf.models
 from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
 from pag_tf.threat_model import ThreatModel
+from pag_tf.training.adversarial_model import BATCH_NORM_MODES
 
 ATTACKS = ("nfgsm", "fgsm", "rs_fgsm", "pgd")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
+_NOT_NEGATIVE = ("eps_warmup_epochs", "attack_step_size", "weight_decay", "augment_shift", "seed")
 
 
 def _option(default: Any, description: str) -> Any:
@@ -76,15 +78,20 @@ class TrainConfig:
         pag_tf.models.validate(self.arch, self.options)
         _check_known("attack", self.attack, ATTACKS)
         _check_known("on_overfitting", self.on_overfitting, ON_OVERFITTING)
+        _check_known("attack_batch_norm", self.attack_batch_norm, BATCH_NORM_MODES)
         for name in ("epochs", "batch_size", "attack_steps", "check_images", "check_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
-        for name in ("eps_warmup_epochs", "attack_step_size", "weight_decay", "seed"):
-            if getattr(self, name) < 0:
+        for name in _NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}.")
-        for name in ("learning_rate_warmup", "momentum", "ema_momentum"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)!r}.")
+        for name in ("clean_fraction", "momentum", "ema_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)!r}.")
+        if not 0 <= self.learning_rate_warmup <= 1:
+            raise ValueError(
+                f"learning_rate_warmup must be in [0, 1], got {self.learning_rate_warmup!r}."
+            )
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}.")
 

@@ -42,10 +42,11 @@ def test_hand_worked_counts(two_pixels):
 
 
 def test_worst_case_is_per_image(linear):
-    # Class 1 gains along p under l2, class 2 along both under linf: each attack breaks one image.
-    model = linear([[[[0, 10, 0]], [[0, 0, 6]]]], bias=[0, -6.4, -4])
-    images = np.array([[0.5, 0.2], [0.2, 0.55]], "float32").reshape(2, 1, 2, 1)
-    attacks = PGD("l2:0.2", 1, random_start=False), PGD("linf:0.12", 1, random_start=False)
+    # Logits 0, 10 p - 6.35 and 10 (p + q) - 8.25. The first image lies 1.35 below class 1: l2 gains
+    # 1.49, linf 1.2. The second lies 2.25 below class 2: l2 gains 2.12, linf 2.4.
+    model = linear([[[[0, 10, 10]], [[0, 0, 10]]]], bias=[0, -6.35, -8.25])
+    images = np.array([[0.5, 0.0], [0.1, 0.5]], "float32").reshape(2, 1, 2, 1)
+    attacks = FGSM("l2:0.15"), FGSM("linf:0.12")
     report = measure(model, (images, np.array([0, 0])), *attacks)
     counts = [result.correct for result in report.attacks]
     assert counts == [1, 1]
@@ -217,7 +218,7 @@ def test_the_report_is_plain_json(two_pixels):
     assert written["worst_case"] == {"correct": 1, "accuracy": 0.2}
     [entry] = written["attacks"]
     assert entry == {
-        "attack": "PGD(linf:25.5/255, steps=2, step_size=0.05, start_radius=0.1, restarts=3, seed=7)",
+        "attack": str(attack),
         "threat_model": "linf:25.5/255",
         "steps": 2,
         "step_size": 0.05,

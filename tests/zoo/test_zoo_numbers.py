@@ -32,9 +32,7 @@ def test_counts_on_the_first_images_of_the_test_split(entry):
     model = pag_tf.zoo.load(entry.folder)
     images = pag_tf.data.load(entry.dataset, f"test[:{expected['images']}]", batch_size=250)
     attack = pag_tf.attacks.PGD(expected["threat_model"], expected["steps"])
-    report = pag_tf.attacks.robust_accuracy(
-        model, images, [attack], batch_size=250, progress=False
-    )
+    report = pag_tf.attacks.robust_accuracy(model, images, [attack], batch_size=250, progress=False)
     assert report.images == expected["images"]
     assert abs(report.clean_correct - expected["clean_correct"]) <= SLACK
     assert abs(report.attacks[0].correct - expected["robust_correct"]) <= SLACK

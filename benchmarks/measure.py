@@ -1,0 +1,98 @@
+"""What every benchmark needs: alternating timings, the machine's peak, a model's arithmetic."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+# An idle thread pool spins for a moment before it sleeps; it must not spin into the next timing.
+_REST_SECONDS = 0.02
+
+
+def timed(function: Callable[[], Any]) -> Callable[[], float]:
+    """A call that returns how many seconds `function` took; its result must be ready by then."""
+
+    def call() -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    return call
+
+
+def warm_up(parts: dict[str, Callable[[], float]]) -> None:
+    """Calls each part twice: the first time compiles it, and how long that took is shown."""
+    for name, part in parts.items():
+        seconds = part()
+        part()
+        print(f"  compiled {name} in {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+def alternate(
+    parts: dict[str, Callable[[], float]], rounds: int, *, seed: int = 0
+) -> dict[str, list[float]]:
+    """Seconds of each part, timed once a round in an order drawn anew for every round.
+
+    What disturbs the machine for a while then disturbs all parts alike, and none always runs
+    behind the same neighbour.
+    """
+    order, shuffle = list(parts), random.Random(seed).shuffle
+    seconds: dict[str, list[float]] = {name: [] for name in parts}
+    for _ in range(rounds):
+        shuffle(order)
+        for name in order:
+            time.sleep(_REST_SECONDS)
+            seconds[name].append(parts[name]())
+    return seconds
+
+
+def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median and minimum of each part, in milliseconds."""
+    return {
+        name: {"median_ms": 1e3 * statistics.median(values), "min_ms": 1e3 * min(values)}
+        for name, values in seconds.items()
+    }
+
+
+def matmul_gflops(multiply: Callable[[], Any], size: int, repeats: int) -> float:
+    """Best rate of a square matrix product: size**3 multiply-adds, two operations each."""
+    multiply()
+    return 2e-9 * size**3 / min(timed(multiply)() for _ in range(repeats))
+
+
+def matmul_peaks(size: int, repeats: int) -> dict[str, float]:
+    """Best GFLOP/s of float32 matrix products in NumPy, TensorFlow and TensorFlow with XLA."""
+    import numpy as np
+    import tensorflow as tf
+
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((2, size, size), dtype=np.float32)
+    tensors = tf.constant(a), tf.constant(b)
+    xla = tf.function(tf.matmul, jit_compile=True)
+    products = {
+        "numpy": lambda: a @ b,
+        "tensorflow": lambda: tf.matmul(*tensors).numpy(),
+        "tensorflow_xla": lambda: xla(*tensors).numpy(),
+    }
+    return {name: matmul_gflops(product, size, repeats) for name, product in products.items()}
+
+
+def multiply_adds(model: Any) -> int:
+    """Multiply-adds of one image's forward pass: convolutions and dense layers only.
+
+    A convolution multiplies its whole kernel at every output pixel, at the padded border as well.
+    """
+    import keras
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
+        elif isinstance(layer, keras.layers.Dense):
+            total += math.prod(layer.kernel.shape)
+    return total

@@ -1,0 +1,185 @@
+"""Our PGD beside PyTorch's: exports the problem, checks that both agree, times them in turn."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import tempfile
+from typing import Any
+
+import keras
+import measure
+import numpy as np
+import tensorflow as tf
+
+from pag_tf import backend
+from pag_tf.attacks import Attack, gradient
+
+TOLERANCE = 1e-3
+"""Of logits, and of input gradients relative to the largest."""
+
+
+class TorchPeer:
+    """torch_peer.py as a process that waits for commands; see there."""
+
+    def __init__(self, python: str, problem: pathlib.Path, threads: int) -> None:
+        script = pathlib.Path(__file__).with_name("torch_peer.py")
+        self._checks = problem.parent
+        arguments = [f"--problem={problem}", f"--checks={problem.parent}", f"--threads={threads}"]
+        self._process = subprocess.Popen(
+            [python, str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.info = self._reply()
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Sends one command and waits for its reply."""
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._reply()
+
+    def check(self, way: str, ours: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Differences between the peer's numbers and ours, or why this way does not run."""
+        reply = self.ask(f"check {way}")
+        if "failed" in reply:
+            return reply
+        with np.load(self._checks / f"{way}.npz") as theirs:
+            gap = {name: np.abs(theirs[name] - ours[name]) for name in ours}
+        result = {
+            "logits": float(gap["logits"].max()),
+            "gradient_relative": float(gap["gradient"].max() / np.abs(ours["gradient"]).max()),
+            "attacked_pixels_differing": float((gap["attacked"] > 1e-5).mean()),
+        }
+        if not (result["logits"] <= TOLERANCE and result["gradient_relative"] <= TOLERANCE):
+            raise SystemExit(f"PyTorch ({way}) computes something else than TensorFlow: {result}.")
+        return result
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _reply(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("The PyTorch process ended; its own message stands above.")
+        return json.loads(line)
+
+
+def compare(
+    python: str,
+    model: keras.Model,
+    attack: Attack,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    threads: int,
+    rounds: int,
+    matmul_size: int,
+) -> dict[str, Any]:
+    """Times `attack` compiled as in training, as a plain call, and in every way of the peer.
+
+    Args:
+        python: A Python that has PyTorch and NumPy.
+        model: `pag_tf.models.build("resnet", ...)` with its default options; its batch norms are
+            moved away from the identity.
+        attack: PGD in the linf norm.
+        images, labels: The batch.
+        threads, rounds, matmul_size: See the flags of train_step.py.
+    """
+    randomize_norms(model)
+    shift = np.random.default_rng(2).uniform(-attack.radius, attack.radius, images.shape)
+    start = np.clip(images + shift, 0.0, 1.0).astype("float32")
+
+    def perturb(model: Any, images: Any, labels: Any, start: Any) -> Any:
+        random = backend.RandomStream(0, 0)
+        return attack.perturb(model, images, labels, random=random, start=start)
+
+    unrolled = backend.compiled(perturb, model)
+    x, y, x0 = (tf.constant(value) for value in (images, labels, start))
+    slope, _, logits = backend.compiled(gradient.loss_gradient, model)(x0, y)
+    ours = {"gradient": slope, "logits": logits, "attacked": unrolled(x, y, x0)}
+    parts = {
+        "pag_tf": measure.timed(lambda: unrolled(x, y, x0).numpy()),
+        "pag_tf_call": measure.timed(lambda: attack(model, x, y, start=x0).numpy()),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        problem = pathlib.Path(folder) / "problem.npz"
+        batch = {"images": images, "labels": labels, "start": start}
+        numbers = {
+            "steps": attack.steps,
+            "eps": attack.radius,
+            "step_size": attack.resolved_step_size,
+        }
+        np.savez(problem, **batch, **numbers, **exported_weights(model))
+        peer = TorchPeer(python, problem, threads)
+        try:
+            checks = {
+                w: peer.check(w, {k: v.numpy() for k, v in ours.items()}) for w in peer.info["ways"]
+            }
+            for way in (way for way, check in checks.items() if "failed" not in check):
+                parts[f"torch_{way}"] = lambda way=way: peer.ask(f"time {way}")["seconds"]
+            measure.warm_up(parts)
+            seconds = measure.alternate(parts, rounds)
+            peak = peer.ask(f"matmul {matmul_size} {rounds}")["gflops"]
+        finally:
+            peer.close()
+    times = measure.summary(seconds)
+    rates = {k: 1e3 * len(images) * attack.steps / v["median_ms"] for k, v in times.items()}
+    compiled = [rate for name, rate in rates.items() if name.startswith("torch_compile")]
+    return {
+        "torch": peer.info["torch"],
+        "attack": str(attack),
+        "agreement": checks,
+        "times": times,
+        "seconds": seconds,
+        "image_steps_per_s": rates,
+        "ours_over_eager": rates["pag_tf"] / rates["torch_eager"],
+        "ours_over_compile": rates["pag_tf"] / max(compiled) if compiled else None,
+        "matmul_gflops": peak,
+    }
+
+
+def randomize_norms(model: keras.Model) -> None:
+    """Batch norms away from the identity, so that a peer that gets them wrong is noticed."""
+    random = np.random.default_rng(1)
+    for norm in _layers(model, keras.layers.BatchNormalization):
+        for weight in (norm.gamma, norm.moving_variance):
+            weight.assign(random.uniform(0.5, 1.5, weight.shape))
+        for weight in (norm.beta, norm.moving_mean):
+            weight.assign(random.normal(0.0, 0.1, weight.shape))
+
+
+def exported_weights(model: keras.Model) -> dict[str, np.ndarray]:
+    """The weights of a pre-activation residual network, in the order in which it uses them."""
+    convolutions = _layers(model, keras.layers.Conv2D)
+    kernels = [c for c in convolutions if c.kernel_size == (3, 3)]
+    shortcuts = [c for c in convolutions if c.kernel_size == (1, 1)]
+    norms = _layers(model, keras.layers.BatchNormalization)
+    (normalization,) = _layers(model, keras.layers.Normalization)
+    (dense,) = _layers(model, keras.layers.Dense)
+    # The stem ends in a pooling; a block begins with one where its first convolution sees less.
+    heights = [kernels[0].output.shape[1] // 2, *(k.output.shape[1] for k in kernels[1::2])]
+    arrays = {
+        "mean": np.reshape(np.array(normalization.mean), -1),
+        "std": np.sqrt(np.reshape(np.array(normalization.variance), -1)),
+        "downsample": np.less(heights[1:], heights[:-1]),
+        "dense": np.array(dense.kernel),
+        "bias": np.array(dense.bias),
+    }
+    for name, layers in (("kernel", kernels), ("shortcut", shortcuts)):
+        arrays[f"{name}s"] = np.array(len(layers))
+        arrays |= {f"{name}_{i}": np.array(layer.kernel) for i, layer in enumerate(layers)}
+    arrays["norms"] = np.array(len(norms))
+    for i, norm in enumerate(norms):
+        rows = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+        arrays[f"norm_{i}"] = np.stack([np.array(row) for row in rows])
+    return arrays
+
+
+def _layers(model: keras.Model, kind: type) -> list[Any]:
+    """The model's layers of one kind, from input to output."""
+    return [layer for layer in model.layers if isinstance(layer, kind)]

@@ -1,0 +1,248 @@
+"""Measures the bundled models of a data set and draws their input gradients.
+
+    python scripts/demo.py
+    python scripts/demo.py --dataset=cifar10 --data_dir=/data
+
+Writes gradients.png and results.json into --output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dataclass_flags
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+    from pag_tf.threat_model import ThreatModel
+    from pag_tf.zoo import Entry
+
+PICTURE, RESULTS = "gradients.png", "results.json"
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoConfig:
+    """What the demo measures and draws. Each field's meaning stands in its `help` metadata."""
+
+    dataset: str = _option("shapes", "Data set: its bundled models, and its test images.")
+    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    images: int = _option(400, "Number of test images to measure on, from the first.")
+    examples: int = _option(6, "Rows of the picture, each the first test image of another class.")
+    threat_model: str = _option(
+        "linf:2/255",
+        "Every model is attacked within this one (epsilon in units of pixels in [0, 1]), and "
+        "within those that the models were trained for.",
+    )
+    steps: int = _option(20, "PGD steps.")
+    seed: int = _option(0, "Of PGD's random start.")
+    batch_size: int = _option(100, "Images attacked at once.")
+    output: str = _option("demo", f"Folder for {PICTURE} and {RESULTS}, which are replaced there.")
+
+    def __post_init__(self) -> None:
+        for name in ("images", "examples", "steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
+
+
+def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
+    """Measures, draws, and writes both files.
+
+    Args:
+        config: What to do.
+        progress: Show progress bars.
+
+    Returns:
+        What `results.json` holds.
+
+    Raises:
+        ValueError: No model or no data for this data set, or settings out of range.
+    """
+    import keras
+
+    import pag_tf
+    from pag_tf.report import gradients_figure
+
+    started = time.perf_counter()
+    folder = _output_folder(config)
+    entries = pag_tf.zoo.list_models(dataset=config.dataset)
+    attacks = _attacks(config, entries)
+    images, labels = _test_images(config)
+    names = entries[0].class_names
+    rows = first_of_each_class(labels, config.examples)
+    measured, gradients = [], {}
+    for entry, title in zip(entries, column_titles(entries), strict=True):
+        print(f"{entry.id}: loading and measuring it", flush=True)
+        model = pag_tf.zoo.load(entry.folder)
+        measured.append(_measure(model, entry, attacks, images, labels, config, progress))
+        gradients[title] = _gradients(model, images[rows], labels[rows])
+    figure = gradients_figure.draw(
+        images[rows], gradients, labels=[names[label] for label in labels[rows]]
+    )
+    result = {
+        "config": dataclasses.asdict(config),
+        "models": measured,
+        "examples": [
+            {"image": int(row), "label": int(labels[row]), "class": names[labels[row]]}
+            for row in rows
+        ],
+        "columns": ["image", *gradients],
+        "gradient": "of the true label's cross-entropy, signed, on grey; each image on its own "
+        f"scale, percentile {gradients_figure.PERCENTILE:g} of the absolute values",
+        "seconds": round(time.perf_counter() - started, 1),
+        "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
+        "backend": keras.backend.backend(),
+    }
+    _replace(folder / PICTURE, lambda path: figure.savefig(path, format="png"))
+    _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
+    return result
+
+
+def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the first image of each of the first `count` classes met: nothing is selected."""
+    _, first = np.unique(labels, return_index=True)
+    return np.sort(first)[:count]
+
+
+def column_titles(entries: tuple[Entry, ...]) -> list[str]:
+    """The epsilon of each model, or its id where another one has the same."""
+    titles = [f"eps {entry.threat.eps_text}" for entry in entries]
+    return [
+        title if titles.count(title) == 1 else entry.id
+        for title, entry in zip(titles, entries, strict=True)
+    ]
+
+
+def table(result: dict[str, Any]) -> str:
+    """The measured numbers as text: one line a model, one column an attack."""
+    models = result["models"]
+    head = ["model", "clean", *(f"PGD {_eps(a)}" for a in models[0]["attacks"])]
+    lines = [
+        [m["entry"], _percent(m["clean"]), *(_percent(a) for a in m["attacks"])] for m in models
+    ]
+    width = max(len(line[0]) for line in [head, *lines])
+    return "\n".join(
+        f"{line[0]:{width}}" + "".join(f"{cell:>14}" for cell in line[1:])
+        for line in [head, *lines]
+    )
+
+
+def _output_folder(config: DemoConfig) -> Path:
+    folder = Path(config.output)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--output={folder} is a file: name a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _attacks(config: DemoConfig, entries: tuple[Entry, ...]) -> list[Any]:
+    """PGD within the threat model of the flag and those of the models, each once, weakest first."""
+    from pag_tf.attacks import PGD
+    from pag_tf.threat_model import ThreatModel
+
+    threats: dict[str, ThreatModel] = {}
+    for threat in (ThreatModel.parse(config.threat_model), *(entry.threat for entry in entries)):
+        if threat.eps > 0:
+            threats.setdefault(str(threat), threat)
+    ordered = sorted(threats.values(), key=lambda threat: (threat.norm, threat.eps))
+    return [PGD(threat, config.steps, seed=config.seed) for threat in ordered]
+
+
+def _test_images(config: DemoConfig) -> tuple[np.ndarray, np.ndarray]:
+    import pag_tf
+
+    split = f"test[:{config.images}]"
+    batches = pag_tf.data.load(
+        config.dataset, split, config.data_dir or None, batch_size=config.batch_size
+    )
+    pairs = [(batch["image"].numpy(), batch["label"].numpy()) for batch in batches]
+    images, labels = zip(*pairs, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _measure(
+    model: keras.Model,
+    entry: Entry,
+    attacks: list[Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    config: DemoConfig,
+    progress: bool,
+) -> dict[str, Any]:
+    from pag_tf.attacks import robust_accuracy
+
+    started = time.perf_counter()
+    report = robust_accuracy(
+        model,
+        (images, labels),
+        attacks,
+        batch_size=min(config.batch_size, len(images)),
+        progress=progress,
+    )
+    return {
+        "entry": entry.id,
+        "threat_model": str(entry.threat),
+        "weights_sha256": entry.weights_sha256,
+        **report.to_dict(),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def _gradients(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    from keras import ops
+
+    from pag_tf.attacks import loss_gradient
+
+    gradient, _, _ = loss_gradient(model, ops.convert_to_tensor(images), labels)
+    return ops.convert_to_numpy(gradient)
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _eps(attack: dict[str, Any]) -> str:
+    return attack["threat_model"].removeprefix("linf:")
+
+
+def _percent(counted: dict[str, Any]) -> str:
+    return f"{100 * counted['accuracy']:.1f} %"
+
+
+def main(_: list[str]) -> None:
+    """Flags to DemoConfig to `run`."""
+    import sys
+
+    config = dataclass_flags.read(DemoConfig)
+    result = run(config, progress=sys.stdout.isatty())
+    images = result["models"][0]["images"]
+    print(
+        f"\nAccuracy on {images} test images of {config.dataset}, clean and under PGD "
+        f"({config.steps} steps)\n\n{table(result)}\n\n{result['seconds']:.0f} seconds. Look at\n"
+        f"  {Path(config.output, PICTURE)}  what an image's gradient shows at each epsilon\n"
+        f"  {Path(config.output, RESULTS)}  every number and setting\n"
+        "  README.md, 'Train your own model'"
+    )
+    if config.dataset != "cifar10":
+        print('  make demo ARGS="--dataset=cifar10"  the same on photographs (downloads them once)')
+
+
+if __name__ == "__main__":
+    dataclass_flags.define(DemoConfig)
+    dataclass_flags.run(main)

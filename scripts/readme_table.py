@@ -1,0 +1,107 @@
+"""Prints the README's table of bundled models, from what was measured on them.
+
+python scripts/readme_table.py
+python scripts/readme_table.py --readme=README.md
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dataclass_flags
+
+if TYPE_CHECKING:
+    from pag_tf.zoo import Entry, Metric
+
+BEGIN, END = "<!-- models -->", "<!-- /models -->"
+
+
+@dataclasses.dataclass(frozen=True)
+class TableConfig:
+    """Where the table goes."""
+
+    readme: str = dataclasses.field(
+        default="", metadata={"help": f"File whose text between {BEGIN} and {END} is replaced."}
+    )
+
+
+def table() -> str:
+    """The table of `pag_tf.zoo.list_models()` as Markdown, and the commands behind its numbers."""
+    import pag_tf
+
+    entries = pag_tf.zoo.list_models()
+    if not entries:
+        return "No models yet: train one, see below."
+    lines = [
+        "| model | trained within | weights | test images | clean accuracy | under attack |",
+        "|---|---|---|---|---|---|",
+        *(_row(entry) for entry in entries),
+    ]
+    commands = dict.fromkeys(metric.command for entry in entries for metric in entry.metrics)
+    if commands:
+        lines += ["", "Measured by", "", "```bash", *commands, "```"]
+    return "\n".join(lines)
+
+
+def insert(text: str, block: str) -> str:
+    """The text of a README with `block` between its markers.
+
+    Raises:
+        ValueError: Each marker has to be there once.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"The README needs {BEGIN} and after it {END}, each once.")
+    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
+    return f"{before}{BEGIN}\n{block}\n{after}"
+
+
+def _row(entry: Entry) -> str:
+    clean = [metric for metric in entry.metrics if metric.attack is None]
+    attacked = [metric for metric in entry.metrics if metric.attack is not None]
+    cells = (
+        f"`{entry.id}`",
+        "nothing (natural)" if entry.threat.eps == 0 else f"`{entry.threat}`",
+        f"{entry.weights_bytes / 1e6:.1f} MB",
+        ", ".join(dict.fromkeys(f"{metric.images:,}" for metric in entry.metrics)) or "none",
+        "<br>".join(map(_percent, clean)) or "not measured",
+        "<br>".join(f"{_percent(m)} ({_attack(m)})" for m in attacked) or "not measured",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(metric: Metric) -> str:
+    return f"{100 * metric.value:.2f} %"
+
+
+def _attack(metric: Metric) -> str:
+    """Name, steps, restarts and threat model; all settings stand in the model card."""
+    text = metric.attack or ""
+    name, steps = text.partition("(")[0], re.search(r"\bsteps=(\d+)", text)
+    restarts = re.search(r"\brestarts=(\d+)", text)
+    short = f"{name}-{steps[1]}" if steps else text
+    short += f", {restarts[1]} restarts" if restarts and restarts[1] != "1" else ""
+    return f"{short}, {metric.threat_model}" if metric.threat_model else short
+
+
+def main(_: list[str]) -> None:
+    """Prints the table, or puts it into a README."""
+    config = dataclass_flags.read(TableConfig)
+    if not config.readme:
+        print(table())
+        return
+    path = Path(config.readme)
+    if not path.is_file():
+        raise ValueError(f"--readme={path} is not a file.")
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(insert(path.read_text(encoding="utf-8"), table()), encoding="utf-8")
+    os.replace(temporary, path)
+    print(f"Wrote the table into {path}")
+
+
+if __name__ == "__main__":
+    dataclass_flags.define(TableConfig)
+    dataclass_flags.run(main)

@@ -1,0 +1,231 @@
+"""The demo on a small zoo and small images: its numbers, measured again, and its picture."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pag_tf import ThreatModel, attacks, models, zoo
+from pag_tf.report import gradients_figure
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = ("dark", "middle", "bright")
+OPTIONS = {"widths": [4], "blocks": [1], "stem_width": 4}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """scripts/demo.py as a module; it defines no flags when it is imported."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        spec = importlib.util.spec_from_file_location("demo", ROOT / "scripts" / "demo.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses looks its annotations up there
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+        sys.modules.pop("demo", None)
+
+
+@pytest.fixture(scope="module")
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """Images of three brightnesses so near to each other that PGD breaks some of them."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    centers = 0.47 + 0.03 * labels + rng.uniform(-0.02, 0.02, 90)
+    noise = rng.normal(0, 0.05, (90, 8, 8, 3))
+    return (centers[:, None, None, None] + noise).clip(0, 1).astype(np.float32), labels
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, images):
+    """A folder with a zoo of two models of the data set `arrays`, and its data."""
+    import keras
+
+    folder = tmp_path_factory.mktemp("world")
+    np.savez(folder / "test.npz", image=images[0], label=images[1], class_names=CLASSES)
+    for seed, threat in enumerate(("linf:0", "linf:1/255")):
+        keras.utils.set_random_seed(seed)
+        model = models.build("resnet", 3, (8, 8, 3), mean=0.5, std=0.05, **OPTIONS)
+        model.compile(
+            keras.optimizers.Adam(0.01),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        model.fit(*images, batch_size=90, epochs=40 + 20 * seed, verbose=0)
+        entry_id = zoo.entry_id("arrays", "resnet", ThreatModel.parse(threat))
+        zoo.write_entry(
+            folder / "zoo" / entry_id,
+            model,
+            entry_id=entry_id,
+            dataset="arrays",
+            class_names=CLASSES,
+            architecture={
+                "name": "resnet",
+                "num_classes": 3,
+                "image_shape": [8, 8, 3],
+                "options": {**OPTIONS, "mean": 0.5, "std": 0.05},
+            },
+            threat=threat,
+            training={},
+            flags_text="",
+        )
+    return folder
+
+
+@pytest.fixture
+def small_zoo(world, monkeypatch):
+    monkeypatch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+
+
+@pytest.fixture(scope="module")
+def done(demo, world, tmp_path_factory):
+    """`(result, output folder)` of one run over 60 images, in a folder with other files."""
+    output = tmp_path_factory.mktemp("output")
+    (output / "mine.txt").write_text("kept")
+    (output / demo.RESULTS).write_text("of an earlier run")
+    config = demo.DemoConfig(
+        dataset="arrays",
+        data_dir=str(world),
+        images=60,
+        examples=2,
+        threat_model="linf:2/255",
+        steps=3,
+        batch_size=25,
+        output=str(output),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+        return demo.run(config, progress=False), output
+
+
+def loaded(world):
+    return [zoo.load(folder) for folder in sorted((world / "zoo").iterdir(), reverse=True)]
+
+
+def test_results_json_holds_the_result_and_every_setting(demo, done):
+    result, output = done
+    assert json.loads((output / demo.RESULTS).read_text()) == result
+    assert result["config"]["images"] == 60 and result["config"]["steps"] == 3
+    assert [m["entry"] for m in result["models"]] == [
+        "arrays-resnet-natural",
+        "arrays-resnet-linf-1-255",
+    ]
+    assert all(m["images"] == 60 and len(m["weights_sha256"]) == 64 for m in result["models"])
+
+
+def test_the_numbers_are_those_of_the_library(done, world, images):
+    pixels, labels = images[0][:60], images[1][:60]
+    chosen = [attacks.PGD("linf:1/255", 3), attacks.PGD("linf:2/255", 3)]
+    for model, measured in zip(loaded(world), done[0]["models"], strict=True):
+        right = int((model.predict(pixels, verbose=0).argmax(-1) == labels).sum())
+        assert measured["clean"] == {"correct": right, "accuracy": right / 60}
+        report = attacks.robust_accuracy(
+            model, (pixels, labels), chosen, batch_size=25, progress=False
+        )
+        assert measured["attacks"] == report.to_dict()["attacks"]
+        broken = [right - each["correct"] for each in measured["attacks"]]
+        assert 0 < broken[0] < broken[1] <= right  # otherwise this test would show little
+
+
+def test_the_picture_shows_the_images_and_each_models_gradient(demo, done, world, images):
+    from matplotlib.image import imread
+
+    result, output = done
+    assert result["columns"] == ["image", "eps 0", "eps 1/255"]
+    assert result["examples"] == [
+        {"image": 0, "label": 0, "class": "dark"},
+        {"image": 1, "label": 1, "class": "middle"},
+    ]
+    gradients = {
+        title: attacks.loss_gradient(model, model_input(images[0][:2]), images[1][:2])[0]
+        for title, model in zip(result["columns"][1:], loaded(world), strict=True)
+    }
+    expected = gradients_figure.draw(images[0][:2], gradients, labels=["dark", "middle"])
+    expected.savefig(output / "expected.png")
+    picture = imread(output / demo.PICTURE)
+    np.testing.assert_allclose(picture, imread(output / "expected.png"), atol=0.02)
+    assert (picture.shape[0] > 2 * 160) and (picture.shape[1] > 3 * 160)
+    for column in range(3):  # the middle of each panel holds more than one colour
+        left = 90 + column * 168 + 20
+        for top in (30 + 20, 30 + 168 + 20):
+            assert picture[top : top + 120, left : left + 120, :3].std() > 0.02
+
+
+def model_input(array):
+    from keras import ops
+
+    return ops.convert_to_tensor(array)
+
+
+def test_other_files_in_the_output_folder_are_kept_and_nothing_is_left_over(demo, done):
+    names = {path.name for path in done[1].iterdir()} - {"expected.png"}
+    assert names == {"mine.txt", demo.PICTURE, demo.RESULTS}
+    assert (done[1] / "mine.txt").read_text() == "kept"
+
+
+def test_the_table_has_a_line_for_each_model(demo, done):
+    head, natural, robust = demo.table(done[0]).splitlines()
+    assert head.split() == ["model", "clean", "PGD", "1/255", "PGD", "2/255"]
+    accuracy = done[0]["models"][1]["clean"]["accuracy"]
+    assert natural.startswith("arrays-resnet-natural ")
+    assert robust.startswith(f"arrays-resnet-linf-1-255 {100 * accuracy:>11.1f} %")
+
+
+def test_the_first_image_of_each_class_is_taken(demo):
+    labels = np.array([7, 7, 2, 7, 9, 2, 0])
+    assert demo.first_of_each_class(labels, 3).tolist() == [0, 2, 4]
+    assert demo.first_of_each_class(labels, 9).tolist() == [0, 2, 4, 6]
+
+
+def test_models_of_one_epsilon_are_told_apart_by_their_ids(demo, small_zoo):
+    natural, robust = zoo.list_models()
+    assert demo.column_titles((natural, robust)) == ["eps 0", "eps 1/255"]
+    assert demo.column_titles((natural, robust, robust)) == ["eps 0", robust.id, robust.id]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "cifar10"}, "No model in the zoo has the data set 'cifar10'. Known: arrays"),
+        ({"images": 91}, "'test' has 90 images"),
+        ({"data_dir": "/nowhere"}, "is neither an .npz file nor a folder"),
+        ({"threat_model": "2"}, "did you mean 2/255"),
+        ({"output": __file__}, "is a file: name a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_measured(
+    demo, small_zoo, world, tmp_path, changes, message
+):
+    settings = {"dataset": "arrays", "data_dir": str(world), "output": str(tmp_path / "demo")}
+    with pytest.raises(ValueError, match=message):
+        demo.run(demo.DemoConfig(**(settings | changes)), progress=False)
+
+
+def test_an_empty_zoo_is_named(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo.bundled, "root", lambda: tmp_path)
+    with pytest.raises(ValueError, match="the zoo is empty"):
+        demo.run(demo.DemoConfig(output=str(tmp_path / "demo")), progress=False)
+
+
+@pytest.mark.parametrize("name", ["images", "examples", "steps", "batch_size"])
+def test_counts_below_one_are_refused(demo, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        demo.DemoConfig(**{name: 0})
+
+
+def test_a_failed_write_leaves_the_former_picture(demo, tmp_path):
+    path = tmp_path / demo.PICTURE
+    path.write_text("former")
+
+    def fail(temporary):
+        temporary.write_text("half")
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        demo._replace(path, fail)
+    assert [p.name for p in tmp_path.iterdir()] == [demo.PICTURE]
+    assert path.read_text() == "former"
