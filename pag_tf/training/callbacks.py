@@ -71,8 +71,10 @@ class RobustnessCheck(keras.callbacks.Callback):
             trainer.attack = PGD(trainer.attack.threat, self.fall_back_steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measures, and acts on catastrophic overfitting."""
+        """Measures, and acts on catastrophic overfitting; nothing where training diverged."""
         trainer, logs = self.model, logs if logs is not None else {}
+        if _diverged(trainer, logs):
+            return
         threat = trainer.attack.threat
         attacks = [PGD(threat, self.steps), FGSM(threat)] if threat.eps else []
         size = min(250, len(self.images))
@@ -108,7 +110,7 @@ class RobustnessCheck(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops as soon as the loss is not finite, and raises after Keras has wound up.
+    """Stops when the loss or, after an epoch, a weight is not finite; raises at the end.
 
     Raises:
         FloatingPointError: At the end of training, with the epoch and the remedy.
@@ -130,18 +132,24 @@ class StopOnNaN(keras.callbacks.Callback):
             self.failed_epoch = self.epoch
             self.model.stop_training = True
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the weights: the last step's loss was that of the weights before it."""
+        if _diverged(self.model, logs or {}):
+            self.failed_epoch = epoch
+            self.model.stop_training = True
+
     def on_train_end(self, logs: Any = None) -> None:
         """Raises if training stopped for this reason."""
         if self.failed_epoch is not None:
             raise FloatingPointError(
-                f"The loss became NaN or infinite in epoch {self.failed_epoch + 1}. The weights "
-                "saved after the last good epoch are kept. Try a smaller learning rate, or check "
-                "the images and labels."
+                f"The loss or the weights became NaN or infinite in epoch {self.failed_epoch + 1}. "
+                "The weights saved after the last good epoch are kept. Try a smaller learning "
+                "rate, or check the images and labels."
             )
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the run after each epoch whose loss is finite, and rewrites `log.csv` beside it.
+    """Saves the run after each epoch that has not diverged, and rewrites `log.csv` beside it.
 
     Args:
         path: The checkpoint file.
@@ -156,9 +164,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.path, self.state, self.check = path, state, check
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves; a loss that is not finite saves nothing."""
+        """Saves; nothing where the loss or a weight is not finite."""
         numbers = {name: float(value) for name, value in (logs or {}).items()}
-        if not np.isfinite(numbers.get("loss", 0.0)):
+        if _diverged(self.model, numbers):
             return
         self.state.epoch = epoch + 1
         self.state.history.append({"epoch": epoch + 1, **numbers})
@@ -195,6 +203,13 @@ class GradientImages(keras.callbacks.Callback):
             pairs = np.concatenate([self.images, shown], axis=2)
             tf.summary.image("image | input gradient", pairs, max_outputs=len(pairs))
         self.writer.flush()
+
+
+def _diverged(model: keras.Model, logs: dict[str, Any]) -> bool:
+    """Whether the loss of an epoch, or a weight at its end, is not finite."""
+    if not np.isfinite(float(logs.get("loss", 0.0))):
+        return True
+    return not all(np.isfinite(keras.ops.convert_to_numpy(w)).all() for w in model.weights)
 
 
 def write_csv(path: Path, history: list[dict[str, float]]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pag_tf.data
 import pag_tf.models
 import pag_tf.zoo
+from pag_tf import backend
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
@@ -66,6 +67,8 @@ def train(
     _, steps = _batches(config, 0)
     trainer = build_trainer(classifier, config, steps)
     check = _robustness_check(config)
+    if config.tensorboard:
+        _check_tensorboard()
     _claim_folder(folder, config, overwrite)
     state = checkpoint.RunState()
     path = folder / "checkpoint.npz"
@@ -90,6 +93,7 @@ def build_trainer(
     classifier: keras.Model, config: TrainConfig, steps_per_epoch: int
 ) -> AdversarialModel:
     """The compiled trainer of a run, with model and optimizer built."""
+    augment = Augmentation(shift=config.augment_shift, flip=config.augment_flip)
     trainer = AdversarialModel(
         classifier,
         config.build_attack(),
@@ -97,7 +101,7 @@ def build_trainer(
         clean_fraction=config.clean_fraction,
         attack_batch_norm=config.attack_batch_norm,
         ema_momentum=config.ema_momentum or None,
-        augment=Augmentation(shift=config.augment_shift, flip=config.augment_flip),
+        augment=augment,
         seed=config.seed,
     )
     total = config.epochs * steps_per_epoch
@@ -117,7 +121,9 @@ def build_trainer(
     if config.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     trainer.compile(optimizer, jit_compile=config.jit_compile)
-    trainer(np.zeros((1, *classifier.input_shape[1:]), "float32"), training=False)
+    image = keras.ops.zeros((1, *classifier.input_shape[1:]))
+    trainer(image, training=False)
+    augment(image, backend.RandomStream(0, 0))  # refuses a shift that is too large
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 
@@ -187,13 +193,16 @@ def _stopped_early(config: TrainConfig, state: checkpoint.RunState) -> bool:
     return config.on_overfitting == "stop" and bool(state.check.get("overfitted"))
 
 
-def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.callbacks.Callback]:
+def _check_tensorboard() -> None:
     try:
         import tensorboard  # type: ignore[import-untyped]  # noqa: F401
     except ImportError:
         raise ValueError(
             "tensorboard=True needs the package tensorboard: pip install 'pag_tf[tensorboard]'."
         ) from None
+
+
+def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TensorBoard(str(folder))]
     if check is not None:
         callbacks.append(GradientImages(folder / "gradients", check.images[:8], check.labels[:8]))
@@ -208,9 +217,13 @@ def _check_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
         raise ValueError("resume and overwrite exclude each other: choose one.")
     folder = Path(config.output)
     document = folder / "config.json"
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"The output folder {folder} is a file: name a folder.")
+    # A run that was killed while it claimed its folder left nothing else than this.
+    left = [file for file in folder.glob("*") if file.name != _partial(document).name]
     if document.exists() and resume:
         _check_same_run(config, document)
-    elif folder.exists() and any(folder.iterdir()) and not (document.exists() and overwrite):
+    elif left and not (document.exists() and overwrite):
         remedy = "choose an empty or new folder"
         if document.exists():
             remedy = "--resume goes on with it, --overwrite deletes it"
@@ -224,13 +237,21 @@ def _claim_folder(folder: Path, config: TrainConfig, overwrite: bool) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     document = folder / "config.json"
-    temporary = document.with_name("config.json.partial")
-    temporary.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-    os.replace(temporary, document)
+    _partial(document).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+    os.replace(_partial(document), document)
+
+
+def _partial(document: Path) -> Path:
+    return document.with_name(document.name + ".partial")
 
 
 def _check_same_run(config: TrainConfig, document: Path) -> None:
-    before, now = json.loads(document.read_text()), config.to_dict()
+    try:
+        before, now = json.loads(document.read_text()), config.to_dict()
+    except ValueError as error:
+        raise ValueError(
+            f"{document} cannot be read ({error}). Use another output folder, or --overwrite."
+        ) from None
     changed = [n for n in now if n not in _PLACES and before.get(n) != now[n]]
     if changed:
         listed = ", ".join(f"{n}: {before.get(n)!r} then, {now[n]!r} now" for n in changed)

@@ -69,11 +69,11 @@ def test_each_pixel_of_each_panel_is_a_crisp_square_in_its_row_and_column(images
     gradients = {"eps 0": images - 0.5, "eps 2/255": 0.25 - images**2}
     picture = saved(draw(images, gradients, labels=["red disc", "a very long name of a class"]))
     columns = [images, *(to_pixels(each) for each in gradients.values())]
-    zoomed = [np.kron(c, np.ones((1, 20, 20, 1), np.float32)) for c in columns]
+    zoomed = [np.kron(c, np.ones((1, 24, 24, 1), np.float32)) for c in columns]
     corners = np.reshape(panels(picture, [c[row] for row in (0, 1) for c in zoomed]), (2, 3, 2))
     tops, lefts = corners[..., 0], corners[..., 1]
-    assert (tops == tops[:, :1]).all() and tops[1, 0] > tops[0, 0] + 160
-    assert (lefts == lefts[:1]).all() and (np.diff(lefts[0]) > 160).all()
+    assert (tops == tops[:, :1]).all() and tops[1, 0] > tops[0, 0] + 192
+    assert (lefts == lefts[:1]).all() and (np.diff(lefts[0]) > 192).all()
     # Titles above the first row, labels left of the first column.
     assert picture[: tops[0, 0]].min() < 0.5
     assert picture[tops[0, 0] :, : lefts[0, 0]].min() < 0.5
@@ -82,7 +82,7 @@ def test_each_pixel_of_each_panel_is_a_crisp_square_in_its_row_and_column(images
 def test_one_channel_is_drawn_grey(images):
     grey = images[..., :1]
     picture = saved(draw(grey, {"eps 0": grey - 0.5}, labels=["a", "b"]))
-    block = np.repeat(np.kron(grey[1], np.ones((20, 20, 1), np.float32)), 3, axis=-1)
+    block = np.repeat(np.kron(grey[1], np.ones((24, 24, 1), np.float32)), 3, axis=-1)
     assert len(panels(picture, [block])) == 1
 
 

@@ -148,11 +148,12 @@ def test_the_picture_shows_the_images_and_each_models_gradient(demo, done, world
     expected.savefig(output / "expected.png")
     picture = imread(output / demo.PICTURE)
     np.testing.assert_allclose(picture, imread(output / "expected.png"), atol=0.02)
-    assert (picture.shape[0] > 2 * 160) and (picture.shape[1] > 3 * 160)
-    for column in range(3):  # the middle of each panel holds more than one colour
-        left = 90 + column * 168 + 20
-        for top in (30 + 20, 30 + 168 + 20):
-            assert picture[top : top + 120, left : left + 120, :3].std() > 0.02
+    # Two rows and three columns of panels of 192 pixels: each shows more than one colour.
+    top, left = picture.shape[0] - 2 * 200, picture.shape[1] - 3 * 200
+    for row in range(2):
+        for column in range(3):
+            inside = picture[top + 200 * row :, left + 200 * column :][20:170, 20:170, :3]
+            assert inside.std() > 0.02
 
 
 def model_input(array):

@@ -1,13 +1,14 @@
 """Catastrophic overfitting is noticed, and what was chosen then happens."""
 
+import csv
 import warnings
 
 import keras
 import numpy as np
 import pytest
 
-from pag_tf.attacks import FGSM, PGD, AttackResult, RobustnessReport
-from pag_tf.training import AdversarialModel, RobustnessCheck, callbacks
+from pag_tf.attacks import FGSM, PGD, AttackResult, RobustnessReport, robust_accuracy
+from pag_tf.training import AdversarialModel, Checkpoint, RobustnessCheck, callbacks, checkpoint
 
 EPS = "linf:16/255"
 
@@ -42,7 +43,7 @@ def trainer_of(model, attack=None, iterations=0):
     return trainer
 
 
-def fit(trainer, images, labels, epochs, check=None):
+def fit(trainer, images, labels, epochs, *used):
     found = trainer.fit(
         images,
         labels,
@@ -50,7 +51,7 @@ def fit(trainer, images, labels, epochs, check=None):
         epochs=epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[check] if check else [],
+        callbacks=list(used),
     )
     return found.history
 
@@ -79,9 +80,13 @@ def test_training_stops_and_says_what_to_do(reported, resnet, images, labels):
 def test_warn_only_goes_on(reported, resnet, images, labels):
     reported(*COLLAPSE)
     check = RobustnessCheck(images, labels, on_overfitting="warn")
-    with pytest.warns(UserWarning, match="Catastrophic overfitting in epoch 3"):
+    with pytest.warns(UserWarning) as warned:
         history = fit(trainer_of(resnet), images, labels, 5, check)
     assert len(history["loss"]) == 5
+    texts = [str(each.message) for each in warned if "Catastrophic" in str(each.message)]
+    assert [text[:38] for text in texts] == [
+        f"Catastrophic overfitting in epoch {epoch}: a" for epoch in (3, 4, 5)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_no_false_alarm(reported, resnet, images, labels, counts):
     reported(*counts)
     check = RobustnessCheck(images, labels)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         history = fit(trainer_of(resnet), images, labels, len(counts), check)
     assert len(history["loss"]) == len(counts)
     assert not check.overfitted
@@ -146,11 +151,24 @@ def test_an_unknown_reaction_is_refused(images, labels):
         RobustnessCheck(images, labels, on_overfitting="ignore")
 
 
-def test_the_real_measurement_is_that_of_robust_accuracy(resnet, images, labels):
-    from pag_tf.attacks import robust_accuracy
-
+def test_the_log_has_the_numbers_of_robust_accuracy(resnet, images, labels, tmp_path):
     check = RobustnessCheck(images, labels, steps=2)
-    history = fit(trainer_of(resnet), images, labels, 1, check)
+    state = checkpoint.RunState()
+    saving = Checkpoint(tmp_path / "checkpoint.npz", state, check)
+    history = fit(trainer_of(resnet), images, labels, 2, check, saving)
+
     report = robust_accuracy(resnet, (images, labels), [PGD(EPS, 2)], batch_size=16, progress=False)
-    assert history["check_clean_accuracy"] == [report.clean_accuracy]
-    assert history["check_pgd_accuracy"] == [report.attacks[0].accuracy]
+    assert history["check_clean_accuracy"][-1] == report.clean_accuracy
+    assert history["check_pgd_accuracy"][-1] == report.attacks[0].accuracy
+
+    assert set(history) == {"loss", "accuracy", "check_clean_accuracy", "check_pgd_accuracy"}
+    expected = [
+        {"epoch": epoch + 1.0, **{name: float(values[epoch]) for name, values in history.items()}}
+        for epoch in range(2)
+    ]
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    # Every digit: what is read back is the number that was logged.
+    assert [{name: float(value) for name, value in row.items()} for row in rows] == expected
+    assert state.history == expected
+    assert checkpoint.restore(saving.path, check.model).history == expected

@@ -1,0 +1,146 @@
+"""Flags made from a dataclass: defined, read, written to a flag file and read again."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import pytest
+from absl import app, flags
+
+from pag_tf.training import EvaluateConfig, TrainConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def dataclass_flags():
+    path = ROOT / "scripts" / "dataclass_flags.py"
+    spec = importlib.util.spec_from_file_location("dataclass_flags_of_tests", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def parse(dataclass_flags):
+    """Parses a command line with the flags of one dataclass, which are gone afterwards."""
+    defined = []
+
+    def call(config, *arguments):
+        if not defined:
+            dataclass_flags.define(config)
+            defined.extend(field.name for field in dataclasses.fields(config))
+        flags.FLAGS.unparse_flags()
+        flags.FLAGS(["program", *arguments])
+        return dataclass_flags.read(config)
+
+    yield call
+    for name in defined:
+        delattr(flags.FLAGS, name)
+    flags.FLAGS.unparse_flags()
+
+
+CONFIGS = [
+    TrainConfig(),
+    TrainConfig(
+        output="runs/my run",
+        arch_options='{"widths": [64, 128], "stem": "pool", "activation_name": "silu"}',
+        threat_model="l2:0.5",
+        train_split="train[:49000]",
+        validation_split="",
+        learning_rate=0.1 + 0.2,
+        weight_decay=1e-05,
+        jit_compile=False,
+        augment_flip=False,
+        tensorboard=True,
+        data_dir='/data/it\'s "here", #1',
+    ),
+    EvaluateConfig(),
+    EvaluateConfig(threat_models="linf:2/255,linf:8/255", step_size=1 / 3, overwrite=True),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__name__)
+def test_a_flag_file_gives_the_same_configuration_again(dataclass_flags, parse, tmp_path, config):
+    path = tmp_path / "recipe.flags"
+    path.write_text(dataclass_flags.flag_lines(config))
+    assert parse(type(config), f"--flagfile={path}") == config
+
+
+def test_what_is_left_out_keeps_its_default(dataclass_flags, parse, tmp_path):
+    path = tmp_path / "recipe.flags"
+    lines = dataclass_flags.flag_lines(CONFIGS[1], leave_out=("output", "data_dir"))
+    assert "--output" not in lines and "--data_dir" not in lines
+    assert "--jit_compile=false\n" in lines
+    path.write_text(lines)
+    assert parse(TrainConfig, f"--flagfile={path}") == dataclasses.replace(
+        CONFIGS[1], output="", data_dir=""
+    )
+
+
+def test_flags_after_the_file_win(dataclass_flags, parse, tmp_path):
+    path = tmp_path / "recipe.flags"
+    path.write_text(dataclass_flags.flag_lines(TrainConfig(epochs=30)))
+    assert parse(TrainConfig, f"--flagfile={path}", "--epochs=2", "--noaugment_flip") == (
+        TrainConfig(epochs=2, augment_flip=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--epochs=many", "epochs"),
+        ("--learning_rate=fast", "learning_rate"),
+        ("--jit_compile=maybe", "jit_compile"),
+        ("--epoch=3", "Unknown command line flag 'epoch'. Did you mean: epochs"),
+    ],
+)
+def test_a_flag_that_cannot_be_read_is_named(parse, argument, message):
+    with pytest.raises(flags.Error, match=message):
+        parse(TrainConfig, argument)
+
+
+def test_a_value_out_of_range_is_refused_by_the_configuration(parse):
+    with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
+        parse(TrainConfig, "--epochs=0")
+
+
+@pytest.fixture
+def run(dataclass_flags, monkeypatch):
+    def call(main, *arguments):
+        monkeypatch.setattr(app, "run", lambda guarded: guarded(["program", *arguments]))
+        return dataclass_flags.run(main)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("epochs must be at least 1, got 0."),
+        FloatingPointError("The loss became NaN."),
+        OSError(28, "No space left on device", "run/checkpoint.npz.partial"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_users_is_one_line(run, error):
+    def main(argv):
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    # Python prints a text and exits with status 1.
+    assert caught.value.code == f"error: {error}"
+
+
+def test_an_error_of_ours_keeps_its_traceback(run):
+    def main(argv):
+        raise AssertionError("budget exceeded")
+
+    with pytest.raises(AssertionError, match="budget exceeded"):
+        run(main)
+
+
+def test_arguments_without_a_flag_are_refused(run):
+    with pytest.raises(app.UsageError, match="Unexpected arguments: train shapes"):
+        run(lambda argv: None, "train", "shapes")

@@ -1,0 +1,89 @@
+"""The programs as they are called: `--help` names every flag, errors are one line."""
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(
+    path for path in (ROOT / "scripts").glob("*.py") if "__main__" in path.read_text("utf-8")
+)
+
+
+def call(script, *arguments):
+    return subprocess.run(
+        [sys.executable, str(script), *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def config_of(script):
+    """The dataclass that the script hands to `dataclass_flags.define`."""
+    tree = ast.parse(script.read_text("utf-8"))
+    (name,) = (
+        node.args[0].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass_flags.define"
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+            return getattr(importlib.import_module(node.module), name)
+    spec = importlib.util.spec_from_file_location(f"{script.stem}_of_tests", script)
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(script.parent))
+        patch.setitem(sys.modules, spec.name, module)  # dataclasses looks annotations up there
+        spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+def test_there_are_scripts():
+    assert {"train.py", "evaluate.py", "demo.py"} <= {script.name for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_help_explains_every_flag(script):
+    finished = call(script, "--help")
+    assert finished.returncode in (0, 1), finished.stderr  # absl ends with 1
+    assert "Traceback" not in finished.stderr
+    # absl breaks lines inside a text.
+    shown = " ".join(finished.stdout.split())
+    for field in dataclasses.fields(config_of(script)):
+        assert re.search(rf"--(\[no\])?{field.name}: ", shown), field.name
+        text = " ".join(field.metadata["help"].split())
+        assert text in shown, field.name
+    docstring = ast.get_docstring(ast.parse(script.read_text("utf-8")))
+    assert docstring.splitlines()[0] in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("train.py", (), "output is empty: name a folder for the run (--output=runs/my-run)."),
+        (
+            "evaluate.py",
+            ("--dataset=shapes", "--eps=2"),
+            "eps=2 for linf is larger than the whole pixel range [0, 1]: did you mean 2/255?",
+        ),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(script, arguments, message):
+    finished = call(ROOT / "scripts" / script, *arguments)
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    assert [line for line in finished.stderr.splitlines() if "error" in line] == [
+        f"error: {message}"
+    ]
+    assert "Traceback" not in finished.stderr
