@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TEST_EXTRAS ?= test,dev,tensorboard,jax
 ARGS ?=
-TF_CPP_MIN_LOG_LEVEL ?= 2
+TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
 VENV_PYTHON := $(VENV)/bin/python

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 from pag_tf.threat_model import ThreatModel
 
 if TYPE_CHECKING:
-    from pag_tf import alignment, attacks, data, models, training, zoo
+    from pag_tf import alignment, attacks, data, models, report, training, zoo
 
 __version__ = "0.1.0"
-__all__ = ["ThreatModel", "alignment", "attacks", "data", "models", "training", "zoo"]
+__all__ = [
+    "ThreatModel",
+    "alignment",
+    "attacks",
+    "data",
+    "models",
+    "report",
+    "training",
+    "zoo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -82,7 +82,7 @@ class ThreatModel:
     def eps_text(self) -> str:
         """Epsilon as people write it: `"2/255"`, `"0.5/255"`, `"0"`, or a decimal number.
 
-        Parsing the text gives the same number back, up to the last bit of a float.
+        Parsing the text gives the same number back, to nine digits.
         """
         if self.eps == 0:
             return "0"
@@ -103,7 +103,7 @@ def _parse_number(number: str, text: str) -> float:
             numerator, denominator = number.split("/")
             return float(Fraction(numerator.strip()) / Fraction(denominator.strip()))
         return float(number)
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise ValueError(
             f"Cannot read {text!r} as a threat model. Accepted forms: '2/255', '0.00784', "
             "'linf:2/255', 'l2:0.5'."

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+# The flags belong to the script that defines them through this module: its --help lists them.
+flags.disclaim_key_flags()
+
 Config = TypeVar("Config")
 
 _DEFINE = {

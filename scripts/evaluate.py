@@ -6,9 +6,6 @@ python scripts/evaluate.py --dataset=shapes --eps=0 --threat_models=linf:2/255,l
 
 from __future__ import annotations
 
-import shlex
-import sys
-
 import dataclass_flags
 
 from pag_tf.training import EvaluateConfig
@@ -21,11 +18,8 @@ def main(_: list[str]) -> None:
     from pag_tf.training import evaluate
 
     config = dataclass_flags.read(EvaluateConfig)
-    # Where the data and results lie differs from machine to machine and changes no number.
-    places = ("--data_dir", "--output", "--overwrite", "--update_entry", "--entry")
-    arguments = [a for a in sys.argv[1:] if not a.startswith(places)]
-    result = evaluate(config, command=shlex.join(["python", "scripts/evaluate.py", *arguments]))
-    print(f"\n{result['entry']} on {result['images']} images of {config.dataset} {config.split}")
+    result = evaluate(config)
+    print(f"\n{result['entry']} on {result['images']} images of {config.split}")
     print(f"  clean accuracy   {result['clean']['accuracy']:7.2%}")
     for attack in result["attacks"]:
         print(f"  robust accuracy  {attack['accuracy']:7.2%}   {attack['attack']}")

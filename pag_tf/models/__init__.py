@@ -77,7 +77,7 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
         ValueError: Unknown architecture or option, or a value out of range.
     """
     validate(arch, options)
-    shape = tuple(image_shape)
+    shape = tuple(image_shape) if isinstance(image_shape, Sequence) else ()
     if len(shape) != 3 or any(
         isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape
     ):

@@ -44,7 +44,8 @@ def resnet(
         widths: Channels of each stage; every stage but the first halves the resolution.
         blocks: Residual blocks in each stage.
         stem: `"conv"` keeps the resolution, `"pool"` averages 2x2 after the first convolution,
-            `"patch"` is one 2x2 convolution with stride 2 (each pixel seen once).
+            `"patch"` is one 2x2 convolution with stride 2: the cheapest, and each pixel is seen
+            once, yet by weights of its own, which leaves a phase variation of about 0.1.
         stem_width: Channels of the stem.
         activation_name: `"relu"`, `"silu"`, `"gelu"` or `"softplus"`.
         softplus_beta: Sharpness of softplus (towards ReLU as it grows).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import pag_tf.zoo
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
 from pag_tf.threat_model import ThreatModel
 
+# Fields that change no number.
+_PLACES = ("data_dir", "output", "overwrite", "update_entry")
+
 
 def _option(default: Any, description: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": description})
@@ -25,7 +29,7 @@ def _option(default: Any, description: str) -> Any:
 class EvaluateConfig:
     """A measurement. Each field's meaning and unit stands in its `help` metadata."""
 
-    dataset: str = _option("cifar10", "Data set of the zoo entry, and to measure on.")
+    dataset: str = _option("cifar10", "Data set of the zoo entry; not used with --entry.")
     eps: str = _option("2/255", "Epsilon of the zoo entry, in units of pixels in [0, 1].")
     norm: str = _option("linf", "Norm of the zoo entry: linf or l2.")
     arch: str = _option("", "Architecture of the zoo entry, where there are several.")
@@ -45,12 +49,11 @@ class EvaluateConfig:
     update_entry: bool = _option(False, "Write the numbers into the entry's pag.json and card.")
 
 
-def evaluate(config: EvaluateConfig, *, command: str = "") -> dict[str, Any]:
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measures one entry.
 
     Args:
         config: What to measure.
-        command: The command line, kept beside the numbers.
 
     Returns:
         What is written to `config.output`, plain JSON values: configuration, entry, counts and
@@ -59,10 +62,12 @@ def evaluate(config: EvaluateConfig, *, command: str = "") -> dict[str, Any]:
     Raises:
         ValueError: Unknown entry or data set, bad settings, or an output that exists.
     """
+    command = measuring_command(config)
     output = Path(config.output) if config.output else None
     if output is not None and output.exists() and not config.overwrite:
         raise ValueError(f"The output {output} exists; --overwrite replaces it.")
     entry = _entry(config)
+    config = dataclasses.replace(config, dataset=entry.dataset)
     model = pag_tf.zoo.load(entry.folder)
     dataset = pag_tf.data.load(
         config.dataset, config.split, config.data_dir or None, batch_size=config.batch_size
@@ -84,6 +89,23 @@ def evaluate(config: EvaluateConfig, *, command: str = "") -> dict[str, Any]:
     if config.update_entry:
         pag_tf.zoo.update_metrics(entry.folder, _metrics(report, command))
     return result
+
+
+def measuring_command(config: EvaluateConfig) -> str:
+    """The command that measures the same numbers again, with all settings that are no defaults.
+
+    Where the data and the result lie differs from machine to machine and is left out.
+    """
+    chosen = ("dataset", "eps", "norm", "arch")
+    left_out = _PLACES + (chosen if config.entry else ())
+    always = ("dataset", "eps")
+    arguments = [
+        f"--{field.name}={getattr(config, field.name)}"
+        for field in dataclasses.fields(config)
+        if field.name not in left_out
+        and (field.name in always or getattr(config, field.name) != field.default)
+    ]
+    return shlex.join(["python", "scripts/evaluate.py", *arguments])
 
 
 def _entry(config: EvaluateConfig) -> pag_tf.zoo.Entry:

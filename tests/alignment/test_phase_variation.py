@@ -102,7 +102,7 @@ def test_a_plain_resnet_stamps_a_grid(images):
     keras.utils.set_random_seed(0)
     measured = phase_variation(plain_resnet(), images)
     assert min(measured.values()) > 0.2
-    assert measured[4] > 0.35
+    assert measured[4] > 0.3
 
 
 @pytest.mark.parametrize(

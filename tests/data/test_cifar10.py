@@ -53,8 +53,11 @@ def test_a_failed_download_names_both_remedies(no_data, monkeypatch, caplog):
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(tfds, "builder", fail)
-    with pytest.raises(ValueError, match="no route to host.*Connect to the network once.*"
-                                         "data_dir or the environment variable PAG_TF_DATA"):
+    with pytest.raises(
+        ValueError,
+        match="no route to host.*Connect to the network once.*"
+        "data_dir or the environment variable PAG_TF_DATA",
+    ):
         pag_tf.data.load("cifar10", "train")
     assert "gives up after about three minutes" in caplog.text
 
@@ -134,10 +137,13 @@ def test_a_resumed_cifar10_stream_equals_one_that_never_stopped():
 
     def labels_and_sums(first_epoch, epochs):
         stream, steps = pag_tf.data.batches(
-            "cifar10", "train[:700]", batch_size=128, seed=3, first_epoch=first_epoch)
+            "cifar10", "train[:700]", batch_size=128, seed=3, first_epoch=first_epoch
+        )
         assert steps == 5
-        return [(label.numpy().tolist(), image.numpy().sum(dtype=np.float64))
-                for image, label in itertools.islice(stream, epochs * steps)]
+        return [
+            (label.numpy().tolist(), image.numpy().sum(dtype=np.float64))
+            for image, label in itertools.islice(stream, epochs * steps)
+        ]
 
     whole = labels_and_sums(0, 4)
     tf.random.set_seed(12)

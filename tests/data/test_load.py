@@ -40,10 +40,17 @@ def array_file(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("text, start, stop", [
-    ("train", 0, 100), ("train[:]", 0, 100), ("train[:30]", 0, 30), ("train[30:]", 30, 100),
-    ("train[10:20]", 10, 20), ("train[99:100]", 99, 100),
-])
+@pytest.mark.parametrize(
+    "text, start, stop",
+    [
+        ("train", 0, 100),
+        ("train[:]", 0, 100),
+        ("train[:30]", 0, 30),
+        ("train[30:]", 30, 100),
+        ("train[10:20]", 10, 20),
+        ("train[99:100]", 99, 100),
+    ],
+)
 def test_split_slices(text, start, stop):
     assert resolve(text, SIZES, dataset="d") == Slice("train", start, stop)
 
@@ -59,10 +66,20 @@ def test_split_slices_are_python_slices(start, stop):
             resolve(f"train[{start}:{stop}]", SIZES, dataset="d")
 
 
-@pytest.mark.parametrize("bad", [
-    "train[:50%]", "train[-5:]", "train[::2]", "train[5]", "train+test", "", "train[", "[1:2]",
-    None,
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "train[:50%]",
+        "train[-5:]",
+        "train[::2]",
+        "train[5]",
+        "train+test",
+        "",
+        "train[",
+        "[1:2]",
+        None,
+    ],
+)
 def test_malformed_splits_are_refused(bad):
     with pytest.raises(ValueError, match="absolute indices such as"):
         resolve(bad, SIZES, dataset="d")
@@ -105,14 +122,17 @@ def test_epoch_seeds_do_not_run_into_each_other():
 
 
 def test_permutation_takes_every_int64_seed():
-    for seed in (0, 1, 2**63 - 1, -1, -2**63):
+    for seed in (0, 1, 2**63 - 1, -1, -(2**63)):
         assert sorted(permutation(10, seed)) == list(range(10))
 
 
 def test_natural_order_and_slices():
     pytest.importorskip("tensorflow")
     assert ids(pag_tf.data.load("shapes", "test[7:10]")) == [
-        "shapes-test-00007", "shapes-test-00008", "shapes-test-00009"]
+        "shapes-test-00007",
+        "shapes-test-00008",
+        "shapes-test-00009",
+    ]
 
 
 def test_a_shuffle_is_one_permutation_per_seed():
@@ -157,12 +177,13 @@ def test_a_resumed_stream_equals_one_that_never_stopped(name, array_file):
 
     def stream(first_epoch):
         return pag_tf.data.batches(
-            name, split, array_file, batch_size=16, seed=9, first_epoch=first_epoch)
+            name, split, array_file, batch_size=16, seed=9, first_epoch=first_epoch
+        )
 
     batches, steps = stream(0)
     assert steps == 3
     whole = first_batches(batches, 4 * steps)
-    assert_same(first_batches(stream(2)[0], 2 * steps), whole[2 * steps:])
+    assert_same(first_batches(stream(2)[0], 2 * steps), whole[2 * steps :])
     assert not np.array_equal(whole[0][1], whole[steps][1])
 
 

@@ -25,8 +25,12 @@ def test_the_same_arguments_draw_the_same_bytes(examples):
 
 
 def test_every_argument_changes_the_image():
-    images = [generate(split, index, seed)["image"]
-              for split in SPLITS for index in (0, 1) for seed in (0, 1)]
+    images = [
+        generate(split, index, seed)["image"]
+        for split in SPLITS
+        for index in (0, 1)
+        for seed in (0, 1)
+    ]
     assert len({image.tobytes() for image in images}) == 12
 
 
@@ -79,7 +83,8 @@ def test_class_names_and_attributes_say_the_same():
 def test_attributes_are_those_of_the_class(examples):
     for example in examples[:60]:
         np.testing.assert_array_equal(
-            example["attributes"], INFO.class_attributes[example["label"]])
+            example["attributes"], INFO.class_attributes[example["label"]]
+        )
 
 
 def test_plain_objects_have_the_colour_of_their_name(examples):
@@ -117,12 +122,15 @@ def test_stripes_and_dots_repeat_with_their_period():
     assert staggered.mean() == pytest.approx(np.pi / 16, abs=0.01)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("dev", 0), "no split 'dev': its splits are train, validation, test"),
-    (("test", 2_000), "index 2000 is outside 'test' of shapes: expected 0 to 1999"),
-    (("test", -1), "index -1 is outside"),
-    (("test", 0, -1), r"seed must lie in \[0, 2\*\*64\), got -1"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("dev", 0), "no split 'dev': its splits are train, validation, test"),
+        (("test", 2_000), "index 2000 is outside 'test' of shapes: expected 0 to 1999"),
+        (("test", -1), "index -1 is outside"),
+        (("test", 0, -1), r"seed must lie in \[0, 2\*\*64\), got -1"),
+    ],
+)
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         generate(*arguments)
@@ -146,5 +154,6 @@ def test_loaded_examples_are_the_generated_ones():
         for key in ("label", "box", "mask", "attributes"):
             np.testing.assert_array_equal(example[key], drawn[key])
         np.testing.assert_array_equal(
-            example["image"], drawn["image"].astype(np.float32) / np.float32(255))
+            example["image"], drawn["image"].astype(np.float32) / np.float32(255)
+        )
         assert example["id"].numpy().decode() == f"shapes-validation-{index:05d}"

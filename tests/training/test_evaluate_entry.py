@@ -12,7 +12,6 @@ from pag_tf import attacks, models, zoo
 from pag_tf.training import EvaluateConfig, evaluate
 
 OPTIONS = {"widths": [4], "blocks": [1], "stem": "conv"}
-COMMAND = "python scripts/evaluate.py --dataset=arrays"
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +78,14 @@ def test_the_result_has_every_count_and_every_setting(
     entry = make_entry()
     given = config(entry, threat_models="linf:8/255, l2:0.5", split="test[8:48]")
 
-    result = evaluate(given, command=COMMAND)
+    result = evaluate(given)
 
     assert json.loads((tmp_path / "results" / "result.json").read_text()) == result
     assert result["config"] == dataclasses.asdict(given)
-    assert result["command"] == COMMAND
+    assert result["command"] == (
+        f"python scripts/evaluate.py --entry={entry.folder} '--split=test[8:48]' "
+        "'--threat_models=linf:8/255, l2:0.5' --steps=3 --seed=5 --batch_size=20"
+    )
     assert (result["entry"], result["weights_sha256"]) == (entry.id, entry.weights_sha256)
     assert result["backend"] == keras.backend.backend()
     assert result["versions"] == {"pag_tf": pag_tf.__version__, "keras": keras.__version__}
@@ -141,7 +143,7 @@ def test_an_output_that_exists_is_kept(make_entry, config, tmp_path):
 def test_update_entry_writes_the_metrics_into_record_and_card(make_entry, config):
     entry = make_entry()
     given = config(entry, update_entry=True, output="", split="test[:20]")
-    result = evaluate(given, command=COMMAND)
+    result = evaluate(given)
 
     clean, robust = zoo.read_entry(entry.folder).metrics
     assert (clean.name, clean.value) == ("clean_accuracy", result["clean"]["accuracy"])
@@ -152,24 +154,13 @@ def test_update_entry_writes_the_metrics_into_record_and_card(make_entry, config
     assert (robust.images, robust.correct) == (20, attack["correct"])
     assert robust.attack == attack["attack"]
     assert str(robust.threat_model) == "linf:8/255"
-    assert clean.command == robust.command == COMMAND
+    assert clean.command == robust.command == result["command"]
     card = (entry.folder / "README.md").read_text()
     assert f"| `robust_accuracy` | {robust.value:.4f} | {robust.correct} | 20 |" in card
-    assert COMMAND in card
+    assert result["command"] in card
     # Measured again, the numbers take the place of the former ones.
-    evaluate(dataclasses.replace(given, split="test[:40]"), command=COMMAND)
+    evaluate(dataclasses.replace(given, split="test[:40]"))
     assert [metric.images for metric in zoo.read_entry(entry.folder).metrics] == [40, 40]
-
-
-def test_update_entry_without_a_command_is_refused_before_the_measurement(
-    make_entry, config, monkeypatch
-):
-    def measure(*arguments, **options):
-        raise AssertionError("measured in vain")
-
-    monkeypatch.setattr("pag_tf.training.evaluation.robust_accuracy", measure)
-    with pytest.raises(ValueError, match="update_entry needs the command"):
-        evaluate(config(make_entry(), update_entry=True))
 
 
 @pytest.mark.parametrize(
