@@ -48,7 +48,7 @@ def run(main: types.FunctionType | Any) -> None:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
         try:
             main(argv)
-        except (ValueError, FloatingPointError) as error:
+        except (ValueError, FloatingPointError, OSError) as error:
             raise SystemExit(f"error: {error}") from error
 
     app.run(guarded)

@@ -68,22 +68,10 @@ def test_help_explains_every_flag(script):
     assert docstring.splitlines()[0] in finished.stdout
 
 
-@pytest.mark.parametrize(
-    ("script", "arguments", "message"),
-    [
-        ("train.py", (), "output is empty: name a folder for the run (--output=runs/my-run)."),
-        (
-            "evaluate.py",
-            ("--dataset=shapes", "--eps=2"),
-            "eps=2 for linf is larger than the whole pixel range [0, 1]: did you mean 2/255?",
-        ),
-    ],
-)
-def test_an_error_is_one_line_and_a_status(script, arguments, message):
-    finished = call(ROOT / "scripts" / script, *arguments)
+def test_an_error_is_one_line_and_a_status():
+    finished = call(ROOT / "scripts" / "train.py", "--threat_model=linf:2")
     assert finished.returncode == 1
     assert finished.stdout == ""
-    assert [line for line in finished.stderr.splitlines() if "error" in line] == [
-        f"error: {message}"
-    ]
+    message = "eps=2 for linf is larger than the whole pixel range [0, 1]: did you mean 2/255?"
+    assert finished.stderr.splitlines()[-1] == f"error: {message}"
     assert "Traceback" not in finished.stderr

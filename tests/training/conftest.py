@@ -59,6 +59,7 @@ def plain_steps():
             keras.optimizers.SGD(learning_rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,
+            run_eagerly=True,
         )
         for images, labels in batches:
             model.train_on_batch(images, labels)

@@ -27,10 +27,15 @@ def recording(threat):
     return attack
 
 
-def trained(model, attack, images, labels, *, epochs=1, batch_size=16, compiled=None, **options):
+EAGER = {"jit_compile": False, "run_eagerly": True}  # tracing costs more than these steps
+GRAPH = {"jit_compile": False}
+XLA = {"jit_compile": True}
+
+
+def trained(model, attack, images, labels, *, batch_size=16, how=EAGER, **options):
     trainer = AdversarialModel(model, attack, **options)
-    trainer.compile(keras.optimizers.SGD(0.1), **(compiled or {"jit_compile": False}))
-    trainer.fit(images, labels, epochs=epochs, batch_size=batch_size, shuffle=False, verbose=0)
+    trainer.compile(keras.optimizers.SGD(0.1), **how)
+    trainer.fit(images, labels, batch_size=batch_size, shuffle=False, verbose=0)
     return model.get_weights()
 
 
@@ -77,7 +82,7 @@ def test_a_step_is_the_plain_step_on_perturbed_images(
     expected = plain_steps(copy(resnet), [(perturbed, labels)])
     natural = plain_steps(copy(resnet), [(images, labels)])
 
-    found = trained(resnet, FGSM(f"linf:{EPS}"), images, labels)
+    found = trained(resnet, FGSM(f"linf:{EPS}"), images, labels, how=GRAPH)
 
     assert_weights(found, expected, atol=1e-6)
     assert max(np.abs(f - n).max() for f, n in zip(found, natural, strict=True)) > 1e-4
@@ -143,9 +148,8 @@ def test_the_batch_norm_mode_changes_the_attack(images, labels):
 )
 def test_eps_warmup_goes_by_the_optimizers_step(resnet, images, labels, warmup, expected):
     attack = recording(f"linf:{EPS}")
-    eager = {"jit_compile": False, "run_eagerly": True}
     trainer = AdversarialModel(resnet, attack, eps_warmup_steps=warmup)
-    trainer.compile(keras.optimizers.SGD(0.01), **eager)
+    trainer.compile(keras.optimizers.SGD(0.01), **EAGER)
     # Two calls of fit: a resumed run does not start at a small epsilon again.
     trainer.fit(images, labels, batch_size=8, verbose=0)
     trainer.fit(images, labels, batch_size=8, epochs=2, verbose=0)
@@ -163,7 +167,7 @@ def test_eps_warmup_shrinks_the_random_start_too(resnet, images, labels):
 
     attack = NFGSM(f"linf:{EPS}", project=False)
     trainer = AdversarialModel(resnet, attack, eps_warmup_steps=8)
-    trainer.compile(keras.optimizers.SGD(0.01), jit_compile=False, run_eagerly=True)
+    trainer.compile(keras.optimizers.SGD(0.01), **EAGER)
     object.__setattr__(attack, "perturb", record)
     trainer.fit(images, labels, batch_size=8, verbose=0)
     for step, size in enumerate(seen, start=1):
@@ -191,7 +195,8 @@ def test_the_clean_share_of_a_smaller_last_batch(
         mixed = np.concatenate([x[:clean], fgsm(twin, x, y)[clean:]])
         plain_steps(twin, [(mixed, y)])
     attack = FGSM(f"linf:{EPS}")
-    found = trained(resnet, attack, images, labels, batch_size=10, clean_fraction=0.5)
+    options = {"batch_size": 10, "clean_fraction": 0.5, "how": GRAPH}
+    found = trained(resnet, attack, images, labels, **options)
     assert_weights(found, twin.get_weights(), atol=1e-6)
 
 
@@ -207,7 +212,7 @@ def test_the_weights_after_fit_are_their_moving_average(resnet, images, labels, 
             average = [0.8 * a + 0.2 * n for a, n in zip(average, now, strict=True)]
 
     trainer = AdversarialModel(resnet, FGSM(f"linf:{EPS}"), ema_momentum=0.8)
-    trainer.compile(keras.optimizers.SGD(0.1), jit_compile=False, run_eagerly=True)
+    trainer.compile(keras.optimizers.SGD(0.1), **EAGER)
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=average_in)
     trainer.fit(images, labels, batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=[watch])
     last = [to_numpy(v) for v in variables]
@@ -247,7 +252,6 @@ def draws_of(model, images, labels, seed):
         batch_size=4,
         seed=seed,
         augment=augment,
-        compiled={"jit_compile": False, "run_eagerly": True},
     )
     return draws
 
@@ -264,9 +268,7 @@ def test_xla_gives_the_same_weights(resnet, copy, images, labels, assert_weights
     twin = copy(resnet)
     attack = NFGSM(f"linf:{EPS}", project=False)
     options = {"augment": Augmentation(shift=2), "eps_warmup_steps": 3, "clean_fraction": 0.25}
-    found = trained(
-        resnet, attack, images, labels, batch_size=10, compiled={"jit_compile": True}, **options
-    )
+    found = trained(resnet, attack, images, labels, batch_size=10, how=XLA, **options)
     expected = trained(twin, attack, images, labels, batch_size=10, **options)
     assert_weights(found, expected, atol=1e-5)
 
@@ -274,8 +276,8 @@ def test_xla_gives_the_same_weights(resnet, copy, images, labels, assert_weights
 def test_steps_per_execution_changes_nothing(resnet, copy, images, labels, assert_weights):
     twin = copy(resnet)
     attack = NFGSM(f"linf:{EPS}")
-    together = {"jit_compile": False, "steps_per_execution": 2}
-    found = trained(resnet, attack, images, labels, batch_size=4, compiled=together)
+    together = GRAPH | {"steps_per_execution": 2}
+    found = trained(resnet, attack, images, labels, batch_size=4, how=together)
     expected = trained(twin, attack, images, labels, batch_size=4)
     assert_weights(found, expected, atol=1e-6)
 

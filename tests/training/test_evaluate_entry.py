@@ -56,10 +56,9 @@ def make_entry(tmp_path, model):
 
 @pytest.fixture
 def config(arrays_folder, tmp_path):
-    def make(entry, **changes):
+    def make(measured, **changes):
         settings = {
-            "dataset": "arrays",
-            "entry": str(entry.folder),
+            "entry": str(measured.folder),
             "data_dir": str(arrays_folder),
             "steps": 3,
             "restarts": 2,
@@ -76,15 +75,16 @@ def test_the_result_has_every_count_and_every_setting(
     make_entry, config, model, arrays_folder, tmp_path
 ):
     entry = make_entry()
-    given = config(entry, threat_models="linf:8/255, l2:0.5", split="test[8:48]")
+    given = config(entry, threat_models="linf:40/255, l2:1.5", split="test[8:48]")
 
     result = evaluate(given)
 
     assert json.loads((tmp_path / "results" / "result.json").read_text()) == result
-    assert result["config"] == dataclasses.asdict(given)
+    # The data set is the entry's own, whatever the configuration's default.
+    assert result["config"] == dataclasses.asdict(given) | {"dataset": "arrays"}
     assert result["command"] == (
         f"python scripts/evaluate.py --entry={entry.folder} '--split=test[8:48]' "
-        "'--threat_models=linf:8/255, l2:0.5' --steps=3 --seed=5 --batch_size=20"
+        "'--threat_models=linf:40/255, l2:1.5' --steps=3 --seed=5 --batch_size=20"
     )
     assert (result["entry"], result["weights_sha256"]) == (entry.id, entry.weights_sha256)
     assert result["backend"] == keras.backend.backend()
@@ -96,7 +96,7 @@ def test_the_result_has_every_count_and_every_setting(
     right = int((model.predict(images, verbose=0).argmax(1) == labels).sum())
     assert result["images"] == 40
     assert result["clean"] == {"correct": right, "accuracy": right / 40}
-    for found, threat in zip(result["attacks"], ("linf:8/255", "l2:0.5"), strict=True):
+    for found, threat in zip(result["attacks"], ("linf:40/255", "l2:1.5"), strict=True):
         attack = attacks.PGD(threat, 3, restarts=2, seed=5)
         report = attacks.robust_accuracy(
             model, (images, labels), [attack], batch_size=20, progress=False
@@ -123,8 +123,13 @@ def test_a_natural_entry_is_measured_clean_only(make_entry, config):
 def test_a_bundled_entry_is_found_by_its_epsilon(make_entry, config, tmp_path, monkeypatch):
     entry = make_entry()
     monkeypatch.setattr(zoo.bundled, "root", lambda: tmp_path / "zoo")
-    by_eps = config(entry, entry="", eps="8/255", split="test[:20]", output="")
-    assert evaluate(by_eps)["entry"] == entry.id
+    by_eps = config(entry, entry="", dataset="arrays", eps="8/255", split="test[:20]", output="")
+    result = evaluate(by_eps)
+    assert result["entry"] == entry.id
+    assert result["command"] == (
+        "python scripts/evaluate.py --dataset=arrays --eps=8/255 '--split=test[:20]' --steps=3 "
+        "--seed=5 --batch_size=20"
+    )
     with pytest.raises(ValueError, match=r"threat model linf:2/255\. Available: linf:8/255"):
         evaluate(dataclasses.replace(by_eps, eps="2/255"))
 
@@ -174,7 +179,7 @@ def test_update_entry_writes_the_metrics_into_record_and_card(make_entry, config
         ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
         ({"batch_size": 0}, "batch_size must be 1 or more, got 0"),
         ({"split": "validation[:99]"}, "ends at 99, but 'validation' has 32 images"),
-        ({"dataset": "imagenet"}, "unknown data set 'imagenet'"),
+        ({"entry": "", "dataset": "imagenet"}, "No model in the zoo has the data set 'imagenet'"),
         ({"entry": "/no/such/entry"}, "/no/such/entry"),
     ],
     ids=str,

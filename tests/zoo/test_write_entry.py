@@ -92,7 +92,10 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, write, c
         ({"name": "resnett"}, "architecture of shapes-.*Unknown architecture 'resnett'"),
         ({"options": {"width": 3}}, "has no option 'width'"),
         ({"options": {"widths": [8, 24], "blocks": [1, 1]}}, "is not what architecture .* builds"),
-        ({"options": {"widths": [8, 16], "blocks": [1, 1], "stem": "conv"}}, "the logits differ"),
+        (
+            {"options": {"widths": [8, 16], "blocks": [1, 1], "activation_name": "relu"}},
+            "the logits differ",
+        ),
         ({"image_shape": [16, 16, 3]}, r"has input shape \(None, 8, 8, 3\)"),
     ],
 )
