@@ -111,10 +111,12 @@ def _threat_model(entry: Entry) -> str:
             "linf": "every channel of every pixel may change by at most",
             "l2": "the Euclidean length of the change of an image is at most",
         }[entry.threat.norm]
-        text = (
-            f"`{entry.threat}`: {ball} {entry.threat.eps_text}, in units of pixels in [0, 1]. "
-            "The training attack stayed inside this ball."
-        )
+        text = f"`{entry.threat}`: {ball} {entry.threat.eps_text}, in units of pixels in [0, 1]."
+        if entry.training.get("attack") == "nfgsm":
+            text += (
+                " It was trained by N-FGSM without projection, whose noise and step together "
+                "reach up to three times as far."
+            )
     return f"## Threat model\n\n{text}"
 
 
