@@ -141,8 +141,7 @@ class AdversarialModel(keras.Model):
     def train_step(self, *arguments: Any) -> Any:
         """Perturbs the batch and takes Keras' training step (JAX hands its state in first)."""
         *state, data = arguments
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        checks.check_static(self.classifier, x, y)
+        x, y, sample_weight = self._checked(data)
         step = self._iterations(state)
         # Nothing that happens in this scope changes a variable: the attack leaves the batch-norm
         # statistics alone, whatever mode it runs the model in.
@@ -158,14 +157,11 @@ class AdversarialModel(keras.Model):
     def test_step(self, *arguments: Any) -> Any:
         """Keras' test step on clean images, then accuracy on images perturbed by `eval_attack`."""
         *state, data = arguments
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        checks.check_static(self.classifier, x, y)
+        x, y, sample_weight = self._checked(data)
         outputs = super().test_step(*state, data)
         if self.eval_attack is None or self.eval_attack.threat.eps == 0:
             (outputs[0] if state else outputs).pop(self.adversarial_accuracy.name, None)
             return outputs
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        checks.check_static(self.classifier, x, y)
         with self._scope(state):
             random = self._stream(_EVALUATION, 0)
             x = self.eval_attack.perturb(self.classifier, x, y, random=random)
@@ -174,6 +170,16 @@ class AdversarialModel(keras.Model):
             self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
             return self.get_metrics_result()
         return self._jax_metric_update(outputs[1], y, logits, sample_weight)
+
+    def _checked(self, data: Any) -> tuple[Any, Any, Any]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if y is None:
+            raise ValueError(
+                "Labels are missing. Pass images and labels, or a data set of (image, label) or of "
+                "dicts with image and label."
+            )
+        checks.check_static(self.classifier, x, y)
+        return x, y, sample_weight
 
     def _perturb(self, x: Any, y: Any, step: Any) -> Any:
         if self.attack.threat.eps == 0:
@@ -237,10 +243,14 @@ def _as_pairs(x: Any, batch_size: int, shuffle_seed: int | None = None) -> tuple
         return x, batch_size
     count = int(x.cardinality()) if hasattr(x, "cardinality") else -1
     if isinstance(spec, dict):
+        if not {"image", "label"} <= set(spec):
+            raise ValueError(
+                f"A data set of dicts needs image and label, got {', '.join(map(str, spec))}."
+            )
         image = spec["image"]
         x = x.map(lambda example: (example["image"], example["label"]))
     else:
-        image = spec[0]
+        image = spec[0] if isinstance(spec, tuple) else spec
     single, training = len(image.shape) == 3, shuffle_seed is not None
     _check_count(count, batch_size if single and training else 1)
     if single:

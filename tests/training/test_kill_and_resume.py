@@ -25,7 +25,7 @@ WEIGHTS = Path("entry", "model.weights.h5")
 # N-FGSM, shifts, flips, averaged weights, epsilon warm-up: everything that goes by step or epoch.
 KILLED = {
     "dataset": "shapes",
-    "train_split": "train[:64]",
+    "train_split": "train[:48]",
     "validation_split": "",
     "threat_model": "linf:2/255",
     "attack": "nfgsm",
@@ -188,10 +188,6 @@ def test_the_fall_back_to_pgd_survives(reported, small, tmp_path, attacks_at_the
     assert attacks_at_the_end == [PGD("linf:8/255", 2)] * 2
     weights = [(tmp_path / name / WEIGHTS).read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
-    # And it mattered: without the fall-back the weights are others.
-    reported(*counts)
-    train(small("fgsm", on_overfitting="warn"))
-    assert (tmp_path / "fgsm" / WEIGHTS).read_bytes() != weights[0]
 
 
 @pytest.mark.filterwarnings("ignore:Catastrophic overfitting")
@@ -223,11 +219,3 @@ def test_a_run_killed_before_its_export_exports(small, tmp_path, monkeypatch):
     entry = train(small("killed", **settings), resume=True)
     # The averaged weights, not the last ones that the checkpoint holds beside them.
     assert (entry / "model.weights.h5").read_bytes() == (whole / "model.weights.h5").read_bytes()
-
-
-def test_a_damaged_checkpoint_stops_the_resumed_run(small, tmp_path):
-    config = small("run", validation_split="", epochs=2)
-    train(config)
-    (tmp_path / "run" / "checkpoint.npz").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match=r"checkpoint\.npz cannot be read"):
-        train(config, resume=True)

@@ -35,10 +35,10 @@ def reported(monkeypatch):
     return prescribe
 
 
-def trainer_of(model, attack=None, iterations=0):
+def trainer_of(model, attack=None, iterations=0, run_eagerly=True):
     trainer = AdversarialModel(model, attack or FGSM(EPS), seed=2)
     optimizer = keras.optimizers.SGD(0.05)
-    trainer.compile(optimizer, jit_compile=False)
+    trainer.compile(optimizer, jit_compile=False, run_eagerly=run_eagerly)
     optimizer.iterations.assign(iterations)
     return trainer
 
@@ -134,7 +134,7 @@ def test_the_next_epoch_trains_with_pgd(reported, resnet, copy, images, labels, 
     reported((40, 50), (1, 60), (2, 60), (2, 60))
     twin = copy(resnet)
     check = RobustnessCheck(images, labels, on_overfitting="fall_back", fall_back_steps=3)
-    trainer = trainer_of(resnet)
+    trainer = trainer_of(resnet, run_eagerly=False)
     with pytest.warns(UserWarning, match=r"in epoch 2: .* Training goes on with PGD, 3 steps") as w:
         fit(trainer, images, labels, 4, check)
     assert len([each for each in w if "Catastrophic" in str(each.message)]) == 1
@@ -145,7 +145,7 @@ def test_the_next_epoch_trains_with_pgd(reported, resnet, copy, images, labels, 
     only_fgsm = copy(twin)
     fit(trainer_of(only_fgsm, iterations=4), images, labels, 2)
     fit(trainer_of(twin, PGD(EPS, 3), iterations=4), images, labels, 2)
-    assert_weights(resnet.get_weights(), twin.get_weights(), atol=1e-6)
+    assert_weights(resnet.get_weights(), twin.get_weights(), atol=1e-5)
     pairs = zip(resnet.get_weights(), only_fgsm.get_weights(), strict=True)
     assert max(np.abs(a - b).max() for a, b in pairs) > 1e-4
 
