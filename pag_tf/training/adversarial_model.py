@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from pag_tf import backend
@@ -122,9 +123,10 @@ class AdversarialModel(keras.Model):
             batch_size: For arrays and unbatched data sets.
             **kwargs: See `keras.Model.fit`.
         """
+        self._check_arrays(x, y)
         x, batch = _as_pairs(x, batch_size, shuffle_seed=self.seed)
-        if batch is None:
-            # Keras warns that it does not shuffle a data set, unless it is told so.
+        if hasattr(x, "element_spec"):
+            # Keras warns that it does not shuffle a tf.data.Dataset, unless it is told so.
             kwargs.setdefault("shuffle", False)
         validation = kwargs.get("validation_data")
         if validation is not None and not isinstance(validation, tuple):
@@ -135,6 +137,7 @@ class AdversarialModel(keras.Model):
         self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any
     ) -> Any:
         """As `keras.Model.evaluate`: loss and accuracy clean, and `adversarial_accuracy`."""
+        self._check_arrays(x, y)
         x, batch = _as_pairs(x, batch_size)
         return super().evaluate(x, y, batch_size=batch, **kwargs)
 
@@ -143,12 +146,10 @@ class AdversarialModel(keras.Model):
         *state, data = arguments
         x, y, sample_weight = self._checked(data)
         step = self._iterations(state)
-        # Nothing that happens in this scope changes a variable: the attack leaves the batch-norm
-        # statistics alone, whatever mode it runs the model in.
         with self._scope(state):
             if self.augment is not None:
                 x = self.augment(x, self._stream(_AUGMENTATION, step))
-            x = ops.stop_gradient(self._perturb(x, y, step))
+            x = ops.stop_gradient(self._perturb(x, y, step, state))
         outputs = super().train_step(*state, (x, y, sample_weight))
         logs = outputs[0] if state else outputs
         logs.pop(self.adversarial_accuracy.name, None)
@@ -181,12 +182,24 @@ class AdversarialModel(keras.Model):
         checks.check_static(self.classifier, x, y)
         return x, y, sample_weight
 
-    def _perturb(self, x: Any, y: Any, step: Any) -> Any:
+    def _check_arrays(self, x: Any, y: Any) -> None:
+        """Before Keras sees them: on JAX it traces the model before the first step."""
+        if hasattr(x, "shape") and len(x):
+            self._checked((x, None if y is None else np.asarray(y)))
+
+    def _perturb(self, x: Any, y: Any, step: Any, state: list[Any]) -> Any:
         if self.attack.threat.eps == 0:
             return x
         clean = self._clean_images(x) if self.clean_fraction else 0
+
+        def frozen(images: Any, training: bool) -> Any:
+            # A scope for each call: what it does to the batch-norm statistics, in whatever mode, is
+            # forgotten, and no later step of the attack sees it.
+            with self._scope(state):
+                return self.classifier(images, training=training)
+
         perturbed = self.attack.perturb(
-            self.classifier,
+            frozen,
             x[clean:],
             y[clean:],
             random=self._stream(_ATTACK, step),
@@ -215,10 +228,12 @@ class AdversarialModel(keras.Model):
     def _iterations(self, state: list[Any]) -> Any:
         if not state:
             return self.optimizer.iterations
-        optimizer_values = state[0][2]
-        return optimizer_values[self.optimizer.variables.index(self.optimizer.iterations)]
+        # By identity: comparing variables would read values, which are not there inside a step.
+        pairs = zip(self.optimizer.variables, state[0][2], strict=True)
+        return next(value for variable, value in pairs if variable is self.optimizer.iterations)
 
     def _scope(self, state: list[Any]) -> Any:
+        """Nothing that happens in this scope changes a variable."""
         if not state:
             return backend.stateless_scope([], [])
         variables = [*self.trainable_variables, *self.non_trainable_variables]
