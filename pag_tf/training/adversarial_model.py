@@ -42,7 +42,8 @@ class AdversarialModel(keras.Model):
         attack_batch_norm: Batch-norm mode of the model during the attack, `"inference"` or
             `"training"` (batch statistics; the moving ones are left alone in either case).
         ema_momentum: Momentum of the moving average of the weights that `fit` ends with, or None.
-        augment: `(images, RandomStream) -> images`, such as `pag_tf.data.Augmentation`, or None.
+        augment: `(images, RandomStream) -> images`, such as
+            `pag_tf.data.augmentation.Augmentation`, or None.
         seed: Of augmentation and attack. The random numbers of a step depend on the seed and the
             optimizer's step only, so that a resumed run continues with the same ones.
 

@@ -144,6 +144,7 @@ def _fit(
         callbacks += _tensorboard(folder / "tensorboard", check)
     trainer.fit(
         batches if hasattr(batches, "element_spec") else _generator(batches),
+        shuffle=False,  # the stream is shuffled already
         steps_per_epoch=steps,
         initial_epoch=state.epoch,
         epochs=config.epochs,

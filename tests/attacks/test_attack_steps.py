@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pag_tf import backend
-from pag_tf.attacks import FGSM, NFGSM, PGD
+from pag_tf.attacks import FGSM, NFGSM, PGD, loss_gradient
 from pag_tf.attacks.checks import to_numpy
 
 NORMS = ["linf", "l2"]
@@ -65,6 +65,18 @@ def test_a_targeted_step_goes_the_other_way(two_pixels, norm, expected):
 def test_a_given_start_replaces_the_random_one(two_pixels, attack, start, expected):
     adversarial = attack(two_pixels, pixels([[0.5, 0.5]]), np.array([0]), start=pixels([start]))
     np.testing.assert_allclose(adversarial, pixels([expected]), atol=1e-6)
+
+
+@pytest.mark.parametrize("margin", [0, 1, 20, 60])
+def test_the_gradient_keeps_every_term_however_confident_the_model(linear, margin):
+    """Logits margin, 0, 0 for one pixel at 0: the loss is log(1 + 2 exp(-margin))."""
+    weights = np.array([1.0, 3.0, 7.0])
+    model = linear(weights.reshape(1, 1, 1, 3), bias=[margin, 0, 0])
+    gradient, loss, _ = loss_gradient(model, np.zeros((1, 1, 1, 1), "float32"), np.array([0]))
+    wrong = 2 * np.exp(-margin)
+    expected = wrong / (1 + wrong) * ((weights[1] + weights[2]) / 2 - weights[0])
+    np.testing.assert_allclose(to_numpy(gradient).item(), expected, rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(loss).item(), np.log1p(wrong), rtol=1e-5)
 
 
 def test_a_pixel_without_gradient_stays_under_linf(linear):

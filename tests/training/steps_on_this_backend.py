@@ -1,13 +1,6 @@
-"""Training steps whose numbers are compared between Keras backends: run here, or as a program.
-
-python steps_on_this_backend.py FOLDER    reads start.npz there, writes numbers.npz
-"""
-
-import sys
-from pathlib import Path
+"""Training steps whose numbers are compared between Keras backends: run here and on the other."""
 
 import keras
-import numpy as np
 
 from pag_tf import models
 from pag_tf.attacks import FGSM, NFGSM, PGD
@@ -59,9 +52,3 @@ def numbers(start):
     evaluated = trainer.evaluate(images, labels, return_dict=True, verbose=0)
     found |= {f"evaluate {key}": value for key, value in evaluated.items()}
     return found
-
-
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    with np.load(folder / "start.npz") as start:
-        np.savez(folder / "numbers.npz", backend=keras.backend.backend(), **numbers(start))

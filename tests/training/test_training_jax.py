@@ -13,7 +13,7 @@ import pytest
 import pag_tf
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(__file__).with_name("steps_on_this_backend.py")
+STEPS = Path(__file__).with_name("steps_on_this_backend.py")
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -23,10 +23,59 @@ pytestmark = [
 ]
 
 
-def on_jax(*command):
+# One process for all, as it takes longer to start than to do its work.
+PROGRAM = """
+import runpy, sys
+from pathlib import Path
+import keras
+import numpy as np
+import pag_tf
+
+folder, steps, script, *flags = sys.argv[1:]
+folder = Path(folder)
+with np.load(folder / "start.npz") as start:
+    numbers = runpy.run_path(steps)["numbers"](start)
+np.savez(folder / "numbers.npz", backend=keras.backend.backend(), **numbers)
+
+sys.argv = [script, f"--output={folder / 'run'}", *flags]
+sys.path.insert(0, str(Path(script).parent))
+try:
+    runpy.run_path(script, run_name="__main__")
+except SystemExit as finished:
+    assert not finished.code, finished.code
+model = pag_tf.zoo.load(folder / "run" / "entry")
+np.save(folder / "logits.npy", model.predict(np.load(folder / "images.npy"), verbose=0))
+"""
+
+
+@pytest.fixture(scope="module")
+def on_tensorflow():
+    """The module of the steps, on the backend of this process."""
+    return runpy.run_path(str(STEPS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, on_tensorflow, arrays_folder):
+    """What JAX is given, and what it writes beside it."""
+    folder = tmp_path_factory.mktemp("jax")
+    rng = np.random.default_rng(11)
+    weights = [w + rng.uniform(-0.2, 0.2, w.shape) for w in on_tensorflow["build"]().get_weights()]
+    np.savez(
+        folder / "start.npz",
+        images=rng.random((24, 8, 8, 3), dtype=np.float32),
+        labels=rng.integers(0, 3, 24),
+        **{f"weight_{i:02d}": w.astype("float32") for i, w in enumerate(weights)},
+    )
+    np.save(folder / "images.npy", np.load(arrays_folder / "test.npz")["image"][:8])
     environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
     finished = subprocess.run(
-        [sys.executable, *map(str, command)],
+        [
+            *(sys.executable, "-c", PROGRAM, folder, STEPS, ROOT / "scripts" / "train.py"),
+            *("--dataset=arrays", f"--data_dir={arrays_folder}"),
+            '--arch_options={"widths": [4], "blocks": [1], "stem": "conv"}',
+            *("--epochs=2", "--batch_size=16", "--check_images=16", "--check_steps=2"),
+            *("--augment_shift=1", "--ema_momentum=0.5", "--eps_warmup_epochs=1"),
+        ],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -34,25 +83,14 @@ def on_jax(*command):
         timeout=600,
     )
     assert finished.returncode == 0, finished.stderr[-4000:]
-    return finished.stdout
+    return folder
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
+def both(folder, on_tensorflow):
     """`(numbers on TensorFlow, numbers on JAX)` from the same images and weights."""
-    folder = tmp_path_factory.mktemp("jax")
-    program = runpy.run_path(str(PROGRAM))
-    rng = np.random.default_rng(11)
-    weights = [w + rng.uniform(-0.2, 0.2, w.shape) for w in program["build"]().get_weights()]
-    np.savez(
-        folder / "start.npz",
-        images=rng.random((24, 8, 8, 3), dtype=np.float32),
-        labels=rng.integers(0, 3, 24),
-        **{f"weight_{i:02d}": w.astype("float32") for i, w in enumerate(weights)},
-    )
-    on_jax(PROGRAM, folder)
     with np.load(folder / "start.npz") as start, np.load(folder / "numbers.npz") as found:
-        return program["numbers"](start), dict(found)
+        return on_tensorflow["numbers"](start), dict(found)
 
 
 @pytest.mark.parametrize(("recipe", "steps"), [("fgsm", 1), ("fgsm", 3), ("everything", 3)])
@@ -73,41 +111,10 @@ def test_evaluate_on_jax_gives_the_numbers_of_tensorflow(both):
     assert 0 < expected["evaluate adversarial_accuracy"] < 1
 
 
-TRAIN_AND_SAVE_LOGITS = """
-import runpy, sys
-from pathlib import Path
-import numpy as np
-import pag_tf
-
-script, output, images, logits, *flags = sys.argv[1:]
-sys.argv = [script, f"--output={output}", *flags]
-sys.path.insert(0, str(Path(script).parent))
-try:
-    runpy.run_path(script, run_name="__main__")
-except SystemExit as finished:
-    assert not finished.code, finished.code
-model = pag_tf.zoo.load(Path(output) / "entry")
-np.save(logits, model.predict(np.load(images), verbose=0))
-"""
-
-
-def test_an_entry_trained_on_jax_loads_on_tensorflow(tmp_path, arrays_folder):
-    output = tmp_path / "run"
-    images = np.load(arrays_folder / "test.npz")["image"][:8]
-    np.save(tmp_path / "images.npy", images)
-    on_jax(
-        "-c",
-        TRAIN_AND_SAVE_LOGITS,
-        *(ROOT / "scripts" / "train.py", output),
-        *(tmp_path / "images.npy", tmp_path / "logits.npy"),
-        *("--dataset=arrays", f"--data_dir={arrays_folder}"),
-        '--arch_options={"widths": [4], "blocks": [1], "stem": "conv"}',
-        *("--epochs=2", "--batch_size=16", "--check_images=16", "--check_steps=2"),
-        *("--augment_shift=1", "--ema_momentum=0.5", "--eps_warmup_epochs=1"),
-    )
-    model = pag_tf.zoo.load(output / "entry")
-    expected = np.load(tmp_path / "logits.npy")
-    np.testing.assert_allclose(model(images, training=False), expected, rtol=0, atol=1e-5)
-    rows = (output / "log.csv").read_text().splitlines()
+def test_an_entry_trained_on_jax_loads_on_tensorflow(folder):
+    model = pag_tf.zoo.load(folder / "run" / "entry")
+    logits, expected = model(np.load(folder / "images.npy"), training=False), folder / "logits.npy"
+    np.testing.assert_allclose(logits, np.load(expected), rtol=0, atol=1e-5)
+    rows = (folder / "run" / "log.csv").read_text().splitlines()
     assert rows[0] == "epoch,accuracy,loss,check_clean_accuracy,check_pgd_accuracy"
     assert len(rows) == 3
