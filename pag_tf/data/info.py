@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _MODULES = {
     "arrays": "pag_tf.data.arrays",
     "cifar10": "pag_tf.data.cifar10",
+    "cub": "pag_tf.data.cub",
     "shapes": "pag_tf.data.shapes",
+    "tiny_imagenet": "pag_tf.data.tiny_imagenet",
 }
 
 
@@ -26,13 +28,14 @@ _MODULES = {
 class DatasetInfo:
     """One data set, described.
 
-    `image_shape` is (height, width, channels); `splits` maps a split to its number of images;
-    `class_attributes` is float32 [classes, attributes], or None where the set has no attributes.
+    `image_shape` is (height, width, channels), with None for height and width where they differ
+    from image to image; `splits` maps a split to its number of images; `class_attributes` is
+    float32 [classes, attributes], or None where the set has no attributes.
     """
 
     name: str
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[Any, Any, int]
     splits: Mapping[str, int]
     licence: str
     citation: str
@@ -70,10 +73,21 @@ def dataset_module(name: str) -> DatasetModule:
     return module
 
 
-def info(name: str, data_dir: str | Path | None = None) -> DatasetInfo:
+def info(
+    name: str, data_dir: str | Path | None = None, *, image_size: int | None = None
+) -> DatasetInfo:
     """Describe a data set: classes, image shape, split sizes, boxes, masks, attributes.
 
-    `data_dir` is needed by `arrays` only. Never imports TensorFlow. Raises ValueError for an
-    unknown data set.
+    `data_dir` is needed where the description depends on the copy: by `arrays`, and by `cub` and
+    `tiny_imagenet` unless $PAG_TF_DATA names the folder that holds them. With `image_size`,
+    `image_shape` is that of the images that `load` and `batches` give with the same `image_size`.
+
+    Never imports TensorFlow (except once for a `cub` prepared by TFDS). Raises ValueError for an
+    unknown data set, and where files are needed but not found or not complete.
     """
-    return dataset_module(name).describe(data_dir)
+    described = dataset_module(name).describe(data_dir)
+    if image_size is None:
+        return described
+    if image_size < 1:
+        raise ValueError(f"image_size must be 1 or more, got {image_size}")
+    return dataclasses.replace(described, image_shape=(image_size, image_size, 3))

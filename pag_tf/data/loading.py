@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.data.geometry import FITS, fit_to_square
 from pag_tf.data.info import dataset_module
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
 from pag_tf.data.splits import resolve
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+# Keeps the random numbers of windows apart from others that come from the same seed.
+_WINDOWS = 1
 
 
 def load(
@@ -24,13 +28,15 @@ def load(
     *,
     batch_size: int | None = None,
     shuffle_seed: Any = None,
+    image_size: int | None = None,
+    fit: str = "whole",
 ) -> tf.data.Dataset:
     """Read a split of a data set as a `tf.data.Dataset` of dicts.
 
     Each dict holds `image` float32 [H, W, 3] in [0, 1], `label` int64 scalar and `id` string
     scalar (stable, unique in the data set), and where the data set has them `box` float32 [4]
     (ymin, xmin, ymax, xmax in fractions of the image), `mask` bool [H, W] and `attributes`
-    float32 [A].
+    float32 [A] (those of its class).
 
     `split` is a split or a slice of one with absolute indices ("train[:49000]"). With `batch_size`
     the examples come in batches, and the last, partial batch is kept. `shuffle_seed` None keeps the
@@ -38,13 +44,23 @@ def load(
     order for the same seed. Images are streamed: memory does not grow with their number, except
     for `arrays`.
 
-    Raises ValueError for an unknown data set or split, an empty slice, and data not found.
+    `image_size` makes every image [image_size, image_size, 3], with its box and mask: `fit`
+    "whole" resizes the whole image; "centre_crop" keeps the aspect ratio, resizes the shorter side
+    to 8/7 of `image_size` and cuts out the centre (see `geometry.py`). Without it images keep their
+    own size, and those of `cub` cannot be batched.
+
+    Raises ValueError for an unknown data set or split, an empty slice, bad options, and data not
+    found. What is wrong with a stored image is raised as it is read: as ValueError for the first
+    one, as tf.errors.InvalidArgumentError from within the pipeline.
     """
     _check_positive("batch_size", batch_size)
-    source = _open(name, split, data_dir)
+    _check_geometry(image_size, fit, allowed=("whole", "centre_crop"))
+    source = _open(name, split, data_dir, one_size=batch_size is not None and image_size is None)
     import tensorflow as tf
 
     examples = source.decode(source.records(shuffle_seed))
+    if image_size is not None:
+        examples = _map(examples, lambda example: fit_to_square(example, image_size, fit))
     examples = examples.apply(tf.data.experimental.assert_cardinality(source.size))
     if batch_size is not None:
         examples = examples.batch(batch_size)
@@ -59,6 +75,8 @@ def batches(
     batch_size: int,
     seed: int,
     first_epoch: int = 0,
+    image_size: int | None = None,
+    fit: str = "whole",
 ) -> tuple[Iterable[tuple[Any, Any]], int]:
     """An endless, shuffled training stream and its number of steps per epoch.
 
@@ -66,31 +84,49 @@ def batches(
     the incomplete last batch of each epoch is dropped. The order of epoch e depends on (seed, e)
     only: a run resumed with `first_epoch=e` sees the batches of one that never stopped.
 
+    `image_size` and `fit` are those of `load`; `fit="random_crop"` is for training: the shorter
+    side at 8/7 of `image_size`, a window anywhere, flipped with probability 1/2. What is drawn for
+    an image depends on `seed` and its place in the stream only, so that it resumes too. `cub` needs
+    an `image_size`.
+
     The stream is a `tf.data.Dataset`; for `arrays`, and for `shapes` where TensorFlow is not
-    installed, it is an iterable over numpy arrays that does not need TensorFlow.
+    installed, it is an iterable over numpy arrays that does not need TensorFlow, unless there is an
+    `image_size`.
 
     Raises ValueError as `load` does, for a batch larger than the split and for negative `seed` or
     `first_epoch`.
     """
     _check_positive("batch_size", batch_size)
+    _check_geometry(image_size, fit, allowed=FITS)
     for option, value in (("seed", seed), ("first_epoch", first_epoch)):
         if value < 0:
             raise ValueError(f"{option} must be 0 or more, got {value}")
-    source = _open(name, split, data_dir)
+    source = _open(name, split, data_dir, one_size=image_size is None)
     steps = source.size // batch_size
     if steps == 0:
         raise ValueError(
             f"batch_size={batch_size} is larger than {name} {split!r} ({source.size} images), so "
             f"that no batch is complete: use a batch_size of at most {source.size}"
         )
-    if isinstance(source, IndexedSource) and (name == "arrays" or not _has_tensorflow()):
+    in_numpy = image_size is None and (name == "arrays" or not _has_tensorflow())
+    if isinstance(source, IndexedSource) and in_numpy:
         return _NumpyStream(source, batch_size, steps, seed, first_epoch), steps
-    return _tf_stream(source, batch_size, steps, seed, first_epoch), steps
+    pairs = _tf_pairs(source, steps * batch_size, seed, first_epoch)
+    if image_size is not None:
+        pairs = _fitted(pairs, image_size, fit, seed, first_epoch * steps * batch_size)
+    return _tf_batches(pairs, batch_size), steps
 
 
-def _open(name: str, split: str, data_dir: str | Path | None) -> Source:
+def _open(name: str, split: str, data_dir: str | Path | None, *, one_size: bool) -> Source:
+    """Open a split; ValueError where images must have `one_size` and have not."""
     module = dataset_module(name)
-    part = resolve(split, module.describe(data_dir).splits, dataset=name)
+    info = module.describe(data_dir)
+    part = resolve(split, info.splits, dataset=name)
+    if one_size and None in info.image_shape:
+        raise ValueError(
+            f"the images of {name} have different sizes and cannot be put into batches: give an "
+            "image_size, such as image_size=224"
+        )
     return module.open_split(part, data_dir)
 
 
@@ -99,13 +135,21 @@ def _check_positive(option: str, value: int | None) -> None:
         raise ValueError(f"{option} must be 1 or more, got {value}")
 
 
+def _check_geometry(image_size: int | None, fit: str, *, allowed: tuple[str, ...]) -> None:
+    _check_positive("image_size", image_size)
+    if fit not in allowed:
+        remedy = "; random crops are for training, through batches" if fit in FITS else ""
+        raise ValueError(f"fit={fit!r}: expected one of {', '.join(allowed)}{remedy}")
+    if fit != "whole" and image_size is None:
+        raise ValueError(f"fit={fit!r} needs an image_size, such as image_size=224")
+
+
 def _has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def _tf_stream(
-    source: Source, batch_size: int, steps: int, seed: int, first_epoch: int
-) -> tf.data.Dataset:
+def _tf_pairs(source: Source, per_epoch: int, seed: int, first_epoch: int) -> tf.data.Dataset:
+    """Endless (image, label) pairs: `per_epoch` images of each epoch, in its order."""
     import tensorflow as tf
 
     def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -113,14 +157,41 @@ def _tf_stream(
             lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64, stateful=False
         )
         # Only records are cut into epochs: decoding runs on across the boundary between two.
-        records = source.records(tf.ensure_shape(shuffle_seed, []))
-        return records.take(steps * batch_size)
+        return source.records(tf.ensure_shape(shuffle_seed, [])).take(per_epoch)
 
     records = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_records)
-    examples = source.decode(records).map(lambda example: (example["image"], example["label"]))
-    stream = examples.batch(batch_size, drop_remainder=True)
+    return source.decode(records).map(lambda example: (example["image"], example["label"]))
+
+
+def _fitted(
+    pairs: tf.data.Dataset, image_size: int, fit: str, seed: int, first_place: int
+) -> tf.data.Dataset:
+    """The pairs, images at one size; random crops are drawn from (seed, place in the stream)."""
+    import tensorflow as tf
+
+    # Hashed, so that the windows of a seed have nothing to do with its shuffle.
+    key = np.random.SeedSequence([seed, _WINDOWS]).generate_state(1, np.uint64).astype(np.int64)[0]
+
+    def fitted(pair: tuple[tf.Tensor, tf.Tensor], place: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = pair
+        example = fit_to_square({"image": image}, image_size, fit, seed=tf.stack([key, place]))
+        return example["image"], label
+
+    places = tf.data.Dataset.range(first_place, tf.int64.max)
+    return _map(tf.data.Dataset.zip((pairs, places)), fitted)
+
+
+def _map(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _tf_batches(pairs: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-    return stream.apply(endless).prefetch(tf.data.AUTOTUNE)
+    return pairs.batch(batch_size, drop_remainder=True).apply(endless).prefetch(tf.data.AUTOTUNE)
 
 
 class _NumpyStream:

@@ -3,9 +3,48 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 DATA_VARIABLE = "PAG_TF_DATA"
+
+
+def find(dataset: str, data_dir: str | Path | None, matches: Callable[[Path], bool]) -> Path | None:
+    """The archive or folder of a data set, or None where there is none.
+
+    `data_dir` may be the archive, the folder, or a folder that holds one of them; an explicit
+    `data_dir` is the only place looked in. Without it `$PAG_TF_DATA` is. `matches` says which
+    files and folders hold the data set.
+
+    Raises ValueError where a `data_dir` does not exist, and where more than one entry of a folder
+    matches: which one is meant cannot be guessed.
+    """
+    if data_dir is None and not os.environ.get(DATA_VARIABLE):
+        return None
+    place = Path(os.environ[DATA_VARIABLE] if data_dir is None else data_dir).expanduser()
+    if data_dir is not None and not place.exists():
+        raise ValueError(f"data_dir={str(data_dir)!r} does not exist: expected a file or a folder")
+    # A file given by name is what is meant, whatever it is called.
+    if matches(place) or (data_dir is not None and place.is_file()):
+        return place
+    found = sorted(child for child in place.iterdir() if matches(child)) if place.is_dir() else []
+    if len(found) > 1:
+        listed = ", ".join(map(str, found))
+        raise ValueError(
+            f"{place} holds more than one copy of {dataset}: {listed}. Point data_dir at the one "
+            "to read"
+        )
+    return found[0] if found else None
+
+
+def looked_in(data_dir: str | Path | None) -> str:
+    """Where `find` looked, as a part of a sentence."""
+    if data_dir is not None:
+        return f"in data_dir={str(data_dir)!r}"
+    folder = os.environ.get(DATA_VARIABLE)
+    if folder:
+        return f"in {folder}, which the environment variable {DATA_VARIABLE} names"
+    return f"(no data_dir was given and the environment variable {DATA_VARIABLE} is not set)"
 
 
 def tfds_folder(dataset: str, version: str, data_dir: str | Path | None) -> Path | None:
@@ -16,19 +55,25 @@ def tfds_folder(dataset: str, version: str, data_dir: str | Path | None) -> Path
     ValueError, naming the folders. Otherwise `$PAG_TF_DATA`, `$PAG_TF_DATA/tfds` and TFDS' own
     folder are looked in, in this order.
     """
-    roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
-    folders = [root.expanduser() / dataset / version for root in roots]
-    for folder in folders:
-        if (folder / "dataset_info.json").is_file():
-            return folder
-    if data_dir is not None:
-        looked = " or ".join(map(str, folders))
+    folder, looked = find_tfds(dataset, version, data_dir)
+    if folder is None and data_dir is not None:
         raise ValueError(
             f"data_dir={str(data_dir)!r} has no {dataset} {version} prepared by TFDS: looked for "
-            f"{looked}. Point data_dir at the folder that holds {dataset}/{version}, or leave it "
-            f"out (then ${DATA_VARIABLE} and TFDS' own folder are used)"
+            f"{' or '.join(map(str, looked))}. Point data_dir at the folder that holds "
+            f"{dataset}/{version}, or leave it out (then ${DATA_VARIABLE} and TFDS' own folder "
+            "are used)"
         )
-    return None
+    return folder
+
+
+def find_tfds(
+    dataset: str, version: str, data_dir: str | Path | None
+) -> tuple[Path | None, list[Path]]:
+    """The folder of a prepared TFDS data set or None, and the folders looked for."""
+    roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
+    folders = [root.expanduser() / dataset / version for root in roots]
+    prepared = (folder for folder in folders if (folder / "dataset_info.json").is_file())
+    return next(prepared, None), folders
 
 
 def _default_roots() -> list[Path]:

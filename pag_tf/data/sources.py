@@ -84,7 +84,7 @@ class IndexedSource:
 
         first = self.read(np.zeros(1, np.int64))
         types = {
-            key: tf.string if value.dtype.kind == "S" else tf.as_dtype(value.dtype)
+            key: tf.string if value.dtype.kind in "SO" else tf.as_dtype(value.dtype)
             for key, value in first.items()
         }
 

@@ -6,6 +6,8 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 _SPLIT = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<start>\d*):(?P<stop>\d*)\])?")
 
 
@@ -51,3 +53,21 @@ def resolve(split: str, sizes: Mapping[str, int], *, dataset: str) -> Slice:
             f"start ({start}) must lie before the end ({stop})"
         )
     return Slice(name, start, stop)
+
+
+def rank_in_class(label: np.ndarray) -> np.ndarray:
+    """int64 [N]: how many images of the same class come before each image. `label` is int [N]."""
+    by_class = np.argsort(label, kind="stable")
+    first = np.searchsorted(label[by_class], label[by_class])
+    rank = np.empty(len(label), np.int64)
+    rank[by_class] = np.arange(len(label)) - first
+    return rank
+
+
+def interleaved(label: np.ndarray) -> np.ndarray:
+    """int64 [N]: an order that takes the first image of each class, then the second, and so on.
+
+    `label` int [N] gives the classes. Within a class the images keep their order, so that any
+    slice of the result holds all classes almost equally often.
+    """
+    return np.lexsort((label, rank_in_class(label)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import pag_tf.data
 from pag_tf.data.sources import epoch_seed, permutation
-from pag_tf.data.splits import Slice, resolve
+from pag_tf.data.splits import Slice, interleaved, rank_in_class, resolve
 
 SIZES = {"train": 100, "test": 20}
 
@@ -92,11 +92,18 @@ def test_slices_past_the_end_and_unknown_splits_are_refused():
         resolve("val", SIZES, dataset="d")
 
 
+def test_interleaving_takes_the_classes_in_turn():
+    label = np.array([5, 2, 5, 9, 5, 2])
+    assert rank_in_class(label).tolist() == [0, 0, 1, 0, 2, 1]
+    assert interleaved(label).tolist() == [1, 0, 3, 5, 2, 4]
+    assert interleaved(np.array([], int)).tolist() == []
+
+
 def test_unknown_data_sets_are_refused():
     for call in (lambda: pag_tf.data.info("mnist"), lambda: pag_tf.data.load("mnist", "train")):
-        with pytest.raises(ValueError, match="'mnist': known are arrays, cifar10, shapes"):
+        with pytest.raises(ValueError, match="'mnist': known are arrays, cifar10, cub, shapes, "):
             call()
-    assert pag_tf.data.names() == ("arrays", "cifar10", "shapes")
+    assert pag_tf.data.names() == ("arrays", "cifar10", "cub", "shapes", "tiny_imagenet")
 
 
 def test_unknown_splits_are_refused_by_name():

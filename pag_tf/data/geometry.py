@@ -1,0 +1,143 @@
+"""Resizing, cropping and flipping an image together with its box and mask.
+
+Every function takes one example as `load` gives it, a dict with `image` float32 [H, W, 3] and
+optionally `box` float32 [4] (ymin, xmin, ymax, xmax in fractions) and `mask` bool [H, W], and
+returns a new dict; other keys pass unchanged. They run eagerly and inside tf.data.
+
+Images are resized bilinearly with antialiasing: where an image shrinks, the triangle filter grows
+with the factor, as in Pillow and in `keras.ops.image.resize(antialias=True)`; OpenCV's and
+TensorFlow's default differ. A mask is resized the same way and holds where the result is at least
+one half.
+
+A crop cuts the box to what is seen. Where nothing of the box is left the box is [0, 0, 0, 0]: the
+image is kept, with its label.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Example = dict[str, Any]
+
+FITS = ("whole", "centre_crop", "random_crop")
+
+
+def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) -> Example:
+    """An example whose image is [size, size, 3], made in one of three ways (`FITS`).
+
+    * "whole": the whole image is resized, its aspect ratio is lost, the object never is.
+    * "centre_crop": the shorter side is resized to 8/7 of `size` (256 for 224), keeping the aspect
+      ratio, and the centre is cut out: how classifiers on CUB and ImageNet are evaluated.
+    * "random_crop": the same with a window anywhere, flipped left to right with probability 1/2,
+      both drawn from `seed` (int64 [2]): how they are trained.
+
+    Raises ValueError for another `fit`, and for a random crop without a seed.
+    """
+    if fit == "whole":
+        return resize(example, size, size)
+    if fit == "centre_crop":
+        return centre_crop(resize_shorter_side(example, _before_crop(size)), size)
+    if fit != "random_crop":
+        raise ValueError(f"unknown fit {fit!r}: expected one of {', '.join(FITS)}")
+    if seed is None:
+        raise ValueError("fit='random_crop' needs a seed, two int64 numbers")
+    return random_crop_and_flip(resize_shorter_side(example, _before_crop(size)), size, seed)
+
+
+def resize(example: Example, height: Any, width: Any) -> Example:
+    """The whole image at [height, width]; the box, in fractions, stays the same."""
+    import tensorflow as tf
+
+    image = tf.image.resize(example["image"], [height, width], antialias=True)
+    # Sums of float weights may end a rounding error outside [0, 1].
+    resized = {**example, "image": tf.clip_by_value(image, 0.0, 1.0)}
+    if "mask" in example:
+        mask = tf.cast(example["mask"], tf.float32)[..., None]
+        resized["mask"] = tf.image.resize(mask, [height, width], antialias=True)[..., 0] >= 0.5
+    return resized
+
+
+def resize_shorter_side(example: Example, size: int) -> Example:
+    """The whole image with its shorter side at `size`, the other one rounded to whole pixels."""
+    import tensorflow as tf
+
+    shape = tf.shape(example["image"])[:2]
+    factor = size / tf.reduce_min(shape)
+    height, width = tf.unstack(tf.cast(tf.round(tf.cast(shape, tf.float64) * factor), tf.int32))
+    return resize(example, height, width)
+
+
+def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Example:
+    """The window of `height` x `width` pixels whose first pixel is (top, left).
+
+    Raises tf.errors.InvalidArgumentError (ValueError where shapes are known) for a window that
+    reaches out of the image.
+    """
+    import tensorflow as tf
+
+    image = example["image"]
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    cropped = {**example, "image": tf.slice(image, [top, left, 0], [height, width, -1])}
+    if "mask" in example:
+        cropped["mask"] = tf.slice(example["mask"], [top, left], [height, width])
+    if "box" in example:
+        start = tf.tile(tf.cast(tf.stack([top, left]), tf.float32), [2])
+        window = tf.constant([height, width, height, width], tf.float32)
+        box = tf.clip_by_value((example["box"] * tf.tile(size, [2]) - start) / window, 0.0, 1.0)
+        cropped["box"] = tf.where(tf.reduce_all(box[2:] > box[:2]), box, tf.zeros_like(box))
+    return cropped
+
+
+def centre_crop(example: Example, size: int) -> Example:
+    """The `size` x `size` window in the centre; of two centres the upper and left one."""
+    import tensorflow as tf
+
+    top, left = tf.unstack(_free_space(example["image"], size) // 2)
+    return crop(example, top, left, size, size)
+
+
+def random_crop_and_flip(example: Example, size: int, seed: Any) -> Example:
+    """A `size` x `size` window anywhere, each place as likely, flipped with probability 1/2.
+
+    `seed` is int64 [2]; the same seed always gives the same window.
+    """
+    import tensorflow as tf
+
+    draws = tf.random.stateless_uniform([3], seed=seed, alg="philox")
+    places = tf.cast(_free_space(example["image"], size) + 1, tf.float32)
+    top, left = tf.unstack(tf.cast(tf.floor(draws[:2] * places), tf.int32))
+    cropped = crop(example, top, left, size, size)
+    return tf.cond(draws[2] < 0.5, lambda: flip(cropped), lambda: dict(cropped))
+
+
+def flip(example: Example) -> Example:
+    """The example mirrored left to right."""
+    import tensorflow as tf
+
+    flipped = {**example, "image": tf.reverse(example["image"], axis=[1])}
+    if "mask" in example:
+        flipped["mask"] = tf.reverse(example["mask"], axis=[1])
+    if "box" in example:
+        ymin, xmin, ymax, xmax = tf.unstack(tf.convert_to_tensor(example["box"]))
+        mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin])
+        # The box that stands for "not in the image" stays what it is.
+        flipped["box"] = tf.where(xmax > xmin, mirrored, tf.zeros_like(mirrored))
+    return flipped
+
+
+def _before_crop(size: int) -> int:
+    """The shorter side before cropping: 256 for 224, and in proportion for others."""
+    return max(round(size * 8 / 7), size)
+
+
+def _free_space(image: tf.Tensor, size: int) -> tf.Tensor:
+    """int32 [2]: by how many pixels the image is higher and wider than the window."""
+    import tensorflow as tf
+
+    free = tf.shape(image)[:2] - size
+    message = f"the image is smaller than the window of {size}x{size}: resize it first"
+    with tf.control_dependencies([tf.debugging.assert_non_negative(free, message)]):
+        return tf.identity(free)
