@@ -1,7 +1,7 @@
 """Measures a zoo entry clean and under PGD, and writes the result as JSON.
 
 python scripts/evaluate.py --dataset=cifar10 --eps=2/255 --output=results/cifar10-2.json
-python scripts/evaluate.py --dataset=shapes --eps=0 --threat_models=linf:2/255,linf:8/255
+python scripts/evaluate.py --dataset=shapes --eps=0 --threat_models=linf:2/255,linf:4/255
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 An object is a disc, square, triangle, star or cross, plain, striped or dotted, in red, yellow,
 green or blue: 60 classes, described completely by their 12 attributes, so that some classes can be
 kept out of training and recognised by their attributes. Size, place, rotation, shade, texture scale
-and lighting vary; the background has the same colours and textures but no whole shape.
+and lighting vary; the background has the same colours and textures but no whole shape, shows
+through the object a little, and the scene as a whole is as rough as photographs are.
 
 Each image depends on (seed, split, index) only, with the same versions of numpy and OpenCV.
 """

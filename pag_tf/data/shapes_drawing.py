@@ -14,6 +14,8 @@ from pag_tf.data.shapes_textures import SIZE, clouds, dots, plane, stripes
 _HUES = {"red": (-9, 7), "yellow": (47, 58), "green": (100, 145), "blue": (208, 238)}
 # The larger side of the box around an object, in pixels: 27 % to 75 % of the image's side.
 _EXTENT = (17.0, 48.0)
+# Of the paint: what lies behind an object shows through a little.
+_OPACITY = (0.55, 0.95)
 # The outline is filled on a grid this much finer, then averaged: smooth edges, exact coverage.
 _OVERSAMPLING = 4
 
@@ -30,9 +32,10 @@ def draw(
     extent = rng.uniform(*_EXTENT)
     cover = _cover(_placed(rng, _outline(shape, rng), extent))
     canvas *= 1 - _shadow(rng, cover, extent)
-    canvas += (_surface(rng, texture, colour, extent) - canvas) * cover
+    paint = cover * np.float32(rng.uniform(*_OPACITY))
+    canvas += (_surface(rng, texture, colour, extent) - canvas) * paint
+    canvas += _roughness(rng)
     canvas *= _lighting(rng)
-    canvas += _grain(rng)
     pixels = np.rint(canvas.clip(0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(pixels.transpose(1, 2, 0)), cover >= 0.5
 
@@ -126,7 +129,12 @@ def _lighting(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(0.85, 1.05) + slope + clouds(rng, 3, 1)[0] * 0.05
 
 
-def _grain(rng: np.random.Generator) -> np.ndarray:
-    """Sensor noise of at most 4 %, float32 [3, 64, 64]."""
-    amplitude = rng.uniform(0.01, 0.04)
-    return (rng.random((3, SIZE, SIZE), np.float32) - 0.5) * (2 * amplitude)
+def _roughness(rng: np.random.Generator) -> np.ndarray:
+    """Fine structure over the whole scene, more of brightness than of colour, float32 [3, 64, 64].
+
+    Its octaves are equally strong, as they are in photographs (Field 1987: amplitude falls with
+    1/frequency). Without it there is nothing to go by but clean edges, and the input gradient of
+    any network shows them, however it was trained.
+    """
+    octaves = [clouds(rng, n, 1) + np.float32(0.5) * clouds(rng, n, 3) for n in (8, 16, 32, 64)]
+    return np.sum(octaves, axis=0) * np.float32(rng.uniform(0.05, 0.14) / math.sqrt(4 * 1.25))
