@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from pag_tf.threat_model import ThreatModel
 
 if TYPE_CHECKING:
-    from pag_tf import alignment, attacks, data, models, report, training, zoo
+    from pag_tf import (
+        alignment,
+        attacks,
+        data,
+        explain,
+        localization,
+        models,
+        report,
+        training,
+        zoo,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -18,6 +28,8 @@ __all__ = [
     "alignment",
     "attacks",
     "data",
+    "explain",
+    "localization",
     "models",
     "report",
     "training",

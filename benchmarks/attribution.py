@@ -1,0 +1,220 @@
+"""Times attributions of a batch with a class per image: pag_tf beside tf-explain and others.
+
+python benchmarks/attribution.py --output=attribution.json
+python benchmarks/attribution.py --output=attribution.json --torch_python=/path/to/python
+
+Libraries that this Python does not have are left out and named. README.md beside this file says
+what is timed and how.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import measure
+
+# NumPy, TensorFlow and what needs them are imported inside functions: NumPy reads its number of
+# threads from the environment when it is imported, and that number is a flag.
+
+TOLERANCE = 1e-3
+"""Of vanilla gradients, relative to the largest."""
+QUIET_SPREAD = 1.15
+
+
+def parse_flags() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--images", type=int, default=256, help="Images of the batch.")
+    add("--loop_images", type=int, default=64, help="Images of libraries that take one at a time.")
+    add("--size", type=int, default=64, help="Height and width of an image in pixels.")
+    add("--classes", type=int, default=59, help="Logits of the model.")
+    add("--widths", default="48,96,160", help="Channels of each stage of the network.")
+    add("--points", type=int, default=16, help="Noisy images, and steps of a path.")
+    add("--batch_size", type=int, default=64, help="Images and points that run together.")
+    add("--rounds", type=int, default=10, help="Timings of each part.")
+    add("--threads", type=int, default=2, help="Threads of TensorFlow, NumPy and PyTorch each.")
+    add("--torch_python", default="", help="A Python with PyTorch and Captum; empty: not compared.")
+    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    flags = parser.parse_args()
+    flags.widths = [int(width) for width in flags.widths.split(",")]
+    whole = [v for v in vars(flags).values() if isinstance(v, int)]
+    if min(*whole, *flags.widths) < 1:
+        parser.error("sizes, rounds, threads and points must be whole numbers >= 1")
+    flags.loop_images = min(flags.loop_images, flags.images)
+    # Found out now rather than after the long first part.
+    if flags.torch_python:
+        imports = [flags.torch_python, "-c", "import captum, numpy, torch"]
+        try:
+            subprocess.run(imports, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            parser.error(f"--torch_python must be a Python with torch and captum: {error}")
+    if flags.output and not pathlib.Path(flags.output).resolve().parent.is_dir():
+        parser.error(f"--output={flags.output}: there is no such folder")
+    return flags
+
+
+def use_threads(count: int) -> None:
+    """Limits NumPy, TensorFlow (and XLA with it) and child processes to so many threads."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(count)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)
+
+
+class Parts:
+    """What is timed, how many images each part explains, and what was found out before."""
+
+    def __init__(self) -> None:
+        self.timings: dict[str, Callable[[], float]] = {}
+        self.images: dict[str, int] = {}
+        self.vanilla: Any = None
+        self.gaps: dict[str, float] = {}
+        self.skipped: dict[str, str] = {}
+
+    def add(self, library: str, make: Callable[[], dict[str, Callable[[], Any]]]) -> None:
+        """Adds the methods of a library that run here; ours comes first, as the reference."""
+        try:
+            calls = make()
+        except Exception as error:  # Not installed, or not made for this Keras: both are results.
+            if self.vanilla is None:
+                raise
+            self.skipped[library] = _first_line(error)
+            return
+        for method, call in calls.items():
+            name = f"{library} {method}"
+            try:
+                maps = call()
+            except Exception as error:
+                if self.vanilla is None:
+                    raise
+                self.skipped[name] = _first_line(error)
+                continue
+            if method == "vanilla_gradients":
+                self._compare(library, maps)
+            self.timings[name], self.images[name] = measure.timed(call), len(maps)
+
+    def _compare(self, library: str, maps: Any) -> None:
+        """Stops the program if a library explains something else."""
+        import numpy as np
+
+        if self.vanilla is None:
+            self.vanilla = maps
+            return
+        expected = self.vanilla[: len(maps)]
+        if maps.min() >= 0:  # A library that gives absolute values.
+            expected = np.abs(expected)
+        gap = float(np.abs(maps - expected).max() / np.abs(expected).max())
+        if not gap <= TOLERANCE:
+            raise SystemExit(f"{library} computes something else than pag_tf: relative gap {gap}.")
+        self.gaps[library] = gap
+
+
+def run(flags: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
+    """All measurements."""
+    import attribution_libraries as libraries
+
+    problem, parts = libraries.random_problem(flags), Parts()
+    for name, make in libraries.LIBRARIES.items():
+        parts.add(name, lambda make=make: make(problem))
+    peer = libraries.CaptumPeer(problem, folder) if flags.torch_python else None
+    try:
+        if peer:
+            parts.add("captum", peer.calls)
+            # It times itself, without the exchange of messages.
+            parts.timings |= {n: peer.timing(n) for n in parts.timings if n.startswith("captum ")}
+        else:
+            parts.skipped["captum"] = "no --torch_python given"
+        measure.warm_up(parts.timings)
+        seconds = measure.alternate(parts.timings, flags.rounds)
+    finally:
+        if peer:
+            peer.close()
+    times = measure.summary(seconds)
+    return {
+        "settings": {k: v for k, v in vars(flags).items() if k not in ("output", "torch_python")},
+        "versions": versions() | (peer.info if peer else {}),
+        "parameters": problem.model.count_params(),
+        "multiply_adds_per_image": measure.multiply_adds(problem.model),
+        "images": parts.images,
+        "times": times,
+        "seconds": seconds,
+        "images_per_s": {k: 1e3 * parts.images[k] / v["median_ms"] for k, v in times.items()},
+        "vanilla_gap": parts.gaps,
+        "skipped": parts.skipped,
+    }
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def versions() -> dict[str, str]:
+    """Of everything that decides a number here."""
+    from importlib import metadata
+
+    names = ("tensorflow", "keras", "numpy", "tf-explain", "xplique", "tf-keras-vis")
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def report(result: dict[str, Any]) -> list[str]:
+    """The table that is printed."""
+    rates, settings = result["images_per_s"], result["settings"]
+    names = list(dict.fromkeys(part.split()[0] for part in rates))
+    methods = list(dict.fromkeys(part.split()[1] for part in rates))
+    lines = [
+        ", ".join(f"{name} {version}" for name, version in result["versions"].items()),
+        f"{result['parameters']:,} parameters, {result['multiply_adds_per_image'] / 1e6:.1f} M "
+        f"multiply-adds an image of {settings['size']} x {settings['size']}; {settings['images']} "
+        f"images, {settings['points']} points, batches of {settings['batch_size']}, "
+        f"{settings['threads']} threads, {settings['rounds']} rounds",
+        "",
+        f"{'images/s':16}" + "".join(f"{method:>24}" for method in methods),
+    ]
+    for name in names:
+        cells = (rates.get(f"{name} {method}") for method in methods)
+        shown = (f"{'-' if rate is None else f'{rate:.1f}':>24}" for rate in cells)
+        lines.append(f"{name:16}" + "".join(shown))
+    gaps = (f"{name} {value:.1e}" for name, value in result["vanilla_gap"].items())
+    lines.append("largest difference of vanilla gradients, relative: " + ", ".join(gaps))
+    lines += [f"{name}: left out: {reason}" for name, reason in result["skipped"].items()]
+    spread = {name: time["median_ms"] / time["min_ms"] for name, time in result["times"].items()}
+    worst = max(spread, key=spread.__getitem__)
+    if spread[worst] > QUIET_SPREAD:
+        lines.append(
+            f"DISTURBED: the median of {worst} is {spread[worst]:.2f} times its minimum (quiet: "
+            f"<= {QUIET_SPREAD}). Ratios of a busy machine mean little: measure again."
+        )
+    return lines
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    flags = parse_flags()
+    use_threads(flags.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(flags, pathlib.Path(folder))
+    print("\n".join(report(result)))
+    if flags.output:
+        pathlib.Path(flags.output).write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

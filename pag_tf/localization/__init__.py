@@ -1,0 +1,51 @@
+"""Weakly supervised localisation: heat maps to boxes to numbers. Arrays in, never a model.
+
+Boxes are `[ymin, xmin, ymax, xmax]` in fractions of the image, maps float [B, H, W] in [0, 1].
+
+* One threshold for all images, chosen elsewhere (`choose_threshold`): `boxes`, `gt_known`,
+  `top1_loc`, `top5_loc`, with the `center_box` as the baseline.
+* The WSOL benchmark, equal to its own evaluator: `max_box_acc`, `max_box_acc_v2`, `pxap`.
+* No threshold at all: `energy_in_box`, `pointing_game`.
+
+`evaluate` measures all of them, with confidence intervals and by size of the object; `Evaluator`
+does so batch by batch.
+"""
+
+from pag_tf.localization.accuracy import gt_known, top1_loc, top5_loc
+from pag_tf.localization.bootstrap import confidence_intervals
+from pag_tf.localization.box_accuracy import max_box_acc, max_box_acc_v2
+from pag_tf.localization.evaluation import Evaluator, evaluate
+from pag_tf.localization.overlap import best_iou, iou
+from pag_tf.localization.pixel_boxes import resize_pixel_boxes, to_pixel_boxes
+from pag_tf.localization.pixel_precision import pxap
+from pag_tf.localization.pointing import energy_in_box, pointing_game
+from pag_tf.localization.regions import boxes, center_box
+from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage
+from pag_tf.localization.settings import Settings
+from pag_tf.localization.thresholds import ChosenThreshold, choose_threshold
+
+__all__ = [
+    "ChosenThreshold",
+    "Evaluator",
+    "ImageMeans",
+    "LocalizationResult",
+    "PerImage",
+    "Settings",
+    "best_iou",
+    "boxes",
+    "center_box",
+    "choose_threshold",
+    "confidence_intervals",
+    "energy_in_box",
+    "evaluate",
+    "gt_known",
+    "iou",
+    "max_box_acc",
+    "max_box_acc_v2",
+    "pointing_game",
+    "pxap",
+    "resize_pixel_boxes",
+    "to_pixel_boxes",
+    "top1_loc",
+    "top5_loc",
+]

@@ -1,0 +1,143 @@
+"""GT-known, Top-1 Loc and Top-5 Loc: boxes and class predictions against the ground truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pag_tf.localization import checks
+from pag_tf.localization.overlap import best_iou, is_right
+
+
+def gt_known(boxes: Any, gt_boxes: Any, *, iou_threshold: float = 0.5) -> float:
+    """Share of images whose box has at least this IoU with any of the image's true boxes.
+
+    Args:
+        boxes: [B, 4], one estimated box an image, `[ymin, xmin, ymax, xmax]` in fractions.
+        gt_boxes: [B, 4], or one array [n, 4] for each image.
+        iou_threshold: In [0, 1]; reached up to 1e-6, the rounding of float32 fractions.
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        ValueError: Bad boxes or threshold.
+    """
+    return float(_box_right(boxes, gt_boxes, iou_threshold).mean())
+
+
+def top1_loc(
+    boxes: Any,
+    gt_boxes: Any,
+    *,
+    labels: Any,
+    logits: Any = None,
+    predictions: Any = None,
+    iou_threshold: float = 0.5,
+) -> float:
+    """Share of images whose predicted class is right and whose box is right.
+
+    Args:
+        boxes: [B, 4], one estimated box an image.
+        gt_boxes: [B, 4], or one array [n, 4] for each image.
+        labels: Whole numbers [B], the true classes.
+        logits: Float [B, C]; the highest is the prediction, of equal ones the lowest class.
+        predictions: Instead of logits, whole numbers [B] (best class) or [B, K] (ranked, best
+            first).
+        iou_threshold: As in `gt_known`.
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        ValueError: Bad input, or not exactly one of logits and predictions.
+    """
+    right = _box_right(boxes, gt_boxes, iou_threshold)
+    ranked = ranked_classes(labels, logits, predictions, len(right))
+    return float((right & in_top(labels, ranked, 1)).mean())
+
+
+def top5_loc(
+    boxes: Any,
+    gt_boxes: Any,
+    *,
+    labels: Any,
+    logits: Any = None,
+    predictions: Any = None,
+    iou_threshold: float = 0.5,
+) -> float:
+    """Share of images with the true class among the best five predictions and the box right.
+
+    There is one box an image (as in the WSOL literature), not one for each of the five classes.
+    Arguments and errors are those of `top1_loc`; at least five classes must be ranked.
+    """
+    right = _box_right(boxes, gt_boxes, iou_threshold)
+    ranked = ranked_classes(labels, logits, predictions, len(right))
+    if ranked.shape[1] < 5:
+        raise ValueError(f"top5_loc needs at least 5 ranked classes, got {ranked.shape[1]}.")
+    return float((right & in_top(labels, ranked, 5)).mean())
+
+
+def _box_right(boxes: Any, gt_boxes: Any, iou_threshold: float) -> np.ndarray:
+    threshold = checks.fraction(iou_threshold, "iou_threshold")
+    return is_right(best_iou(boxes, gt_boxes), threshold)
+
+
+def in_top(labels: Any, ranked: np.ndarray, k: int) -> np.ndarray:
+    """Bool [B]: whether each label is among the first k of its ranked classes [B, K]."""
+    return (ranked[:, :k] == np.asarray(labels)[:, None]).any(axis=1)
+
+
+def ranked_classes(labels: Any, logits: Any, predictions: Any, images: int) -> np.ndarray:
+    """The best classes of each image, best first, int64 [B, K] with K up to 5.
+
+    Raises:
+        ValueError: Other lengths than the number of images, labels or classes that are no class
+            indices, logits that are not finite, or not exactly one of logits and predictions.
+    """
+    if labels is None:
+        raise ValueError("logits and predictions need labels= beside them.")
+    labels = np.asarray(labels)
+    _check_classes(labels, "labels")
+    if labels.shape != (images,):
+        raise ValueError(f"labels must have shape [{images}], one an image, got {labels.shape}.")
+    if (logits is None) == (predictions is None):
+        raise ValueError("Give either logits or predictions beside labels, and not both.")
+    if logits is None:
+        return _checked_predictions(np.asarray(predictions), images)
+    logits = np.asarray(logits)
+    if logits.ndim != 2 or len(logits) != images:
+        raise ValueError(f"logits must have shape [{images}, classes], got {logits.shape}.")
+    if not np.isfinite(logits).all():
+        raise ValueError("logits contain NaN or infinity: the model's weights may be damaged.")
+    if labels.max() >= logits.shape[1]:
+        raise ValueError(
+            f"Label {int(labels.max())} is out of range: the logits are of {logits.shape[1]} "
+            f"classes (0 to {logits.shape[1] - 1})."
+        )
+    return np.argsort(-logits, axis=1, kind="stable")[:, :5]
+
+
+def _checked_predictions(predictions: np.ndarray, images: int) -> np.ndarray:
+    _check_classes(predictions, "predictions")
+    if predictions.ndim == 1:
+        predictions = predictions[:, None]
+    if predictions.ndim != 2 or len(predictions) != images or predictions.shape[1] == 0:
+        raise ValueError(
+            f"predictions must have shape [{images}] or [{images}, K], got {predictions.shape}."
+        )
+    return predictions[:, :5].astype(np.int64)
+
+
+def _check_classes(classes: np.ndarray, name: str) -> None:
+    if not np.issubdtype(classes.dtype, np.integer):
+        remedy = {
+            "labels": "One-hot labels: use labels.argmax(-1).",
+            "predictions": "Scores of all classes go into logits=.",
+        }
+        raise ValueError(
+            f"{name} must be integer class indices, got {classes.dtype}. {remedy[name]}"
+        )
+    if classes.size and classes.min() < 0:
+        raise ValueError(f"{name} must be class indices >= 0, got {int(classes.min())}.")

@@ -1,0 +1,133 @@
+"""MaxBoxAcc and MaxBoxAccV2 of the WSOL benchmark, equal to its own evaluator's numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pag_tf.localization import checks
+from pag_tf.localization.contours import contour_boxes, quantised
+from pag_tf.localization.parallel import for_each
+from pag_tf.localization.pixel_boxes import pixel_iou, to_pixel_boxes
+
+IOU_LEVELS = (0.3, 0.5, 0.7)
+# Rows of the counts: what counts as an image's estimate.
+LARGEST, ANY = 0, 1
+
+
+def protocol_thresholds(step: float = 0.001) -> np.ndarray:
+    """The benchmark's thresholds 0, step, 2 step, ... below 1: a thousand of them by default."""
+    if not 0 < step <= 1:
+        raise ValueError(f"The step between thresholds must lie in (0, 1], got {step!r}.")
+    return np.arange(0, 1, step)
+
+
+def max_box_acc(
+    maps: Any,
+    gt_boxes: Any = None,
+    *,
+    pixel_boxes: Any = None,
+    thresholds: Any = None,
+    workers: int | None = None,
+) -> float:
+    """MaxBoxAcc: accuracy of the box of the largest contour, IoU >= 0.5, at the best threshold.
+
+    The best threshold is found on these very images: that is the metric's definition, and why it
+    is not comparable with `gt_known`. Thresholds are relative to each map's maximum.
+
+    How maps become boxes is described in `contours`; IoU counts x1 and y1 as part of a box (its
+    sides have x1 - x0 + 1 pixels), and an image is right if it reaches any ground-truth box.
+
+    Args:
+        maps: Float [B, H, W] in [0, 1], at the resolution at which boxes are compared (the
+            benchmark resizes images to 224x224, and its maps are of that size).
+        gt_boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in
+            fractions; turned into pixels by `to_pixel_boxes`.
+        pixel_boxes: Instead of `gt_boxes`, whole numbers [B, 4] or one array [n, 4] for each
+            image, `[x0, y0, x1, y1]` in pixels of the maps, used exactly as they are
+            (`resize_pixel_boxes` makes them from the benchmark's lists).
+        thresholds: [T], rising; None: 0, 0.001, ... 0.999.
+        workers: Number of threads; None: all usable cores.
+
+    Returns:
+        A fraction in [0, 1]; the benchmark prints percentages.
+
+    Raises:
+        ValueError: Bad maps, boxes or thresholds, or not exactly one of both kinds of boxes.
+
+    Source: Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR
+    2020, section 4.2; `BoxEvaluator` with `multi_contour_eval=False`.
+    """
+    maps = checks.heat_maps(maps)
+    thresholds = _thresholds_or_default(thresholds)
+    counts = correct_counts(maps, pixels_of(maps, gt_boxes, pixel_boxes), thresholds, workers)
+    return best_accuracies(counts, len(maps))[LARGEST][IOU_LEVELS.index(0.5)]
+
+
+def max_box_acc_v2(
+    maps: Any,
+    gt_boxes: Any = None,
+    *,
+    pixel_boxes: Any = None,
+    thresholds: Any = None,
+    workers: int | None = None,
+) -> float:
+    """MaxBoxAccV2: all contours, mean of the best accuracies at IoU 0.3, 0.5 and 0.7.
+
+    An image is right at a threshold if the box of any of its contours, those of holes included,
+    reaches the IoU with any ground-truth box. Each IoU has a best threshold of its own.
+    Arguments, errors and conventions are those of `max_box_acc`.
+
+    Source: Choe et al., "Evaluation for Weakly Supervised Object Localization: Protocol, Metrics,
+    and Datasets", TPAMI 2022; `BoxEvaluator` with `multi_contour_eval=True`.
+    """
+    maps = checks.heat_maps(maps)
+    thresholds = _thresholds_or_default(thresholds)
+    counts = correct_counts(maps, pixels_of(maps, gt_boxes, pixel_boxes), thresholds, workers)
+    return float(np.mean(best_accuracies(counts, len(maps))[ANY]))
+
+
+def pixels_of(maps: np.ndarray, gt_boxes: Any, pixel_boxes: Any) -> list[np.ndarray]:
+    """Ground truth as the benchmark's pixel boxes, int64 [n, 4] for each map, from either form."""
+    images, size = len(maps), maps.shape[1:]
+    if gt_boxes is not None and pixel_boxes is not None:
+        raise ValueError("Give gt_boxes (fractions) or pixel_boxes (pixels of the maps), not both.")
+    if pixel_boxes is not None:
+        return checks.pixel_boxes_of_images(pixel_boxes, images, size)
+    return [to_pixel_boxes(boxes, size) for boxes in checks.boxes_of_images(gt_boxes, images)]
+
+
+def correct_counts(
+    maps: np.ndarray, gt: list[np.ndarray], thresholds: np.ndarray, workers: int | None
+) -> np.ndarray:
+    """Number of images that are right, int64 [2, 3, T]: estimate, IoU level, threshold.
+
+    Counts of several batches may be added. Estimates are the largest contour and any contour.
+    """
+    counts = np.zeros((2, len(IOU_LEVELS), len(thresholds)), np.int64)
+    levels = np.array(IOU_LEVELS)[:, None]
+    overlaps = for_each(lambda m, g: best_overlaps(m, g, thresholds), maps, gt, workers=workers)
+    for overlap in overlaps:
+        counts += overlap[:, None] >= levels
+    return counts
+
+
+def best_overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Best IoU with any of one image's boxes at each threshold: largest contour, any contour.
+
+    Returns float64 [2, T].
+    """
+    found = contour_boxes(quantised(heat_map), thresholds)
+    overlap = pixel_iou(found.boxes, gt).max(axis=1)
+    by_level = [overlap[found.largest], np.maximum.reduceat(overlap, found.starts)]
+    return np.stack(by_level)[:, found.level]
+
+
+def best_accuracies(counts: np.ndarray, images: int) -> list[list[float]]:
+    """Accuracy at the best threshold, `[estimate][IoU level]`, from counts of so many images."""
+    return (counts.max(axis=-1) / images).tolist()
+
+
+def _thresholds_or_default(thresholds: Any) -> np.ndarray:
+    return protocol_thresholds() if thresholds is None else checks.thresholds(thresholds)

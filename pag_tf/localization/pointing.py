@@ -1,0 +1,93 @@
+"""Where a map points, without a threshold: the energy in the box and the pointing game."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pag_tf.localization import checks
+
+
+def energy_in_box(maps: Any, boxes: Any) -> np.ndarray:
+    """Share of each map's sum that lies in the box, or in any box of an image with several.
+
+    A pixel that an edge cuts counts with the share of it that is inside; under several boxes,
+    with the largest such share. An all-zero map has nothing in the box: 0. A constant map has the
+    box's share of the image, which is what a map that knows nothing reaches.
+
+    Args:
+        maps: Float [B, H, W] in [0, 1].
+        boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in fractions.
+
+    Returns:
+        float64 [B] in [0, 1], to be averaged.
+
+    Raises:
+        ValueError: Bad maps or boxes.
+
+    Source: the energy-based pointing game of Wang et al., "Score-CAM", CVPR-W 2020, section 4.2.
+    """
+    maps = checks.heat_maps(maps)
+    rows = checks.boxes_of_images(boxes, len(maps))
+    shares = []
+    for heat_map, gt in zip(maps.astype(np.float64, copy=False), rows, strict=True):
+        inside = (heat_map * coverage(gt, heat_map.shape)).sum()
+        total = heat_map.sum()
+        shares.append(min(inside / total, 1.0) if total > 0 else 0.0)
+    return np.array(shares)
+
+
+def coverage(boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Share of each pixel that lies in the box of [n, 4] that covers it most, float64 [H, W]."""
+    height, width = size
+    rows = _covered(boxes[:, 0] * height, boxes[:, 2] * height, height)
+    columns = _covered(boxes[:, 1] * width, boxes[:, 3] * width, width)
+    return (rows[:, :, None] * columns[:, None, :]).max(axis=0)
+
+
+def _covered(low: np.ndarray, high: np.ndarray, pixels: int) -> np.ndarray:
+    """Share of each of the pixels that lies between low and high, [n] each: [n, pixels]."""
+    start = np.arange(pixels)
+    ends = np.minimum(high[:, None], start + 1) - np.maximum(low[:, None], start)
+    return np.clip(ends, 0, 1)
+
+
+def pointing_game(maps: Any, boxes: Any, *, tolerance: float = 0.0) -> np.ndarray:
+    """Whether the centre of each map's highest pixel lies in a box of its image.
+
+    Of equally high pixels the first in reading order counts: a constant map points at the top
+    left corner.
+
+    Args:
+        maps: Float [B, H, W] in [0, 1].
+        boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in fractions.
+        tolerance: The point may be so many pixels of the map away from the box (Euclidean). The
+            literature's 15 are pixels of whole photographs; the default here is none at all.
+
+    Returns:
+        Bool [B], to be averaged.
+
+    Raises:
+        ValueError: Bad maps or boxes, or a negative tolerance.
+
+    Source: Zhang et al., "Top-down Neural Attention by Excitation Backprop", ECCV 2016, section
+    4.1; there averaged over classes, here over images.
+    """
+    maps = checks.heat_maps(maps)
+    rows = checks.boxes_of_images(boxes, len(maps))
+    check_tolerance(tolerance)
+    size = np.array(maps.shape[1:])
+    flat = maps.reshape(len(maps), -1).argmax(axis=1)
+    points = np.stack(np.unravel_index(flat, maps.shape[1:]), axis=1) + 0.5
+    hits = []
+    for point, gt in zip(points, rows, strict=True):
+        outside = np.maximum(gt[:, :2] * size - point, point - gt[:, 2:] * size)
+        hits.append(np.hypot(*np.maximum(outside, 0).T).min() <= tolerance)
+    return np.array(hits)
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Raises ValueError for anything but a number of pixels."""
+    if not 0 <= tolerance < np.inf:
+        raise ValueError(f"tolerance must be a number of pixels >= 0, got {tolerance!r}.")

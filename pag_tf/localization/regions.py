@@ -1,0 +1,94 @@
+"""Heat maps to one box an image: around the largest region of high values; and the centred box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pag_tf.localization import checks
+from pag_tf.localization.parallel import for_each
+
+
+def boxes(maps: Any, threshold: float = 0.2, *, workers: int | None = None) -> np.ndarray:
+    """The box around the largest region of high values of each map.
+
+    A pixel is high if its value is at least `threshold` times its own map's maximum, compared in
+    the map's precision. High pixels that touch, also at corners only, form a region (as OpenCV
+    traces contours). The region with the most pixels is taken; of several, the one whose first
+    pixel in reading order (topmost row, then leftmost) comes first.
+
+    So a constant map, also one of zeros, and any map at threshold 0 gives the whole image,
+    [0, 0, 1, 1]; a region of one pixel gives the box of that pixel, never an empty one.
+
+    Args:
+        maps: Float [B, H, W] in [0, 1].
+        threshold: In [0, 1], relative to each map's maximum.
+        workers: Number of threads; None: all usable cores.
+
+    Returns:
+        float32 [B, 4], `[ymin, xmin, ymax, xmax]`, edges in fractions of the image.
+
+    Raises:
+        ValueError: Bad maps or a threshold outside [0, 1].
+
+    Source: Aggarwal et al., arXiv 2005.01499, and the localisation code of Singh et al., arXiv
+    1911.13073. That code thresholds the grey value of a colour-mapped picture of the map and
+    takes the contour of the largest enclosed area; here values are compared themselves, and
+    pixels are counted.
+
+    >>> import numpy as np
+    >>> maps = np.array([[[0.0, 0.1, 0.0, 0.0], [0.1, 1.0, 0.5, 0.0]]])
+    >>> boxes(maps, threshold=0.2).tolist()
+    [[0.5, 0.25, 1.0, 0.75]]
+    """
+    maps = checks.heat_maps(maps)
+    threshold = checks.fraction(threshold, "threshold")
+    found = for_each(lambda m: largest_region(high(m, threshold)), maps, workers=workers)
+    return to_fractions(np.array(found), maps.shape[1:])
+
+
+def high(heat_map: np.ndarray, threshold: float) -> np.ndarray:
+    """Bool [H, W]: which pixels of one map reach `threshold` times its maximum."""
+    # In the map's precision: a float32 0.7 is at least 0.7 times 1, although not as a double.
+    return heat_map >= heat_map.dtype.type(threshold) * heat_map.max()
+
+
+def largest_region(high: np.ndarray) -> np.ndarray:
+    """Edges [top, left, bottom, right] of the region with the most pixels; see `boxes`."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(high.view(np.uint8), connectivity=8)
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    tied = 1 + np.flatnonzero(sizes == sizes.max())
+    # OpenCV numbers regions block by block, so the order of labels does not settle ties.
+    label = tied[0] if len(tied) == 1 else labels[np.isin(labels, tied)][0]
+    left, top, width, height = stats[label, :4]
+    return np.array([top, left, top + height, left + width])
+
+
+def to_fractions(edges: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Edges [..., 4] in pixels of an image of `size` (height, width), as float32 fractions."""
+    return (edges / np.tile(size, 2)).astype(np.float32)
+
+
+def center_box(fraction: float) -> np.ndarray:
+    """The box in the middle of the image whose sides are `fraction` of the image's sides.
+
+    Its accuracy is what a method reaches without looking at the image.
+
+    Args:
+        fraction: In (0, 1]: 0.75 covers 56 % of the image.
+
+    Returns:
+        float32 [4].
+
+    Raises:
+        ValueError: `fraction` outside (0, 1].
+
+    >>> center_box(0.5).tolist()
+    [0.25, 0.25, 0.75, 0.75]
+    """
+    if checks.fraction(fraction, "fraction") == 0:
+        raise ValueError("fraction must be larger than 0: a box without area meets nothing.")
+    margin = (1 - fraction) / 2
+    return np.array([margin, margin, 1 - margin, 1 - margin], np.float32)
