@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import pag_tf.models
@@ -13,7 +14,13 @@ from pag_tf.training.adversarial_model import BATCH_NORM_MODES
 
 ATTACKS = ("nfgsm", "fgsm", "rs_fgsm", "pgd")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
-_NOT_NEGATIVE = ("eps_warmup_epochs", "attack_step_size", "weight_decay", "augment_shift", "seed")
+# How images come to one size, see pag_tf.data.load and pag_tf.data.batches.
+FITS = ("whole", "centre_crop")
+TRAIN_FITS = (*FITS, "random_crop")
+_NOT_NEGATIVE = (
+    *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
+    *("augment_shift", "seed"),
+)
 
 
 def _option(default: Any, description: str) -> Any:
@@ -35,6 +42,19 @@ class TrainConfig:
     validation_split: str = _option(
         "validation", "Held-out images of the check after each epoch; empty for no check."
     )
+    image_size: int = _option(
+        0, "Height and width that images are brought to, in pixels; 0: the data set's own."
+    )
+    fit: str = _option(
+        "whole",
+        "How held-out and test images come to image_size: whole (resized) or centre_crop (shorter "
+        "side at 8/7 of it, the centre cut out).",
+    )
+    train_fit: str = _option(
+        "",
+        "How training images come to image_size: whole, centre_crop or random_crop (a window "
+        "anywhere, flipped at random); empty: as fit.",
+    )
     threat_model: str = _option(
         "linf:2/255", "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' trains naturally."
     )
@@ -48,11 +68,19 @@ class TrainConfig:
     )
     arch: str = _option("resnet", "Architecture, see pag_tf.models.architectures().")
     arch_options: str = _option("{}", "Options of the architecture, a JSON object.")
+    initial_weights: str = _option(
+        "",
+        "Weights to start from: id or folder of a zoo entry of the same architecture, or imagenet "
+        "(resnet50, vgg16); empty: fresh ones. The head is fresh unless the class names agree.",
+    )
     epochs: int = _option(16, "Passes over the training images.")
     batch_size: int = _option(128, "Images in one training step.")
     learning_rate: float = _option(0.2, "Peak learning rate of SGD with Nesterov momentum.")
     learning_rate_warmup: float = _option(
         0.2, "Share of the steps, in [0, 1], in which the rate rises linearly; then a cosine to 0."
+    )
+    head_learning_rate_factor: float = _option(
+        1.0, "Learning rate of the last stage and the head, in multiples of learning_rate."
     )
     momentum: float = _option(0.9, "Momentum of SGD.")
     weight_decay: float = _option(
@@ -94,6 +122,28 @@ class TrainConfig:
             )
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}.")
+        if not 0 < self.head_learning_rate_factor < math.inf:
+            raise ValueError(
+                "head_learning_rate_factor must be positive and finite, "
+                f"got {self.head_learning_rate_factor!r}."
+            )
+        self._check_fits()
+
+    def _check_fits(self) -> None:
+        _check_known(
+            "fit", self.fit, FITS, "; random crops are for training: train_fit=random_crop"
+        )
+        _check_known("train_fit", self.resolved_train_fit, TRAIN_FITS)
+        if not self.image_size and {self.fit, self.resolved_train_fit} != {"whole"}:
+            raise ValueError(
+                f"fit={self.fit!r} and train_fit={self.train_fit!r} need an image_size, such as "
+                "image_size=64."
+            )
+
+    @property
+    def resolved_train_fit(self) -> str:
+        """How training images come to `image_size`."""
+        return self.train_fit or self.fit
 
     @property
     def threat(self) -> ThreatModel:
@@ -127,6 +177,6 @@ class TrainConfig:
         return dataclasses.asdict(self)
 
 
-def _check_known(name: str, value: str, known: tuple[str, ...]) -> None:
+def _check_known(name: str, value: str, known: tuple[str, ...], remedy: str = "") -> None:
     if value not in known:
-        raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
+        raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}{remedy}.")

@@ -36,6 +36,14 @@ class EvaluateConfig:
     entry: str = _option("", "Folder of an entry to measure instead of a bundled one.")
     data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
     split: str = _option("test", "Images to measure on, such as 'test[:1000]'.")
+    image_size: int = _option(
+        0, "Height and width that images are brought to, in pixels; 0: as in the entry's training."
+    )
+    fit: str = _option(
+        "",
+        "How images come to that size: whole (resized) or centre_crop (shorter side at 8/7 of it, "
+        "the centre cut out); empty: as in the entry's training.",
+    )
     threat_models: str = _option(
         "", "Threat models to attack in, separated by commas; empty: the entry's own."
     )
@@ -60,17 +68,24 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         accuracies (shares in [0, 1]), library versions and seconds.
 
     Raises:
-        ValueError: Unknown entry or data set, bad settings, or an output that exists.
+        ValueError: Unknown entry or data set, bad settings, images of another size than the model
+            takes, or an output that exists.
     """
     command = measuring_command(config)
     output = Path(config.output) if config.output else None
     if output is not None and output.exists() and not config.overwrite:
         raise ValueError(f"The output {output} exists; --overwrite replaces it.")
     entry = _entry(config)
-    config = dataclasses.replace(config, dataset=entry.dataset)
+    config = _with_recorded(config, entry)
     model = pag_tf.zoo.load(entry.folder)
+    _check_input_shape(config, entry)
     dataset = pag_tf.data.load(
-        config.dataset, config.split, config.data_dir or None, batch_size=config.batch_size
+        config.dataset,
+        config.split,
+        config.data_dir or None,
+        batch_size=config.batch_size,
+        image_size=config.image_size or None,
+        fit=config.fit,
     )
     started = time.perf_counter()
     report = robust_accuracy(model, dataset, _attacks(config, entry), batch_size=config.batch_size)
@@ -113,6 +128,42 @@ def _entry(config: EvaluateConfig) -> pag_tf.zoo.Entry:
         return pag_tf.zoo.read_entry(config.entry)
     threat = ThreatModel.parse(config.eps, norm=config.norm)
     return pag_tf.zoo.find(threat, dataset=config.dataset, arch=config.arch or None)
+
+
+def _with_recorded(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> EvaluateConfig:
+    """The entry's data set, and its image size and fit where the configuration leaves them open.
+
+    Entries of older versions record neither: they were trained at the data set's own size.
+    """
+    size, fit = entry.training.get("image_size", 0), entry.training.get("fit", "whole")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0 or not isinstance(fit, str):
+        raise ValueError(
+            f"pag.json of {entry.id} records image_size={size!r} and fit={fit!r} of its training: "
+            "expected a whole number of pixels and a text. Fetch the folder again."
+        )
+    return dataclasses.replace(
+        config,
+        dataset=entry.dataset,
+        image_size=config.image_size or size,
+        fit=config.fit or fit,
+    )
+
+
+def _check_input_shape(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> None:
+    """Refuses images of another size than the model takes, before they are read."""
+    expected = entry.architecture.image_shape
+    found = pag_tf.data.info(
+        config.dataset, config.data_dir or None, image_size=config.image_size or None
+    ).image_shape
+    if found != expected:
+        own = "" if config.image_size else " (the data set's own sizes)"
+        remedy = "use another entry or other data"
+        if expected[0] == expected[1] and found[2] == expected[2]:
+            remedy = f"evaluate it with --image_size={expected[0]}"
+        raise ValueError(
+            f"{entry.id} takes images {expected}, but image_size={config.image_size}{own} gives "
+            f"{found} (height, width, channels): {remedy}."
+        )
 
 
 def _attacks(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> list[PGD]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -28,6 +29,8 @@ from pag_tf.training.callbacks import (
     StopOnNaN,
 )
 from pag_tf.training.config import TrainConfig
+from pag_tf.training.initial_weights import load_initial_weights
+from pag_tf.training.optimizer import build_optimizer
 
 # Fields that say where files lie and what is shown, not what is computed.
 _PLACES = ("output", "data_dir", "tensorboard")
@@ -60,11 +63,16 @@ def train(
     """
     folder = _check_folder(config, resume, overwrite)
     keras.utils.set_random_seed(config.seed)
-    info = pag_tf.data.info(config.dataset, config.data_dir or None)
+    info = pag_tf.data.info(
+        config.dataset, config.data_dir or None, image_size=config.image_size or None
+    )
+    _, steps = _batches(config, 0)  # before the model: refuses images of different sizes
     classifier = pag_tf.models.build(
         config.arch, len(info.class_names), info.image_shape, **config.options
     )
-    _, steps = _batches(config, 0)
+    # On resuming too, although the checkpoint replaces them: Keras numbers the layers of all
+    # models of a process, and both runs are to end with the same files.
+    load_initial_weights(classifier, config, info.class_names)
     trainer = build_trainer(classifier, config, steps)
     check = _robustness_check(config)
     if config.tensorboard:
@@ -104,22 +112,7 @@ def build_trainer(
         augment=augment,
         seed=config.seed,
     )
-    total = config.epochs * steps_per_epoch
-    warmup = round(config.learning_rate_warmup * total)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / max(warmup, 1) if warmup else config.learning_rate,
-        decay_steps=max(total - warmup, 1),
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.SGD(
-        schedule,
-        momentum=config.momentum,
-        nesterov=config.momentum > 0,
-        weight_decay=config.weight_decay or None,
-    )
-    if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    optimizer = build_optimizer(classifier, config, steps_per_epoch)
     trainer.compile(optimizer, jit_compile=config.jit_compile)
     image = keras.ops.zeros((1, *classifier.input_shape[1:]))
     trainer(image, training=False)
@@ -160,6 +153,8 @@ def _batches(config: TrainConfig, first_epoch: int) -> tuple[Any, int]:
         batch_size=config.batch_size,
         seed=config.seed,
         first_epoch=first_epoch,
+        image_size=config.image_size or None,
+        fit=config.resolved_train_fit,
     )
 
 
@@ -177,6 +172,8 @@ def _robustness_check(config: TrainConfig) -> RobustnessCheck | None:
         config.data_dir or None,
         batch_size=min(config.check_images, 50),
         seed=0,
+        image_size=config.image_size or None,
+        fit=config.fit,
     )[0]
     taken = list(itertools.islice(split, -(-config.check_images // 50)))
     images = np.concatenate([np.asarray(image) for image, _ in taken])[: config.check_images]
@@ -253,9 +250,11 @@ def _check_same_run(config: TrainConfig, document: Path) -> None:
         raise ValueError(
             f"{document} cannot be read ({error}). Use another output folder, or --overwrite."
         ) from None
-    changed = [n for n in now if n not in _PLACES and before.get(n) != now[n]]
+    # A run of an older version lacks the settings that came since: it had what is now the default.
+    before = {field.name: field.default for field in dataclasses.fields(config)} | before
+    changed = [n for n in now if n not in _PLACES and before[n] != now[n]]
     if changed:
-        listed = ", ".join(f"{n}: {before.get(n)!r} then, {now[n]!r} now" for n in changed)
+        listed = ", ".join(f"{n}: {before[n]!r} then, {now[n]!r} now" for n in changed)
         raise ValueError(
             f"{document.parent} holds a run with other settings ({listed}). Use the same settings "
             "to resume it, another output folder, or --overwrite."

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from absl import app, flags
 
+from pag_tf import zoo
+from pag_tf.attacks import PGD
 from pag_tf.training import EvaluateConfig, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +86,29 @@ def test_flags_after_the_file_win(dataclass_flags, parse, tmp_path):
     assert parse(TrainConfig, f"--flagfile={path}", "--epochs=2", "--noaugment_flip") == (
         TrainConfig(epochs=2, augment_flip=False)
     )
+
+
+def test_the_recipe_for_birds_is_the_papers(parse):
+    """arXiv 1911.13073, section 5; what differs is said in the file."""
+    found = parse(TrainConfig, f"--flagfile={ROOT / 'recipes' / 'cub-resnet.flags'}")
+    assert found.build_attack() == PGD("linf:2/255", 7, step_size=found.attack_step_size)
+    assert found.attack_step_size == pytest.approx(0.5 / 255)
+    assert (found.dataset, found.image_size) == ("cub", 64)
+    assert (found.fit, found.train_fit) == ("centre_crop", "random_crop")
+    assert (found.learning_rate, found.head_learning_rate_factor) == (0.01, 10.0)
+    assert (found.momentum, found.weight_decay, found.batch_size) == (0.9, 1e-3, 40)
+    assert (found.augment_shift, found.augment_flip, found.initial_weights) == (0, False, "")
+    # The entry it names has its architecture.
+    (entry,) = zoo.list_models(dataset="cifar10", eps="2/255")
+    assert entry.id == "cifar10-resnet-linf-2-255"
+    assert found.options.items() <= entry.architecture.options.items()
+
+
+@pytest.mark.parametrize("entry", zoo.list_models(), ids=lambda entry: entry.id)
+def test_the_flag_files_of_the_zoo_give_the_recorded_training(parse, entry):
+    """Whatever settings have come since: those that an entry does not record had their default."""
+    found = parse(TrainConfig, f"--flagfile={entry.folder / 'train.flags'}")
+    assert found == TrainConfig(**entry.training)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pag_tf import models
 from pag_tf.attacks import FGSM, NFGSM, PGD
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import AdversarialModel
+from pag_tf.training.optimizer import LayerwiseSGD
 
 # `(attack, options, steps of each call of fit)`: an attack without random start, whose weights are
 # looked at after one and after three steps, and everything that draws random numbers at once. That
@@ -39,7 +40,9 @@ def numbers(start):
         model = build()
         model.set_weights(weights)
         trainer = AdversarialModel(model, attack, eval_attack=EVAL_ATTACK, seed=7, **options)
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)
+        optimizer = LayerwiseSGD(
+            0.1, factor=3, faster=["logits/kernel"], momentum=0.9, nesterov=True
+        )
         trainer.compile(optimizer, jit_compile=keras.backend.backend() == "jax")
         taken = 0
         for steps in calls:

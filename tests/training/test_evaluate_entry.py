@@ -80,8 +80,10 @@ def test_the_result_has_every_count_and_every_setting(
     result = evaluate(given)
 
     assert json.loads((tmp_path / "results" / "result.json").read_text()) == result
-    # The data set is the entry's own, whatever the configuration's default.
-    assert result["config"] == dataclasses.asdict(given) | {"dataset": "arrays"}
+    # The data set is the entry's own, whatever the configuration's default, and its record, which
+    # names no fit, stands for whole images.
+    expected = dataclasses.asdict(given) | {"dataset": "arrays", "fit": "whole"}
+    assert result["config"] == expected
     assert result["command"] == (
         f"python scripts/evaluate.py --entry={entry.folder} '--split=test[8:48]' "
         "'--threat_models=linf:24/255, linf:32/255' --steps=3 --seed=5 --batch_size=20"

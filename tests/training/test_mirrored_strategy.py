@@ -25,6 +25,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from pag_tf.attacks import PGD
 from pag_tf.training import AdversarialModel
+from pag_tf.training.optimizer import LayerwiseSGD
 
 rng = np.random.default_rng(0)
 images = rng.random((32, 8, 8, 3), dtype=np.float32)
@@ -48,7 +49,9 @@ def numbers(strategy):
         model = build()
         attack = PGD("linf:16/255", 2, random_start=False)
         trainer = AdversarialModel(model, attack, eval_attack=attack, eps_warmup_steps=3)
-        trainer.compile(keras.optimizers.SGD(0.5, momentum=0.9), jit_compile=False)
+        head = [model.layers[-1].kernel.path]
+        optimizer = LayerwiseSGD(0.5, factor=2, faster=head, momentum=0.9, weight_decay=0.01)
+        trainer.compile(optimizer, jit_compile=False)
     data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
     log = trainer.fit(data, epochs=1, verbose=0).history
     assert trainer.optimizer.iterations.numpy() == 2

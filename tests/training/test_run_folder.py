@@ -114,6 +114,19 @@ def test_a_folder_with_other_files_is_never_touched(config, folder, option):
 
 
 @pytest.mark.usefixtures("without_training")
+def test_a_run_of_an_older_version_had_the_defaults_of_newer_settings(config, folder):
+    train(config())
+    document = folder / "config.json"
+    newer = {"image_size", "fit", "train_fit", "initial_weights", "head_learning_rate_factor"}
+    older = {k: v for k, v in json.loads(document.read_text()).items() if k not in newer}
+    document.write_text(json.dumps(older))
+    with pytest.raises(ValueError, match=r"\(head_learning_rate_factor: 1.0 then, 10.0 now\)"):
+        train(config(head_learning_rate_factor=10.0), resume=True)
+    train(config(), resume=True)
+    assert json.loads(document.read_text()) == config().to_dict()
+
+
+@pytest.mark.usefixtures("without_training")
 def test_resume_with_other_settings_lists_them(config, folder):
     train(config())
     before = content(folder)

@@ -44,6 +44,15 @@ NAN = float("nan")
         ({"learning_rate_warmup": 1.1}, r"learning_rate_warmup must be in \[0, 1\], got 1.1"),
         ({"learning_rate": 0.0}, "learning_rate must be positive, got 0.0"),
         ({"learning_rate": NAN}, "learning_rate must be positive, got nan"),
+        ({"head_learning_rate_factor": -1.0}, "factor must be positive and finite, got -1.0"),
+        ({"head_learning_rate_factor": 0.0}, "factor must be positive and finite, got 0.0"),
+        ({"head_learning_rate_factor": float("inf")}, "must be positive and finite, got inf"),
+        ({"image_size": -1}, "image_size must be 0 or more, got -1"),
+        ({"fit": "crop"}, "Unknown fit 'crop'. Known: whole, centre_crop; random crops are for"),
+        ({"fit": "random_crop"}, "Unknown fit 'random_crop'.*: train_fit=random_crop"),
+        ({"train_fit": "crop"}, "Unknown train_fit 'crop'. Known: whole, centre_crop, random_crop"),
+        ({"fit": "centre_crop"}, "fit='centre_crop' and train_fit='' need an image_size"),
+        ({"train_fit": "random_crop"}, "train_fit='random_crop' need an image_size, such as"),
     ],
     ids=str,
 )
@@ -71,6 +80,20 @@ def test_a_value_out_of_range_is_refused(changes, message):
 )
 def test_the_attack_of_a_configuration(settings, expected):
     assert TrainConfig(**settings).build_attack() == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "whole"),
+        ({"image_size": 64, "fit": "centre_crop"}, "centre_crop"),
+        ({"image_size": 64, "fit": "centre_crop", "train_fit": "random_crop"}, "random_crop"),
+        ({"image_size": 64, "fit": "centre_crop", "train_fit": "whole"}, "whole"),
+    ],
+    ids=str,
+)
+def test_training_images_are_fitted_as_the_others_unless_said_otherwise(settings, expected):
+    assert TrainConfig(**settings).resolved_train_fit == expected
 
 
 def test_options_and_threat_are_parsed():

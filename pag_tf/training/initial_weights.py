@@ -1,0 +1,138 @@
+"""Weights that a run starts from: those of a trained entry, or those of ImageNet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import pag_tf.models
+import pag_tf.zoo
+from pag_tf.training.config import TrainConfig
+
+IMAGENET = "imagenet"
+# Keras' function, and the first layer, which sees the pixels.
+_APPLICATIONS = {"resnet50": ("ResNet50", "conv1_conv"), "vgg16": ("VGG16", "block1_conv1")}
+# Keras' weights of both take BGR pixels in [0, 255] minus these means (here in the order RGB).
+_IMAGENET_MEAN = np.array([123.68, 116.779, 103.939])
+
+
+def load_initial_weights(
+    classifier: keras.Model, config: TrainConfig, class_names: Sequence[str]
+) -> None:
+    """Copies the weights that `config.initial_weights` names into a fresh classifier.
+
+    From an entry come all weights but those of the head (the layer `logits`), and those too where
+    the entry's class names are the same in the same order. The entry must have the architecture and
+    the options of the run, defaults filled in; nothing is taken over from it but weights. Its image
+    size may be another: no weight of these architectures depends on it.
+
+    "imagenet" copies the convolutions of `keras.applications`. Keras trained them on other units,
+    so that the first convolution is rewritten for the model's own normalisation. That is exact but
+    for the border of the image, where padding now stands for the model's mean colour, half a grey
+    level from Keras' own.
+
+    Raises:
+        ValueError: Neither an entry nor "imagenet"; an entry of another architecture, or a damaged
+            one; ImageNet weights that there are none of, or that cannot be downloaded.
+        OSError: A file cannot be read.
+    """
+    if config.initial_weights == IMAGENET:
+        _copy_imagenet(classifier, config)
+    elif config.initial_weights:
+        entry = _find(config.initial_weights)
+        _check_architecture(entry, config, classifier.input_shape[-1])
+        same_classes = entry.class_names == tuple(class_names)
+        _copy(pag_tf.zoo.load(entry.folder), classifier, head=same_classes)
+
+
+def _find(name: str) -> pag_tf.zoo.Entry:
+    bundled = {entry.id: entry for entry in pag_tf.zoo.list_models()}
+    if name in bundled:
+        return bundled[name]
+    if Path(name).is_dir():
+        return pag_tf.zoo.read_entry(name)
+    raise ValueError(
+        f"initial_weights={name!r} is neither an entry of the zoo nor a folder. Give the id of an "
+        f"entry ({', '.join(bundled) or 'there are none'}), the folder of one, or {IMAGENET}."
+    )
+
+
+def _check_architecture(entry: pag_tf.zoo.Entry, config: TrainConfig, channels: int) -> None:
+    arch = entry.architecture
+    theirs = (arch.name, _with_defaults(arch.name, arch.options))
+    ours = (config.arch, _with_defaults(config.arch, config.options))
+    if theirs != ours:
+        raise ValueError(
+            f"initial_weights={config.initial_weights!r} are those of arch={theirs[0]} with the "
+            f"options {theirs[1]}, but the run has arch={ours[0]} with {ours[1]}. Train with "
+            f"--arch={arch.name} --arch_options='{json.dumps(arch.options)}', or start from "
+            "another entry."
+        )
+    if arch.image_shape[-1] != channels:
+        raise ValueError(
+            f"initial_weights={config.initial_weights!r} take images with {arch.image_shape[-1]} "
+            f"channels, those of {config.dataset} have {channels}. Start from another entry."
+        )
+
+
+def _with_defaults(arch: str, options: dict[str, Any]) -> dict[str, Any]:
+    # Through JSON: tuples of the defaults and lists of the options are the same.
+    merged = pag_tf.models.default_options(arch) | options
+    return dict(json.loads(json.dumps(merged, sort_keys=True)))
+
+
+def _copy(source: keras.Model, target: keras.Model, *, head: bool) -> None:
+    for theirs, ours in zip(source.layers, target.layers, strict=True):
+        if head or ours.name != "logits":
+            ours.set_weights(theirs.get_weights())
+
+
+def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
+    if config.arch not in _APPLICATIONS:
+        raise ValueError(
+            f"There are no ImageNet weights for arch={config.arch!r}. Train one of "
+            f"{', '.join(_APPLICATIONS)}, or start from an entry of the zoo."
+        )
+    function, first = _APPLICATIONS[config.arch]
+    source = _application(function)
+    names = {layer.name for layer in source.layers}
+    for layer in classifier.layers:
+        if layer.name in names and layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+    options = _with_defaults(config.arch, config.options)
+    kernel, bias = source.get_layer(first).get_weights()
+    rewritten = _for_normalised_rgb(kernel, bias, options["mean"], options["std"])
+    classifier.get_layer(first).set_weights(rewritten)
+
+
+def _application(function: str) -> keras.Model:
+    try:
+        return getattr(keras.applications, function)(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises plain exceptions where a download fails
+        raise ValueError(
+            f"The ImageNet weights of {function} cannot be had from Keras ({error}). Run once with "
+            "a connection to the internet, which leaves them in ~/.keras/models, copy that folder "
+            "from a machine that has them, or start from an entry of the zoo."
+        ) from error
+
+
+def _for_normalised_rgb(kernel: np.ndarray, bias: np.ndarray, mean: Any, std: Any) -> Any:
+    """A convolution of BGR pixels minus Keras' means as one of (pixels in [0, 1] - mean) / std.
+
+    What it used to see is 255 std times what it sees now, plus 255 mean - Keras' means.
+
+    Args:
+        kernel: float32 `[h, w, 3, filters]`.
+        bias: float32 `[filters]`.
+        mean: One number or three, as in `pag_tf.models`.
+        std: Likewise.
+    """
+    kernel = kernel[:, :, ::-1].astype("float64")
+    scale, offset = 255 * np.broadcast_to(std, 3), 255 * np.broadcast_to(mean, 3) - _IMAGENET_MEAN
+    moved = bias + np.einsum("hwcf,c->f", kernel, offset)
+    return [(kernel * scale[:, None]).astype("float32"), moved.astype("float32")]
