@@ -10,6 +10,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ENTRIES = "pag_tf.zoo.entries"
+# Data sets whose models come with the wheel, which stays small; zoo/ of a checkout has all.
+IN_THE_WHEEL = ["cifar10", "shapes"]
 # One folder per published model. Listed by name, so that nothing else slips into the wheel.
 ENTRY_FILES = [
     "config.json",
@@ -27,6 +29,8 @@ editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere cou
 if not editable and (Path(__file__).parent / "zoo").is_dir():
     packages.append(ENTRIES)
     package_dir[ENTRIES] = "zoo"
-    package_data[ENTRIES] = [f"*/{name}" for name in ENTRY_FILES]
+    package_data[ENTRIES] = [
+        f"{dataset}-*/{name}" for dataset in IN_THE_WHEEL for name in ENTRY_FILES
+    ]
 
 setup(packages=packages, package_dir=package_dir, package_data=package_data)

@@ -42,7 +42,10 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     tracked = subprocess.run(
         ["git", "ls-files", "zoo"], cwd=REPOSITORY, check=True, capture_output=True, text=True
     )
-    assert entries == {line.split("/")[1] for line in tracked.stdout.splitlines()}
+    named = {line.split("/")[1] for line in tracked.stdout.splitlines()}
+    # Larger models, of other data sets, stay in the repository.
+    assert entries == {name for name in named if name.startswith(("cifar10-", "shapes-"))}
+    assert {name.split("-")[0] for name in entries} == {"cifar10", "shapes"}
     assert "pag_tf/py.typed" in names
 
 
