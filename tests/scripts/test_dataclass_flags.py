@@ -9,7 +9,8 @@ from absl import app, flags
 
 from pag_tf import zoo
 from pag_tf.attacks import PGD
-from pag_tf.training import EvaluateConfig, TrainConfig
+from pag_tf.evaluation import EvaluateConfig
+from pag_tf.training import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
