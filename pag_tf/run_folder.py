@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 CONFIG_FILE = "config.json"
 
@@ -66,9 +67,32 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OSError: It cannot be written; a former file is as it was.
     """
+    text = json.dumps(document, indent=2) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes a file, and the folders above it, whole or not at all.
+
+    Args:
+        path: The file.
+        write: Is handed the file under a temporary name, open for writing.
+
+    Raises:
+        OSError: It cannot be written; a former file is as it was. So it is if `write` raises.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _partial(path).write_text(json.dumps(document, indent=2) + "\n")
-    os.replace(_partial(path), path)
+    temporary = _partial(path)
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _partial(path: Path) -> Path:
