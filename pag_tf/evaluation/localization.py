@@ -94,7 +94,7 @@ def localize(
         "clean": _clean_accuracy(measured.per_image),
         "method": {"name": config.method, "options": config.resolved_method_options},
         "target": config.target,
-        "heatmap": {"recipe": config.heatmap, **dataclasses.asdict(config.recipe)},
+        "heatmap": _recipe(config),
         "localization": measured.to_dict(),
         "seconds": round(measurement.seconds, 1),
         "versions": _versions(),
@@ -311,6 +311,13 @@ def _clean_accuracy(per_image: PerImage) -> dict[str, Any]:
         for name, right in found.items()
         if right is not None
     }
+
+
+def _recipe(config: LocalizeConfig) -> dict[str, Any]:
+    settings = dataclasses.asdict(config.recipe)
+    if settings["percentiles"] is not None:
+        settings["percentiles"] = list(settings["percentiles"])  # as in JSON
+    return {"recipe": config.heatmap, **settings}
 
 
 def _versions() -> dict[str, str]:
