@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 TRUE, PREDICTED = "#00d5ff", "#ff2fd0"
 COLOURS = "inferno"  # a colour map of matplotlib; its dark end is 0
 
-_GAP, _HEADER, _LABELS = 8, 34, 84
+_GAP, _HEADER, _LABELS = 8, 34, 104
 _LINE, _CHARACTER = 14, 6.1  # height and mean width of the captions' letters, in pixels
-_LABEL_LINE = 11  # characters
+_LABEL_LINE = 14  # characters
 _SHARE_OF_HEAT = 0.7
 
 
@@ -102,7 +102,7 @@ def draw(
     for row, top, label, texts in zip(rows, tops, labels, captions, strict=False):
         middle = top + height / 2
         text = canvas.in_lines(label, _LABEL_LINE)
-        canvas.write(figure, _LABELS - _GAP, middle, text, "right", size=10)
+        canvas.write(figure, _LABELS - _GAP, middle, text, "right", size=9)
         for panel, left, caption in zip(row, lefts, texts, strict=True):
             canvas.place(figure, np.asarray(panel.pixels, np.float32), left, int(top), zoom)
             _draw_boxes(figure, panel, left, int(top), height, width)
