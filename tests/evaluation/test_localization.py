@@ -11,7 +11,7 @@ from matplotlib.image import imread
 import pag_tf
 from pag_tf import explain, zoo
 from pag_tf import localization as measures
-from pag_tf.evaluation import LocalizeConfig, contact_sheet, localization, localize
+from pag_tf.evaluation import LocalizeConfig, contact_sheet, localization_measurement, localize
 
 pytestmark = pytest.mark.tensorflow
 
@@ -238,7 +238,7 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
     given = {"method": "smoothgrad", "method_options": '{"samples": 2}'}
     whole = run(config(output=str(tmp_path / "whole"), **given))
     killed = config(output=str(tmp_path / "killed"), **given)
-    original, left = localization._Measurement._heat_maps, [True] * batches
+    original, left = localization_measurement.Measurement._heat_maps, [True] * batches
 
     def until_killed(self, batch, indices):
         if not left:
@@ -246,9 +246,9 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
         left.pop()
         return original(self, batch, indices)
 
-    monkeypatch.setattr(localization, "_SAVE_EVERY", 2)
+    monkeypatch.setattr(localization_measurement, "_SAVE_EVERY", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(localization._Measurement, "_heat_maps", until_killed)
+        patch.setattr(localization_measurement.Measurement, "_heat_maps", until_killed)
         with pytest.raises(Interrupted):
             run(killed)
     folder = tmp_path / "killed"
@@ -264,7 +264,7 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
         done.append(len(indices))
         return original(self, batch, indices)
 
-    monkeypatch.setattr(localization._Measurement, "_heat_maps", counted)
+    monkeypatch.setattr(localization_measurement.Measurement, "_heat_maps", counted)
     resumed = run(killed, resume=True)
 
     assert without_time(resumed) == without_time(whole)
