@@ -1,9 +1,9 @@
-"""Measures the bundled models of a data set and draws their input gradients.
+"""Measures the bundled models of a data set and draws their gradients and the boxes they give.
 
     python scripts/demo.py
     python scripts/demo.py --dataset=cifar10 --data_dir=/data
 
-Writes gradients.png and results.json into --output.
+Writes gradients.png, boxes.png (for a data set with boxes) and results.json into --output.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pag_tf.threat_model import ThreatModel
     from pag_tf.zoo import Entry
 
-PICTURE, RESULTS = "gradients.png", "results.json"
+PICTURE, BOXES, RESULTS = "gradients.png", "boxes.png", "results.json"
 
 
 def _option(default: Any, description: str) -> Any:
@@ -47,7 +47,9 @@ class DemoConfig:
     steps: int = _option(20, "PGD steps.")
     seed: int = _option(0, "Of PGD's random start.")
     batch_size: int = _option(100, "Images attacked at once.")
-    output: str = _option("demo", f"Folder for {PICTURE} and {RESULTS}, which are replaced there.")
+    output: str = _option(
+        "demo", f"Folder for {PICTURE}, {BOXES} and {RESULTS}, which are replaced there."
+    )
 
     def __post_init__(self) -> None:
         for name in ("images", "examples", "steps", "batch_size"):
@@ -56,7 +58,7 @@ class DemoConfig:
 
 
 def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
-    """Measures, draws, and writes both files.
+    """Measures, draws, and writes the files.
 
     Args:
         config: What to do.
@@ -71,24 +73,29 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     import keras
 
     import pag_tf
-    from pag_tf.report import gradients_figure
+    from pag_tf.report import gradients_figure, localization_figure
 
     started = time.perf_counter()
     folder = _output_folder(config)
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
     attacks = _attacks(config, entries)
-    images, labels = _test_images(config)
+    test = _images(config, f"test[:{config.images}]")
+    images, labels = test["image"], test["label"]
+    held_out = _held_out_images(config) if "box" in test else None
     names = entries[0].class_names
     rows = first_of_each_class(labels, config.examples)
-    measured, gradients = [], {}
+    measured, gradients, heat_maps = [], {}, {}
     for entry, title in zip(entries, column_titles(entries), strict=True):
         print(f"{entry.id}: loading and measuring it", flush=True)
         model = pag_tf.zoo.load(entry.folder)
         measured.append(_measure(model, entry, attacks, images, labels, config, progress))
         gradients[title] = _gradients(model, images[rows], labels[rows])
-    figure = gradients_figure.draw(
-        images[rows], gradients, labels=[names[label] for label in labels[rows]]
-    )
+        if held_out is not None:
+            found, maps = _localize(model, test, held_out, config)
+            measured[-1]["localization"] = found.to_dict()
+            heat_maps[title] = _panels(test, maps, found.per_image, rows)
+    labels_of_rows = [names[label] for label in labels[rows]]
+    figure = gradients_figure.draw(images[rows], gradients, labels=labels_of_rows)
     result = {
         "config": dataclasses.asdict(config),
         "models": measured,
@@ -99,11 +106,23 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
         "columns": ["image", *gradients],
         "gradient": "of the true label's cross-entropy, signed, on grey; each image on its own "
         f"scale, percentile {gradients_figure.PERCENTILE:g} of the absolute values",
+        "boxes": "of heat maps (recipe paper) of the predicted class' loss gradient; each model's "
+        "threshold is chosen on held-out images"
+        if heat_maps
+        else None,
         "seconds": round(time.perf_counter() - started, 1),
         "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
         "backend": keras.backend.backend(),
     }
     _replace(folder / PICTURE, lambda path: figure.savefig(path, format="png"))
+    if heat_maps:
+        panels = {"image": _image_panels(test, rows), **heat_maps}
+        boxes = localization_figure.draw(
+            [list(row) for row in zip(*panels.values(), strict=True)],
+            columns=list(panels),
+            labels=labels_of_rows,
+        )
+        _replace(folder / BOXES, lambda path: boxes.savefig(path, format="png"))
     _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
     return result
 
@@ -124,12 +143,16 @@ def column_titles(entries: tuple[Entry, ...]) -> list[str]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The measured numbers as text: one line a model, one column an attack."""
+    """The measured numbers as text: one line a model, one column an attack, then localisation."""
     models = result["models"]
     head = ["model", "clean", *(f"PGD {_eps(a)}" for a in models[0]["attacks"])]
     lines = [
         [m["entry"], _percent(m["clean"]), *(_percent(a) for a in m["attacks"])] for m in models
     ]
+    if "localization" in models[0]:
+        head += ["GT-known", "centred box"]
+        for line, found in zip(lines, (m["localization"] for m in models), strict=True):
+            line += [f"{100 * found[name]:.1f} %" for name in ("gt_known", "center_box")]
     width = max(len(line[0]) for line in [head, *lines])
     return "\n".join(
         f"{line[0]:{width}}" + "".join(f"{cell:>14}" for cell in line[1:])
@@ -158,16 +181,76 @@ def _attacks(config: DemoConfig, entries: tuple[Entry, ...]) -> list[Any]:
     return [PGD(threat, config.steps, seed=config.seed) for threat in ordered]
 
 
-def _test_images(config: DemoConfig) -> tuple[np.ndarray, np.ndarray]:
+def _images(config: DemoConfig, split: str) -> dict[str, np.ndarray]:
+    """Images and labels of a split, and their boxes where the data set has them."""
     import pag_tf
 
-    split = f"test[:{config.images}]"
     batches = pag_tf.data.load(
         config.dataset, split, config.data_dir or None, batch_size=config.batch_size
     )
-    pairs = [(batch["image"].numpy(), batch["label"].numpy()) for batch in batches]
-    images, labels = zip(*pairs, strict=True)
-    return np.concatenate(images), np.concatenate(labels)
+    read = [{name: tensor.numpy() for name, tensor in batch.items()} for batch in batches]
+    names = [name for name in ("image", "label", "box") if name in read[0]]
+    return {name: np.concatenate([batch[name] for batch in read]) for name in names}
+
+
+def _held_out_images(config: DemoConfig) -> dict[str, np.ndarray]:
+    """The images that thresholds are chosen on: as many as are measured, if there are so many."""
+    return _images(config, _held_out_split(config))
+
+
+def _held_out_split(config: DemoConfig) -> str:
+    import pag_tf
+
+    splits = pag_tf.data.info(config.dataset, config.data_dir or None).splits
+    return f"validation[:{min(config.images, splits.get('validation', config.images))}]"
+
+
+def _localize(
+    model: keras.Model,
+    test: dict[str, np.ndarray],
+    held_out: dict[str, np.ndarray],
+    config: DemoConfig,
+) -> tuple[Any, np.ndarray]:
+    """The localisation by the loss gradient of the predicted class, and the heat maps."""
+    from pag_tf import explain, localization
+
+    def maps(images: np.ndarray) -> np.ndarray:
+        grads = explain.gradients(
+            model, images, method="loss_gradients", batch_size=config.batch_size
+        )
+        return explain.heatmaps(grads, "paper")
+
+    threshold = localization.choose_threshold(
+        maps(held_out["image"]), held_out["box"], split=_held_out_split(config)
+    )
+    found = maps(test["image"])
+    split = f"test[:{config.images}]"
+    return localization.evaluate(found, test["box"], threshold=threshold, split=split), found
+
+
+def _image_panels(test: dict[str, np.ndarray], rows: np.ndarray) -> list[Any]:
+    """The images themselves, with the true box."""
+    from pag_tf.report.localization_figure import Panel
+
+    return [Panel(test["image"][row], true_boxes=[test["box"][row]]) for row in rows]
+
+
+def _panels(
+    test: dict[str, np.ndarray], maps: np.ndarray, per_image: Any, rows: np.ndarray
+) -> list[Any]:
+    """The heat maps of some images, with the true and the predicted box."""
+    from pag_tf.report import localization_figure
+
+    heat = localization_figure.overlay(test["image"][rows], maps[rows])
+    return [
+        localization_figure.Panel(
+            pixels,
+            f"IoU {per_image.iou[row]:.2f}",
+            true_boxes=[test["box"][row]],
+            box=per_image.boxes[row],
+        )
+        for pixels, row in zip(heat, rows, strict=True)
+    ]
 
 
 def _measure(
@@ -231,12 +314,18 @@ def main(_: list[str]) -> None:
 
     config = dataclass_flags.read(DemoConfig)
     result = run(config, progress=sys.stdout.isatty())
-    images = result["models"][0]["images"]
+    measured = result["models"][0]
+    boxes = "localization" in measured
     print(
-        f"\nAccuracy on {images} test images of {config.dataset}, clean and under PGD "
-        f"({config.steps} steps)\n\n{table(result)}\n\n{result['seconds']:.0f} seconds. Look at\n"
+        f"\nAccuracy on {measured['images']} test images of {config.dataset}, clean and under PGD "
+        f"({config.steps} steps)"
+        + boxes
+        * ";\nshare of right boxes (GT-known) by the loss gradient, and by a centred box"
+        + f"\n\n{table(result)}\n\n{result['seconds']:.0f} seconds. Look at\n"
         f"  {Path(config.output, PICTURE)}  what an image's gradient shows at each epsilon\n"
-        f"  {Path(config.output, RESULTS)}  every number and setting\n"
+        + boxes
+        * f"  {Path(config.output, BOXES)}  where it says that the object is\n"
+        + f"  {Path(config.output, RESULTS)}  every number and setting\n"
         "  README.md, 'Train your own model'"
     )
     if config.dataset != "cifar10":

@@ -1,8 +1,9 @@
-"""What every test file shares: which tests can run here, and where the real data is."""
+"""What test files share: which tests can run here, where the real data is, small data."""
 
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -38,4 +39,17 @@ def real_data() -> Path:
     """The folder of real data. For tests marked `realdata`."""
     folder = _real_data_folder()
     assert folder is not None, "a test that uses `real_data` must be marked `realdata`"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def arrays_folder(tmp_path_factory):
+    """`arrays` data, 8x8 pixels, that can be learned: the class is the brightest channel."""
+    folder = tmp_path_factory.mktemp("arrays")
+    rng = np.random.default_rng(5)
+    for split, size in (("train", 64), ("validation", 32), ("test", 48)):
+        label = np.arange(size) % 3
+        image = rng.uniform(0.2, 0.6, (size, 8, 8, 3)).astype("float32")
+        image[np.arange(size), :, :, label] += 0.3
+        np.savez(folder / f"{split}.npz", image=image, label=label)
     return folder

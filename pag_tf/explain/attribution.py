@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -34,6 +34,35 @@ def default_options(method: str) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in parameters.items()}
 
 
+def check(
+    model: keras.Model,
+    image_shape: Sequence[int],
+    *,
+    method: str = "vanilla_gradients",
+    **options: Any,
+) -> None:
+    """Refuses what `gradients` would refuse whatever the pixels are, without computing anything.
+
+    For programs that read many images: a mistake is told before the first of them.
+
+    Args:
+        model: As in `gradients`.
+        image_shape: `(height, width, channels)` of the images to come.
+        method: As in `gradients`.
+        **options: Of the method.
+
+    Raises:
+        ValueError: As `gradients`, but for what depends on pixels, targets and outputs.
+        RuntimeError: Keras does not run on TensorFlow.
+    """
+    checks.check_backend()
+    checks.check_model(model)
+    chosen = _method(method, options)
+    images = np.zeros((1, *image_shape), np.float32)
+    checks.check_static(model, images, None)
+    chosen.prepared(model, images)
+
+
 def gradients(
     model: keras.Model,
     images: Any,
@@ -51,7 +80,7 @@ def gradients(
     | `vanilla_gradients` | gradient of the target logit | |
     | `gradients_inputs` | that times the pixels | |
     | `loss_gradients` | gradient of the target's cross-entropy | |
-    | `smoothgrad` | mean gradient over noisy images | `samples`, `sigma`, `seed` |
+    | `smoothgrad` | mean gradient over noisy images | `samples`, `sigma`, `seed`, `indices` |
     | `integrated_gradients` | (image - baseline) x mean gradient | `steps`, `baseline` |
     | `grad_cam` | weighted features of a layer, >= 0, `[B, h, w]` | `layer` |
 

@@ -79,6 +79,28 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
 """Recipes by name; see `heatmaps`."""
 
 
+def resolve_recipe(recipe: str | Recipe = "paper", **overrides: Any) -> Recipe:
+    """The recipe that `heatmaps` follows when it is given the same arguments.
+
+    Raises:
+        ValueError: Unknown recipe or override, or a value out of range.
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise ValueError(f"Unknown recipe {recipe!r}. Known: {', '.join(RECIPES)}.")
+        recipe = RECIPES[recipe]
+    elif not isinstance(recipe, Recipe):
+        raise ValueError(f"recipe must be a name or a Recipe, got {type(recipe).__name__}.")
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    unknown = sorted(set(overrides) - set(known))
+    if unknown:
+        raise ValueError(
+            f"A recipe has no setting {', '.join(map(repr, unknown))}. "
+            f"Its settings: {', '.join(known)}."
+        )
+    return dataclasses.replace(recipe, **overrides)
+
+
 def heatmaps(
     grads: Any,
     recipe: str | Recipe = "paper",
@@ -116,7 +138,7 @@ def heatmaps(
         ValueError: Unknown recipe or override, a value out of range, gradients of another shape, of
             integers or not finite.
     """
-    chosen = _recipe(recipe, overrides)
+    chosen = resolve_recipe(recipe, **overrides)
     grads = np.asarray(grads)
     _check_gradients(grads)
     shape = _checked_size(size, grads.shape[1:3])
@@ -154,23 +176,6 @@ def _enlarged(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     import cv2
 
     return cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-
-
-def _recipe(recipe: str | Recipe, overrides: dict[str, Any]) -> Recipe:
-    if isinstance(recipe, str):
-        if recipe not in RECIPES:
-            raise ValueError(f"Unknown recipe {recipe!r}. Known: {', '.join(RECIPES)}.")
-        recipe = RECIPES[recipe]
-    elif not isinstance(recipe, Recipe):
-        raise ValueError(f"recipe must be a name or a Recipe, got {type(recipe).__name__}.")
-    known = [field.name for field in dataclasses.fields(Recipe)]
-    unknown = sorted(set(overrides) - set(known))
-    if unknown:
-        raise ValueError(
-            f"A recipe has no setting {', '.join(map(repr, unknown))}. "
-            f"Its settings: {', '.join(known)}."
-        )
-    return dataclasses.replace(recipe, **overrides)
 
 
 def _check_gradients(grads: np.ndarray) -> None:

@@ -94,18 +94,21 @@ class SmoothGrad(Method):
     Noise is normal, and noisy pixels are not clipped to [0, 1], as in the paper. Deviations:
     tf-explain differentiates a cross-entropy of probabilities with noise from a global generator;
     the paper scales sigma by the image's own range of pixels, here it is in pixel units. The noise
-    of an image depends on the seed and on its index in the call only.
+    of an image depends on the seed and on its index only.
 
     Attributes:
         samples: Noisy images for each image.
         sigma: Standard deviation of the noise, pixels being in [0, 1]; 0 gives `vanilla_gradients`.
         seed: Of the noise.
+        indices: Whole numbers `[B]` >= 0, the index of each image, such as its place in a data set
+            that is explained batch by batch; None is its place in the call.
     """
 
     _: dataclasses.KW_ONLY
     samples: int = 16
     sigma: float = 0.15
     seed: int = 0
+    indices: Any = None
 
     def __post_init__(self) -> None:
         _check_whole("samples", self.samples, 1)
@@ -117,10 +120,23 @@ class SmoothGrad(Method):
     def points(self) -> int:  # noqa: D102
         return self.samples
 
+    def prepared(self, model: keras.Model, images: Any) -> Method:  # noqa: D102
+        if self.indices is None:
+            return self
+        indices = np.asarray(self.indices)
+        whole = np.issubdtype(indices.dtype, np.integer) and indices.min(initial=0) >= 0
+        if indices.shape != (len(images),) or not whole:
+            raise ValueError(
+                f"indices must be whole numbers >= 0, one an image, [{len(images)}], got "
+                f"{indices.dtype} of shape {indices.shape}."
+            )
+        return dataclasses.replace(self, indices=indices)
+
     def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
         # The seed goes into the step, which is a tensor: another seed compiles nothing.
         (start,) = np.random.SeedSequence(self.seed).generate_state(1)
-        steps = ops.convert_to_tensor((start + chunk.indices).astype("uint32"))
+        numbers = chunk.indices if self.indices is None else self.indices[chunk.indices]
+        steps = ops.convert_to_tensor((start + numbers).astype("uint32"))
         noisy = compiled(computations.noisy_points, samples=self.samples)
         points = noisy(chunk.images, steps, _tensor(self.sigma))
         weights = np.full(self.samples, 1 / self.samples)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.report import canvas
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PERCENTILE = 99.0
-DPI = 100
 
-_PANEL = 192  # a panel's side in pixels, about: it is a whole multiple of the image's
 _GAP, _HEADER, _LABELS = 8, 30, 104
 _LABEL_LINE = 14  # characters
 
@@ -80,51 +79,21 @@ def draw(
     for title, each in gradients.items():
         columns[title] = to_pixels(each, percentile=percentile)
 
-    from matplotlib.figure import Figure
-
-    height, width = images.shape[1:3]
-    zoom = max(1, round(_PANEL / max(height, width)))
-    height, width = zoom * height, zoom * width
-    full_width = _LABELS + len(columns) * (width + _GAP)
+    zoom = canvas.zoom_of(images)
+    height, width = (zoom * side for side in images.shape[1:3])
     full_height = _HEADER + len(images) * (height + _GAP)
-    figure = Figure(figsize=(full_width / DPI, full_height / DPI), dpi=DPI, facecolor="white")
+    figure = canvas.blank(full_height, _LABELS + len(columns) * (width + _GAP))
     for column, (title, panels) in enumerate(columns.items()):
         left = _LABELS + column * (width + _GAP)
-        _write(figure, left + width / 2, _HEADER / 2, title, "center", size=11)
+        canvas.write(figure, left + width / 2, _HEADER / 2, title, "center", size=11)
         for row, panel in enumerate(panels):
             top = _HEADER + row * (height + _GAP)
-            _place(figure, panel, left, top, zoom)
+            canvas.place(figure, panel, left, top, zoom)
     for row, text in enumerate(labels):
         middle = _HEADER + row * (height + _GAP) + height / 2
-        _write(figure, _LABELS - _GAP, middle, _in_lines(text), "right", size=9)
+        lines = canvas.in_lines(text, _LABEL_LINE)
+        canvas.write(figure, _LABELS - _GAP, middle, lines, "right", size=9)
     return figure
-
-
-def _place(figure: Figure, panel: np.ndarray, left: int, top: int, zoom: int) -> None:
-    panel = np.repeat(panel, 3, axis=-1) if panel.shape[-1] == 1 else panel
-    shown = np.round(255 * panel).astype(np.uint8)  # matplotlib would truncate
-    shown = shown.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    bottom = round(figure.get_size_inches()[1] * DPI) - top - len(shown)
-    # Not in axes: those would resample the pixels to where they happen to lie.
-    figure.figimage(shown, left, bottom, origin="upper")
-
-
-def _write(figure: Figure, x: float, y: float, text: str, align: str, *, size: int) -> None:
-    full_width, full_height = (side * DPI for side in figure.get_size_inches())
-    figure.text(
-        x / full_width,
-        1 - y / full_height,
-        text,
-        horizontalalignment=align,
-        verticalalignment="center",
-        fontsize=size,
-        parse_math=False,
-    )
-
-
-def _in_lines(text: str) -> str:
-    """Breaks a label between words, and a word that is longer than a line."""
-    return "\n".join(textwrap.wrap(text, _LABEL_LINE)) or text
 
 
 def _check(images: np.ndarray, gradients: Mapping[str, Any], labels: Sequence[str]) -> None:

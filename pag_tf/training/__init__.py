@@ -9,18 +9,15 @@ from pag_tf.training.callbacks import (
     StopOnNaN,
 )
 from pag_tf.training.config import TrainConfig
-from pag_tf.training.evaluation import EvaluateConfig, evaluate
 from pag_tf.training.run import train
 
 __all__ = [
     "AdversarialModel",
     "CatastrophicOverfittingError",
     "Checkpoint",
-    "EvaluateConfig",
     "GradientImages",
     "RobustnessCheck",
     "StopOnNaN",
     "TrainConfig",
-    "evaluate",
     "train",
 ]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,7 @@ import numpy as np
 import pag_tf.data
 import pag_tf.models
 import pag_tf.zoo
-from pag_tf import backend
+from pag_tf import backend, run_folder
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
@@ -61,7 +57,7 @@ def train(
         CatastrophicOverfittingError: Training was stopped for it; nothing was exported.
         OSError: A file cannot be written; the former checkpoint stays valid.
     """
-    folder = _check_folder(config, resume, overwrite)
+    folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
     keras.utils.set_random_seed(config.seed)
     info = pag_tf.data.info(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
@@ -77,7 +73,7 @@ def train(
     check = _robustness_check(config)
     if config.tensorboard:
         _check_tensorboard()
-    _claim_folder(folder, config, overwrite)
+    run_folder.claim(folder, config, overwrite=overwrite)
     state = checkpoint.RunState()
     path = folder / "checkpoint.npz"
     if path.exists():
@@ -205,60 +201,6 @@ def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.call
     if check is not None:
         callbacks.append(GradientImages(folder / "gradients", check.images[:8], check.labels[:8]))
     return callbacks
-
-
-def _check_folder(config: TrainConfig, resume: bool, overwrite: bool) -> Path:
-    """The run's folder; refuses one that holds another run. Changes nothing."""
-    if not config.output:
-        raise ValueError("output is empty: name a folder for the run (--output=runs/my-run).")
-    if resume and overwrite:
-        raise ValueError("resume and overwrite exclude each other: choose one.")
-    folder = Path(config.output)
-    document = folder / "config.json"
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"The output folder {folder} is a file: name a folder.")
-    # A run that was killed while it claimed its folder left nothing else than this.
-    left = [file for file in folder.glob("*") if file.name != _partial(document).name]
-    if document.exists() and resume:
-        _check_same_run(config, document)
-    elif left and not (document.exists() and overwrite):
-        remedy = "choose an empty or new folder"
-        if document.exists():
-            remedy = "--resume goes on with it, --overwrite deletes it"
-        raise ValueError(f"The output folder {folder} is not empty: {remedy}.")
-    return folder
-
-
-def _claim_folder(folder: Path, config: TrainConfig, overwrite: bool) -> None:
-    """Makes the folder the run's own. Called when everything that can be refused has been."""
-    if overwrite and folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    document = folder / "config.json"
-    _partial(document).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-    os.replace(_partial(document), document)
-
-
-def _partial(document: Path) -> Path:
-    return document.with_name(document.name + ".partial")
-
-
-def _check_same_run(config: TrainConfig, document: Path) -> None:
-    try:
-        before, now = json.loads(document.read_text()), config.to_dict()
-    except ValueError as error:
-        raise ValueError(
-            f"{document} cannot be read ({error}). Use another output folder, or --overwrite."
-        ) from None
-    # A run of an older version lacks the settings that came since: it had what is now the default.
-    before = {field.name: field.default for field in dataclasses.fields(config)} | before
-    changed = [n for n in now if n not in _PLACES and before[n] != now[n]]
-    if changed:
-        listed = ", ".join(f"{n}: {before[n]!r} then, {now[n]!r} now" for n in changed)
-        raise ValueError(
-            f"{document.parent} holds a run with other settings ({listed}). Use the same settings "
-            "to resume it, another output folder, or --overwrite."
-        )
 
 
 def _export(

@@ -240,6 +240,12 @@ BAD_OPTIONS = [
     ({"method": "smoothgrad", "samples": True}, "samples must be a whole number >= 1, got True"),
     ({"method": "smoothgrad", "seed": -1}, "seed must be a whole number >= 0, got -1"),
     ({"method": "smoothgrad", "sigma": np.nan}, "sigma must be a number of pixel units >= 0, got"),
+    (
+        {"method": "smoothgrad", "indices": [3]},
+        r"indices must be whole numbers >= 0, one an image, \[2\], got int64 of shape \(1,\)",
+    ),
+    ({"method": "smoothgrad", "indices": [0, -1]}, "indices must be whole numbers >= 0"),
+    ({"method": "smoothgrad", "indices": [0.0, 1.0]}, "indices must be whole .* got float64"),
     ({"method": "integrated_gradients", "steps": 2.0}, r"steps must be a whole .*got 2\.0"),
     (
         {"method": "integrated_gradients", "baseline": 255},
@@ -258,6 +264,21 @@ BAD_OPTIONS = [
 def test_bad_options(model, options, message):
     with pytest.raises(ValueError, match=message):
         explain.gradients(model, FINE, **options)
+
+
+@pytest.mark.parametrize(("options", "message"), [b for b in BAD_OPTIONS if len(b[0]) > 1][:4])
+def test_check_refuses_them_before_there_are_images(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        explain.check(model, FINE.shape[1:], **options)
+
+
+def test_check_refuses_models_and_shapes(model):
+    explain.check(model, FINE.shape[1:], method="smoothgrad", samples=3)
+    with pytest.raises(ValueError, match=r"takes images \(4, 4, 3\) .*got \(8, 8, 3\)"):
+        explain.check(model, (8, 8, 3))
+    probabilities = keras.Sequential([model, keras.layers.Softmax()])
+    with pytest.raises(ValueError, match="The model ends in softmax"):
+        explain.check(probabilities, FINE.shape[1:])
 
 
 def test_options_are_keywords(model):

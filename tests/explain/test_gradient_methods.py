@@ -153,6 +153,15 @@ def test_smoothgrad_repeats_itself_and_depends_on_the_seed(network, images, targ
     assert np.abs(shifted[1:]).max() > 1e-3
 
 
+def test_smoothgrad_of_some_images_with_their_indices_is_that_of_all(network, images, targets):
+    whole = explain.gradients(network, images, targets, method="smoothgrad", samples=4)
+    some = np.array([3, 1])
+    ours = explain.gradients(
+        network, images[some], targets[some], method="smoothgrad", samples=4, indices=some
+    )
+    np.testing.assert_allclose(ours, whole[some], atol=1e-6 * np.abs(whole).max())
+
+
 @pytest.mark.parametrize("method", explain.methods())
 def test_without_targets_the_predicted_class_is_explained(network, images, method):
     predicted = np.array(network(images, training=False)).argmax(1)
@@ -178,7 +187,7 @@ def test_default_options():
         "vanilla_gradients": {},
         "gradients_inputs": {},
         "loss_gradients": {},
-        "smoothgrad": {"samples": 16, "sigma": 0.15, "seed": 0},
+        "smoothgrad": {"samples": 16, "sigma": 0.15, "seed": 0, "indices": None},
         "integrated_gradients": {"steps": 32, "baseline": 0.0},
         "grad_cam": {"layer": None},
     }

@@ -9,7 +9,8 @@ from absl import app, flags
 
 from pag_tf import zoo
 from pag_tf.attacks import PGD
-from pag_tf.training import EvaluateConfig, TrainConfig
+from pag_tf.evaluation import EvaluateConfig, LocalizeConfig
+from pag_tf.training import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,6 +60,7 @@ CONFIGS = [
     ),
     EvaluateConfig(),
     EvaluateConfig(threat_models="linf:2/255,linf:8/255", step_size=1 / 3, overwrite=True),
+    LocalizeConfig(method="smoothgrad", method_options='{"samples": 4}', threshold="0.2"),
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pag_tf import ThreatModel, attacks, models, zoo
+from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
 from pag_tf.report import gradients_figure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,6 +166,71 @@ def test_other_files_in_the_output_folder_are_kept_and_nothing_is_left_over(demo
     names = {path.name for path in done[1].iterdir()} - {"expected.png"}
     assert names == {"mine.txt", demo.PICTURE, demo.RESULTS}
     assert (done[1] / "mine.txt").read_text() == "kept"
+
+
+@pytest.fixture(scope="module")
+def with_boxes(demo, world, images, tmp_path_factory):
+    """`(result, output folder, boxes)` of one run on the same images with boxes, held-out too."""
+    folder = tmp_path_factory.mktemp("with_boxes")
+    rng = np.random.default_rng(3)
+    top_left = rng.integers(0, 4, (90, 2))
+    box = np.concatenate([top_left, top_left + rng.integers(2, 5, (90, 2))], 1) / np.float32(8)
+    for split, start in (("test", 0), ("validation", 45)):
+        part = slice(start, start + 45)
+        arrays = {"image": images[0][part], "label": images[1][part], "box": box[part]}
+        np.savez(folder / split, **arrays, class_names=CLASSES)
+    config = demo.DemoConfig(
+        dataset="arrays",
+        data_dir=str(folder),
+        images=40,
+        examples=2,
+        steps=1,
+        batch_size=20,
+        output=str(folder / "out"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+        return demo.run(config, progress=False), folder / "out", box
+
+
+def test_boxes_are_measured_with_a_threshold_of_held_out_images(with_boxes, world, images):
+    result, _, box = with_boxes
+    for model, measured in zip(loaded(world), result["models"], strict=True):
+
+        def maps(part, model=model):
+            grads = explain.gradients(model, images[0][part], method="loss_gradients")
+            return explain.heatmaps(grads, "paper")
+
+        held_out = slice(45, 85)
+        chosen = localization.choose_threshold(maps(held_out), box[held_out], split="v")
+        expected = localization.evaluate(maps(slice(40)), box[:40], threshold=chosen)
+        found = measured["localization"]
+        settings = found["settings"]
+        assert settings["threshold"] == chosen.value
+        assert settings["chosen_threshold"]["split"] == "validation[:40]"
+        assert settings["split"] == "test[:40]"
+        for name in ("gt_known", "mean_iou", "center_box"):
+            assert found[name] == pytest.approx(getattr(expected, name), abs=1e-6), name
+
+
+def test_boxes_have_columns_and_a_picture_of_their_own(demo, with_boxes):
+    from matplotlib.image import imread
+
+    result, output, _ = with_boxes
+    assert {path.name for path in output.iterdir()} == {demo.PICTURE, demo.BOXES, demo.RESULTS}
+    head, _, robust = demo.table(result).splitlines()
+    assert head.split()[-3:] == ["GT-known", "centred", "box"]
+    found = result["models"][1]["localization"]
+    shares = [f"{100 * found[name]:.1f}" for name in ("gt_known", "center_box")]
+    assert robust.replace("%", "").split()[-2:] == shares
+    # Two rows; the image and two models.
+    height, width = imread(output / demo.BOXES).shape[:2]
+    assert height > 2 * 192 and width > 3 * 192
+
+
+def test_without_boxes_nothing_is_said_of_them(done):
+    assert done[0]["boxes"] is None
+    assert all("localization" not in model for model in done[0]["models"])
 
 
 def test_the_table_has_a_line_for_each_model(demo, done):

@@ -50,7 +50,9 @@ def config_of(script):
 
 
 def test_there_are_scripts():
-    assert {"train.py", "evaluate.py", "demo.py"} <= {script.name for script in SCRIPTS}
+    assert {"train.py", "evaluate.py", "localize.py", "demo.py"} <= {
+        script.name for script in SCRIPTS
+    }
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

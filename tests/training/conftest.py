@@ -1,4 +1,4 @@
-"""Small classifiers, images that a step away from never leaves [0, 1], and a data set of arrays."""
+"""Small classifiers, images that a step away from never leaves [0, 1]."""
 
 import numpy as np
 import pytest
@@ -78,16 +78,3 @@ def assert_weights():
             np.testing.assert_allclose(one, other, rtol=0, atol=atol, err_msg=f"weight {index}")
 
     return call
-
-
-@pytest.fixture(scope="session")
-def arrays_folder(tmp_path_factory):
-    """`arrays` data that can be learned: the class is the channel that is brightest."""
-    folder = tmp_path_factory.mktemp("arrays")
-    rng = np.random.default_rng(5)
-    for split, size in (("train", 64), ("validation", 32), ("test", 48)):
-        label = np.arange(size) % CLASSES
-        image = rng.uniform(0.2, 0.6, (size, *SHAPE)).astype("float32")
-        image[np.arange(size), :, :, label] += 0.3
-        np.savez(folder / f"{split}.npz", image=image, label=label)
-    return folder

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,9 @@ import keras
 
 import pag_tf.data
 import pag_tf.zoo
+from pag_tf import run_folder
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
+from pag_tf.evaluation import command, entries
 from pag_tf.threat_model import ThreatModel
 
 # Fields that change no number.
@@ -71,14 +70,20 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         ValueError: Unknown entry or data set, bad settings, images of another size than the model
             takes, or an output that exists.
     """
-    command = measuring_command(config)
+    measured_by = measuring_command(config)
     output = Path(config.output) if config.output else None
     if output is not None and output.exists() and not config.overwrite:
         raise ValueError(f"The output {output} exists; --overwrite replaces it.")
-    entry = _entry(config)
-    config = _with_recorded(config, entry)
+    entry = entries.find(config)
+    size, fit = entries.recorded_fit(entry)
+    config = dataclasses.replace(
+        config,
+        dataset=entry.dataset,
+        image_size=config.image_size or size,
+        fit=config.fit or fit,
+    )
     model = pag_tf.zoo.load(entry.folder)
-    _check_input_shape(config, entry)
+    entries.check_image_shape(config, entry.id, entry.architecture.image_shape)
     dataset = pag_tf.data.load(
         config.dataset,
         config.split,
@@ -90,7 +95,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     started = time.perf_counter()
     report = robust_accuracy(model, dataset, _attacks(config, entry), batch_size=config.batch_size)
     result = {
-        "command": command,
+        "command": measured_by,
         "config": dataclasses.asdict(config),
         "entry": entry.id,
         "weights_sha256": entry.weights_sha256,
@@ -100,9 +105,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         "backend": keras.backend.backend(),
     }
     if output is not None:
-        _write_json(output, result)
+        run_folder.write_json(output, result)
     if config.update_entry:
-        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, command))
+        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, measured_by))
     return result
 
 
@@ -112,58 +117,12 @@ def measuring_command(config: EvaluateConfig) -> str:
     Where the data and the result lie differs from machine to machine and is left out.
     """
     chosen = ("dataset", "eps", "norm", "arch")
-    left_out = _PLACES + (chosen if config.entry else ())
-    always = ("dataset", "eps")
-    arguments = [
-        f"--{field.name}={getattr(config, field.name)}"
-        for field in dataclasses.fields(config)
-        if field.name not in left_out
-        and (field.name in always or getattr(config, field.name) != field.default)
-    ]
-    return shlex.join(["python", "scripts/evaluate.py", *arguments])
-
-
-def _entry(config: EvaluateConfig) -> pag_tf.zoo.Entry:
-    if config.entry:
-        return pag_tf.zoo.read_entry(config.entry)
-    threat = ThreatModel.parse(config.eps, norm=config.norm)
-    return pag_tf.zoo.find(threat, dataset=config.dataset, arch=config.arch or None)
-
-
-def _with_recorded(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> EvaluateConfig:
-    """The entry's data set, and its image size and fit where the configuration leaves them open.
-
-    Entries of older versions record neither: they were trained at the data set's own size.
-    """
-    size, fit = entry.training.get("image_size", 0), entry.training.get("fit", "whole")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0 or not isinstance(fit, str):
-        raise ValueError(
-            f"pag.json of {entry.id} records image_size={size!r} and fit={fit!r} of its training: "
-            "expected a whole number of pixels and a text. Fetch the folder again."
-        )
-    return dataclasses.replace(
+    return command.measuring_command(
+        "scripts/evaluate.py",
         config,
-        dataset=entry.dataset,
-        image_size=config.image_size or size,
-        fit=config.fit or fit,
+        always=("dataset", "eps"),
+        left_out=_PLACES + (chosen if config.entry else ()),
     )
-
-
-def _check_input_shape(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> None:
-    """Refuses images of another size than the model takes, before they are read."""
-    expected = entry.architecture.image_shape
-    found = pag_tf.data.info(
-        config.dataset, config.data_dir or None, image_size=config.image_size or None
-    ).image_shape
-    if found != expected:
-        own = "" if config.image_size else " (the data set's own sizes)"
-        remedy = "use another entry or other data"
-        if expected[0] == expected[1] and found[2] == expected[2]:
-            remedy = f"evaluate it with --image_size={expected[0]}"
-        raise ValueError(
-            f"{entry.id} takes images {expected}, but image_size={config.image_size}{own} gives "
-            f"{found} (height, width, channels): {remedy}."
-        )
 
 
 def _attacks(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> list[PGD]:
@@ -182,13 +141,13 @@ def _attacks(config: EvaluateConfig, entry: pag_tf.zoo.Entry) -> list[PGD]:
     ]
 
 
-def _metrics(report: RobustnessReport, command: str) -> list[pag_tf.zoo.Metric]:
+def _metrics(report: RobustnessReport, measured_by: str) -> list[pag_tf.zoo.Metric]:
     clean = pag_tf.zoo.Metric(
         name="clean_accuracy",
         value=report.clean_accuracy,
         images=report.images,
         correct=report.clean_correct,
-        command=command,
+        command=measured_by,
     )
     return [
         clean,
@@ -200,15 +159,8 @@ def _metrics(report: RobustnessReport, command: str) -> list[pag_tf.zoo.Metric]:
                 correct=result.correct,
                 attack=str(result.attack),
                 threat_model=result.attack.threat,
-                command=command,
+                command=measured_by,
             )
             for result in report.attacks
         ),
     ]
-
-
-def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(document, indent=2) + "\n")
-    os.replace(temporary, path)

@@ -9,7 +9,7 @@ import pytest
 
 import pag_tf
 from pag_tf import attacks, models, zoo
-from pag_tf.training import EvaluateConfig, evaluate
+from pag_tf.evaluation import EvaluateConfig, evaluate
 
 OPTIONS = {"widths": [4], "blocks": [1], "stem": "conv"}
 

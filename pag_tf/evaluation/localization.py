@@ -1,0 +1,155 @@
+"""Measures how well a model's heat maps localise, resumable, and keeps every setting with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+import pag_tf.data
+from pag_tf import explain, run_folder
+from pag_tf.data.splits import Slice, resolve
+from pag_tf.evaluation.command import measuring_command
+from pag_tf.evaluation.localization_config import AUTO, LocalizeConfig
+from pag_tf.evaluation.localization_measurement import Measurement, load
+from pag_tf.evaluation.subject import checked_info, find
+from pag_tf.localization import PerImage
+
+RESULT_FILE, SHEET_FILE = "result.json", "contact_sheet.png"
+
+# Fields that change no number.
+_PLACES = ("output", "data_dir", "cases")
+_MODULES = ("cv2", "keras", "numpy", "scipy", "tensorflow")
+
+
+def localize(
+    config: LocalizeConfig, *, resume: bool = False, overwrite: bool = False, progress: bool = True
+) -> dict[str, Any]:
+    """Measures the localisation of one model by its heat maps.
+
+    Each image is explained for its predicted (or true) class, the explanation becomes a heat map,
+    and that a box (see `pag_tf.explain` and `pag_tf.localization`). The numbers do not depend on
+    the batch size but for rounding. With an output folder, progress is saved every few batches: a
+    run that was killed and resumed gives the same result, to the bit, on the same machine.
+
+    Args:
+        config: What to measure.
+        resume: Go on with the run in `config.output`; start it if there is none.
+        overwrite: Delete the run in `config.output` and start again.
+        progress: Show Keras' progress bars.
+
+    Returns:
+        Plain JSON values: configuration, model, clean accuracy (top-1, and top-5 from five classes
+        on), method and recipe with all their settings, `localization` (see
+        `LocalizationResult.to_dict`), library versions and seconds. With an output folder also
+        `cases` (the images on the contact sheet); the folder then holds this as `result.json`,
+        beside `contact_sheet.png` and `measured.npz` (the values of each image).
+
+    Raises:
+        ValueError: Unknown model, data set, method or recipe; a data set without boxes or of other
+            classes; a threshold that cannot be chosen; images that the model does not take; a
+            folder that holds another run.
+        RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
+        OSError: A file cannot be read or written; what was saved before stays valid.
+    """
+    folder = None
+    if config.output or resume or overwrite:
+        folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
+    command = _command(config)
+    given = config
+    subject, config = find(config)
+    info = checked_info(config, subject)
+    part, held_out = _parts(config, info)
+    load(config, part)  # refuses a bad image size or fit, and reads nothing yet
+    options = config.parsed_method_options
+    try:
+        explain.check(subject.model, info.image_shape, method=config.method, **options)
+    except TypeError as error:  # such as a text where a number is expected
+        raise ValueError(f"method_options={config.method_options!r}: {error}.") from None
+    if folder is not None:
+        run_folder.claim(folder, given, overwrite=overwrite)
+    measurement = Measurement(subject.model, config, folder, progress)
+    measured = measurement.run(part, held_out)
+    result = {
+        "command": command,
+        "config": dataclasses.asdict(config),
+        **subject.record,
+        "clean": _clean_accuracy(measured.per_image),
+        "method": {"name": config.method, "options": config.resolved_method_options},
+        "target": config.target,
+        "heatmap": _recipe(config),
+        "localization": measured.to_dict(),
+        "seconds": round(measurement.seconds, 1),
+        "versions": _versions(),
+        "backend": keras.backend.backend(),
+    }
+    if folder is None:
+        return result
+    cases = measurement.draw_cases(part, measured.per_image, info.class_names, folder / SHEET_FILE)
+    result["cases"] = cases
+    run_folder.write_json(folder / RESULT_FILE, result)
+    return result
+
+
+def _parts(config: LocalizeConfig, info: pag_tf.data.DatasetInfo) -> tuple[Slice, Slice | None]:
+    """The images to measure on, and those to choose the threshold on (None: it is given)."""
+    part = resolve(config.split, info.splits, dataset=config.dataset)
+    if config.threshold != AUTO:
+        return part, None
+    remedy = (
+        "Name held-out training images (--threshold_split='train[:500]', as long as the model was "
+        "not trained on them), or give a number (--threshold=0.2)"
+    )
+    try:
+        held_out = resolve(config.threshold_split, info.splits, dataset=config.dataset)
+    except ValueError as error:
+        raise ValueError(
+            f"threshold={AUTO} is chosen on held-out images, but {error}. {remedy}."
+        ) from None
+    overlap = held_out.start < part.stop and part.start < held_out.stop
+    if held_out.name == "test" or (held_out.name == part.name and overlap):
+        raise ValueError(
+            f"The threshold is never chosen on test images nor on those that are measured, got "
+            f"threshold_split={config.threshold_split!r} and split={config.split!r}. {remedy}."
+        )
+    return part, held_out
+
+
+def _clean_accuracy(per_image: PerImage) -> dict[str, Any]:
+    """Counts and shares of the images whose class is the first, or among the first five."""
+    found: Mapping[str, np.ndarray | None] = {"top1": per_image.top1, "top5": per_image.top5}
+    return {
+        name: {"correct": int(right.sum()), "accuracy": float(right.mean())}
+        for name, right in found.items()
+        if right is not None
+    }
+
+
+def _recipe(config: LocalizeConfig) -> dict[str, Any]:
+    settings = dataclasses.asdict(config.recipe)
+    if settings["percentiles"] is not None:
+        settings["percentiles"] = list(settings["percentiles"])  # as in JSON
+    return {"recipe": config.heatmap, **settings}
+
+
+def _versions() -> dict[str, str]:
+    modules = {name: importlib.import_module(name).__version__ for name in _MODULES}
+    tf_explain = importlib.metadata.version("tf-explain")  # its module does not say it
+    return {"pag_tf": pag_tf.__version__, **modules, "tf_explain": tf_explain}
+
+
+def _command(config: LocalizeConfig) -> str:
+    """The command that measures the same numbers again."""
+    chosen: tuple[str, ...] = ("eps", "norm", "arch") if config.entry or config.model else ()
+    without_threshold = () if config.threshold == AUTO else ("threshold_split",)
+    return measuring_command(
+        "scripts/localize.py",
+        config,
+        always=[name for name in ("dataset", "eps") if getattr(config, name)],
+        left_out=_PLACES + chosen + without_threshold,
+    )
