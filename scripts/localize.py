@@ -33,7 +33,7 @@ _ROWS = {
     "pointing_game": "pointing game",
     "center_box": "centred box",
 }
-_BENCHMARK = {"max_box_acc": "MaxBoxAcc", "max_box_acc_v2": "MaxBoxAccV2", "pxap": "PxAP"}
+_BENCHMARK = {"max_box_acc": "MaxBoxAcc", "max_box_acc_v2": "MaxBoxAccV2"}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -50,7 +50,10 @@ def table(result: dict[str, Any]) -> str:
             lines.append([title, _percent(found[name]), f"[{low:.1f}, {high:.1f}]", *sizes])
     for name, title in _BENCHMARK.items():
         if found[name] is not None:
-            lines.append([title, _percent(found[name]), "", "", ""])
+            sizes = [_percent(by_size[size][name]) for size in ("small", "large")]
+            lines.append([title, _percent(found[name]), "", *sizes])
+    if found["pxap"] is not None:
+        lines.append(["PxAP", _percent(found["pxap"]), "", "", ""])
     for name, counted in result["clean"].items():
         title = name.replace("top", "top-") + " accuracy"
         lines.append([title, _percent(counted["accuracy"]), "", "", ""])

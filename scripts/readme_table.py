@@ -7,17 +7,17 @@ python scripts/readme_table.py --readme=README.md
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dataclass_flags
+import markdown_blocks
 
 if TYPE_CHECKING:
     from pag_tf.zoo import Entry, Metric
 
-BEGIN, END = "<!-- models -->", "<!-- /models -->"
+MODELS = "models"  # name of the README's block
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,10 @@ class TableConfig:
     """Where the table goes."""
 
     readme: str = dataclasses.field(
-        default="", metadata={"help": f"File whose text between {BEGIN} and {END} is replaced."}
+        default="",
+        metadata={
+            "help": "File whose text between <!-- models --> and <!-- /models --> is replaced."
+        },
     )
 
 
@@ -45,18 +48,6 @@ def table() -> str:
     if commands:
         lines += ["", "Measured by", "", "```bash", *commands, "```"]
     return "\n".join(lines)
-
-
-def insert(text: str, block: str) -> str:
-    """The text of a README with `block` between its markers.
-
-    Raises:
-        ValueError: Each marker has to be there once.
-    """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"The README needs {BEGIN} and after it {END}, each once.")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    return f"{before}{BEGIN}\n{block}\n{after}"
 
 
 def _row(entry: Entry) -> str:
@@ -96,9 +87,7 @@ def main(_: list[str]) -> None:
     path = Path(config.readme)
     if not path.is_file():
         raise ValueError(f"--readme={path} is not a file.")
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(insert(path.read_text(encoding="utf-8"), table()), encoding="utf-8")
-    os.replace(temporary, path)
+    markdown_blocks.replace(path, {MODELS: table()})
     print(f"Wrote the table into {path}")
 
 

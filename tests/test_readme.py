@@ -101,21 +101,31 @@ def test_every_flag_exists(script):
     assert known and used <= known | ABSL_FLAGS
 
 
-@pytest.fixture(scope="module")
-def readme_table():
-    """scripts/readme_table.py as a module; it defines no flags when it is imported."""
+def script_module(name: str):
+    """scripts/<name>.py as a module; it defines no flags when it is imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
-        path = ROOT / "scripts" / "readme_table.py"
-        spec = importlib.util.spec_from_file_location("readme_table", path)
+        path = ROOT / "scripts" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         patch.setitem(sys.modules, spec.name, module)  # dataclasses looks annotations up there
         spec.loader.exec_module(module)
         yield module
 
 
+@pytest.fixture(scope="module")
+def readme_table():
+    yield from script_module("readme_table")
+
+
+@pytest.fixture(scope="module")
+def results_page():
+    yield from script_module("results_page")
+
+
 def test_the_table_is_the_one_that_the_script_prints(readme_table):
-    assert readme_table.insert(README, readme_table.table()) == README, (
+    block = readme_table.table()
+    assert readme_table.markdown_blocks.insert(README, "models", block) == README, (
         "the table is out of date: python scripts/readme_table.py --readme=README.md"
     )
 
@@ -158,12 +168,31 @@ def test_the_table_has_every_number_and_every_command(readme_table, monkeypatch)
     assert readme_table.table() == "No models yet: train one, see below."
 
 
-def test_the_table_goes_between_the_markers_and_nowhere_else(readme_table):
-    begin, end = readme_table.BEGIN, readme_table.END
-    assert readme_table.insert(f"a\n{begin}\nold\n{end}\nb", "new") == f"a\n{begin}\nnew\n{end}\nb"
-    for text in ("", begin, f"{end}{begin}", f"{begin}{begin}{end}"):
-        with pytest.raises(ValueError, match="each once"):
-            readme_table.insert(text, "new")
+def test_a_block_goes_between_its_markers_and_nowhere_else(readme_table):
+    insert = readme_table.markdown_blocks.insert
+    begin, end = "<!-- some -->", "<!-- /some -->"
+    assert insert(f"a\n{begin}\nold\n{end}\nb", "some", "new") == f"a\n{begin}\nnew\n{end}\nb"
+    for text in ("no markers", f"{begin} only", f"{end} before {begin}", f"{begin}{begin}{end}"):
+        with pytest.raises(ValueError, match="needs <!-- some --> and after it <!-- /some -->, ea"):
+            insert(text, "some", "new")
+
+
+def test_the_results_are_those_that_were_measured(results_page):
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    found = results_page.blocks(ROOT / "docs" / "results")
+    assert "tiny_imagenet" in found
+    for name, block in found.items():
+        text_with_block = results_page.markdown_blocks.insert(text, name, block)
+        assert text_with_block == text, "out of date: python scripts/results_page.py"
+
+
+def test_results_of_another_data_set_are_refused(results_page, tmp_path):
+    with pytest.raises(ValueError, match="holds no <data set>/<name>/result.json"):
+        results_page.blocks(tmp_path)
+    (tmp_path / "cub" / "x").mkdir(parents=True)
+    (tmp_path / "cub" / "x" / "result.json").write_text('{"config": {"dataset": "shapes"}}')
+    with pytest.raises(ValueError, match="is a result on shapes, expected cub"):
+        results_page.blocks(tmp_path)
 
 
 @pytest.mark.slow

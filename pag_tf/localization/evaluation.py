@@ -144,8 +144,21 @@ class Evaluator:
         if masks is not None or ignore is not None:
             both = checks.mask_arrays(masks, ignore, maps.shape)
             counts["pixel_counts"] = pixel_counts(maps, *both, self._thresholds, self._workers)
-        counts["box_counts"] = correct_counts(maps, pixels, self._thresholds, self._workers)
-        self._append(columns | self._measured(maps, rows), counts)
+        measured = self._measured(maps, rows)
+        small = self._is_small(measured["object_area"])
+        counts["box_counts"] = np.stack(
+            [self._correct_counts(maps, pixels, chosen) for chosen in (small, ~small)]
+        )
+        self._append(columns | measured, counts)
+
+    def _correct_counts(
+        self, maps: np.ndarray, pixels: list[np.ndarray], chosen: np.ndarray
+    ) -> np.ndarray:
+        theirs = [pixels[index] for index in chosen.nonzero()[0]]
+        return correct_counts(maps[chosen], theirs, self._thresholds, self._workers)
+
+    def _is_small(self, object_area: np.ndarray) -> np.ndarray:
+        return object_area < self.settings.small_below
 
     def _measured(self, maps: np.ndarray, rows: list[np.ndarray]) -> dict[str, np.ndarray]:
         settings = self.settings
@@ -211,24 +224,25 @@ class Evaluator:
         """
         if not self.images:
             raise ValueError("No images were added: there is nothing to measure.")
-        values, counts = self._joined(), self._counts["box_counts"]
-        accuracies = best_accuracies(counts, self.images)
-        half = IOU_LEVELS.index(0.5)
-        pixels = self._counts.get("pixel_counts")
-        small = values["object_area"] < self.settings.small_below
+        values = self._joined()
+        counts, pixels = self._counts["box_counts"], self._counts.get("pixel_counts")
+        small = self._is_small(values["object_area"])
+        everything = np.ones(self.images, bool)
         return LocalizationResult(
-            **vars(self._means(values, np.ones(self.images, bool))),
-            max_box_acc=accuracies[LARGEST][half],
-            max_box_acc_threshold=float(self._thresholds[counts[LARGEST, half].argmax()]),
-            max_box_acc_v2=float(np.mean(accuracies[ANY])),
+            **vars(self._means(values, everything, counts.sum(axis=0))),
             pxap=None if pixels is None else average_precision(pixels),
-            by_size={"small": self._means(values, small), "large": self._means(values, ~small)},
+            by_size={
+                "small": self._means(values, small, counts[0]),
+                "large": self._means(values, ~small, counts[1]),
+            },
             settings=self.settings,
             per_image=self._per_image(values),
         )
 
-    def _means(self, values: dict[str, np.ndarray], chosen: np.ndarray) -> ImageMeans:
-        """Means and intervals over some of the images."""
+    def _means(
+        self, values: dict[str, np.ndarray], chosen: np.ndarray, box_counts: np.ndarray
+    ) -> ImageMeans:
+        """Means and intervals over some of the images, and the benchmark's accuracies of them."""
         settings = self.settings
         right = is_right(values["iou"], settings.iou_threshold)
         columns: dict[str, Any] = {
@@ -248,7 +262,17 @@ class Evaluator:
             seed=settings.seed,
         )
         means = {k: float(measured[k].mean()) if k in measured else None for k in columns}
-        return ImageMeans(images=int(chosen.sum()), intervals=intervals, **means)
+        images = int(chosen.sum())
+        benchmark = self._box_accuracies(box_counts, images) if images else {}
+        return ImageMeans(images=images, intervals=intervals, **means, **benchmark)
+
+    def _box_accuracies(self, counts: np.ndarray, images: int) -> dict[str, float]:
+        accuracies, half = best_accuracies(counts, images), IOU_LEVELS.index(0.5)
+        return {
+            "max_box_acc": accuracies[LARGEST][half],
+            "max_box_acc_threshold": float(self._thresholds[counts[LARGEST, half].argmax()]),
+            "max_box_acc_v2": float(np.mean(accuracies[ANY])),
+        }
 
     def _per_image(self, values: dict[str, np.ndarray]) -> PerImage:
         names = ("boxes", "iou", "energy_in_box", "pointing_game", "center_iou", "object_area")

@@ -52,6 +52,9 @@ class ImageMeans:
         pointing_game: Share of maps whose highest pixel is in the box.
         center_box: Share of images for which the centred box is right.
         intervals: Name of each of these that was measured to its confidence interval.
+        max_box_acc: MaxBoxAcc; its threshold was chosen on these images, as it is defined.
+        max_box_acc_threshold: That threshold, the lowest of equally good ones.
+        max_box_acc_v2: MaxBoxAccV2.
     """
 
     images: int
@@ -63,6 +66,9 @@ class ImageMeans:
     pointing_game: float | None
     center_box: float | None
     intervals: Mapping[str, tuple[float, float]]
+    max_box_acc: float | None = None
+    max_box_acc_threshold: float | None = None
+    max_box_acc_v2: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; null where nothing was measured."""
@@ -75,18 +81,12 @@ class LocalizationResult(ImageMeans):
     """Result of an evaluation; the means are over all images.
 
     Attributes:
-        max_box_acc: MaxBoxAcc; its threshold was chosen on these images, as it is defined.
-        max_box_acc_threshold: That threshold, the lowest of equally good ones.
-        max_box_acc_v2: MaxBoxAccV2.
         pxap: PxAP, or None without masks.
         by_size: `"small"` and `"large"` to the means over images with such objects.
         settings: All settings, with the threshold and where it came from.
         per_image: The values of each image; not part of `to_dict()`.
     """
 
-    max_box_acc: float
-    max_box_acc_threshold: float
-    max_box_acc_v2: float
     pxap: float | None
     by_size: Mapping[str, ImageMeans]
     settings: Settings
@@ -99,10 +99,9 @@ class LocalizationResult(ImageMeans):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with no NaN: null where nothing was measured."""
-        names = ("max_box_acc", "max_box_acc_threshold", "max_box_acc_v2", "pxap")
         return (
             super().to_dict()
-            | {name: getattr(self, name) for name in names}
+            | {"pxap": self.pxap}
             | {"by_size": {name: means.to_dict() for name, means in self.by_size.items()}}
             | {"settings": self.settings.to_dict()}
         )

@@ -94,6 +94,11 @@ def test_each_number_is_that_of_its_own_function(smooth_maps):
     assert np.array_equal(per_image.top1, classes["logits"].argmax(1) == classes["labels"])
     areas = (gt[:, 2:] - gt[:, :2]).astype("float64").prod(axis=1)
     np.testing.assert_allclose(per_image.object_area, areas)
+    for size, chosen in (("small", areas < 0.5), ("large", areas >= 0.5)):
+        theirs, subset = result.by_size[size], (maps[chosen], gt[chosen])
+        assert theirs.images == chosen.sum() > 0
+        assert theirs.max_box_acc == localization.max_box_acc(*subset, thresholds=thresholds)
+        assert theirs.max_box_acc_v2 == localization.max_box_acc_v2(*subset, thresholds=thresholds)
     wanted = localization.confidence_intervals(
         {"gt_known": per_image.correct, "energy_in_box": per_image.energy_in_box}
     )
