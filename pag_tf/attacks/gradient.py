@@ -14,6 +14,7 @@ from keras import ops
 
 from pag_tf import backend
 from pag_tf.attacks import checks, geometry
+from pag_tf.logits import cross_entropy
 from pag_tf.threat_model import ThreatModel
 
 
@@ -34,24 +35,12 @@ def loss_gradient(
 
     def loss(images: Any) -> tuple[Any, Any]:
         logits = model(images, training=training)
-        each = _cross_entropy(labels, logits)
+        each = cross_entropy(logits, labels)
         return ops.sum(each), (each, logits)
 
     images = ops.convert_to_tensor(images)
     gradient, (each, logits) = backend.input_gradient(loss, images)
     return gradient, each, logits
-
-
-def _cross_entropy(labels: Any, logits: Any) -> Any:
-    """`-log softmax(logits)[label]` [B], with a gradient that stays exact for confident models.
-
-    The usual form differentiates to `softmax - 1` for the label, which float32 rounds away for
-    margins above 16: such a model would look robust because its gradient has lost a term.
-    """
-    is_label = ops.one_hot(labels, ops.shape(logits)[-1], dtype="bool")
-    of_label = ops.sum(ops.where(is_label, logits, 0.0), axis=-1)
-    others = ops.logsumexp(ops.where(is_label, -1e30, logits), axis=-1)
-    return ops.softplus(others - of_label)
 
 
 def ascend(

@@ -13,7 +13,8 @@ import keras
 from keras import ops
 
 from pag_tf import backend
-from pag_tf.explain import feature_maps, scores, tf_explain_functions
+from pag_tf.explain import feature_maps, tf_explain_functions
+from pag_tf.logits import class_logit
 
 _SMOOTHGRAD = 1706  # Apart from other streams of random numbers with the same steps.
 
@@ -21,7 +22,7 @@ _SMOOTHGRAD = 1706  # Apart from other streams of random numbers with the same s
 def predicted_classes(model: Any, images: Any) -> tuple[Any, Any]:
     """`(class with the largest logit, int32 [B]; logits)`."""
     logits = logits_of(model, images)
-    return ops.cast(ops.argmax(logits, axis=-1), "int32"), logits
+    return _predicted(logits), logits
 
 
 def gradient(model: Any, images: Any, targets: Any, *, score: Any) -> tuple[Any, Any, Any]:
@@ -31,7 +32,7 @@ def gradient(model: Any, images: Any, targets: Any, *, score: Any) -> tuple[Any,
     def score_of_images(images: Any) -> Any:
         logits = logits_of(model, images)
         seen.append(logits)
-        return score(logits, scores.predicted_where_negative(logits, targets))
+        return score(logits, _predicted_where_negative(logits, targets))
 
     slope = tf_explain_functions.gradient(score_of_images, images)
     return slope, seen[0], _sizes(slope)
@@ -47,7 +48,7 @@ def weighted_gradient(model: Any, points: Any, targets: Any, weights: Any) -> tu
     def score_of_points(points: Any) -> Any:
         logits = logits_of(model, points)
         seen.append(logits)
-        return factors * scores.target_logit(logits, repeated)
+        return factors * class_logit(logits, repeated)
 
     flat = ops.reshape(points, (batch * count, *points.shape[2:]))
     slope = tf_explain_functions.mean_gradient(score_of_points, flat, count)
@@ -64,8 +65,8 @@ def grad_cam(model: Any, images: Any, targets: Any, *, layer: str) -> tuple[Any,
     ):
         tape.watch(images)
         logits = logits_of(model, images)
-        targets = scores.predicted_where_negative(logits, targets)
-        score = scores.target_logit(logits, targets)
+        targets = _predicted_where_negative(logits, targets)
+        score = class_logit(logits, targets)
     _check_features(model, layer, outputs)
     slope = tape.gradient(score, outputs[0])
     if slope is None:
@@ -100,6 +101,14 @@ def logits_of(model: Any, images: Any) -> Any:
         got = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
         raise ValueError(f"The model must return logits [B, classes], got {got}.")
     return ops.cast(logits, "float32")
+
+
+def _predicted(logits: Any) -> Any:
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
+def _predicted_where_negative(logits: Any, targets: Any) -> Any:
+    return ops.where(targets < 0, _predicted(logits), targets)
 
 
 def _check_features(model: keras.Model, layer: str, outputs: list[Any]) -> None:

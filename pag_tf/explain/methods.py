@@ -14,7 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.explain import computations, feature_maps, scores
+from pag_tf.explain import computations, feature_maps
+from pag_tf.logits import class_logit, cross_entropy
 
 Compiled = Callable[..., Any]
 """`compiled(function, **constants)` is `function` compiled for the model, of tensors only."""
@@ -62,7 +63,7 @@ class VanillaGradients(Method):
     """Gradient of the target logit (Simonyan et al. 2013, arXiv 1312.6034, section 3), signed."""
 
     def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
-        function = compiled(computations.gradient, score=scores.target_logit)
+        function = compiled(computations.gradient, score=class_logit)
         return function(chunk.images, chunk.targets)
 
 
@@ -83,7 +84,7 @@ class LossGradients(Method):
     """
 
     def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
-        function = compiled(computations.gradient, score=scores.target_loss)
+        function = compiled(computations.gradient, score=cross_entropy)
         return function(chunk.images, chunk.targets)
 
 
