@@ -14,11 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pag_tf"
 
 # Every part of pag_tf, and the parts it may import besides those that are open to all.
-OPEN_TO_ALL = {"threat_model", "backend", "logits", "run_folder"}
+OPEN_TO_ALL = {"threat_model", "backend", "logits", "model_checks", "run_folder"}
 MAY_IMPORT = {
     "threat_model": set(),
     "backend": set(),
     "logits": set(),
+    "model_checks": set(),
     "run_folder": set(),
     "data": set(),
     "models": set(),
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "zoo", "attacks", "explain", "localization", "report"},
 }
 # These import nothing of ours, not even what is open to all (report: threat_model only).
-CLOSED = {"threat_model", "backend", "logits", "run_folder", "localization", "report"}
+CLOSED = OPEN_TO_ALL | {"localization", "report"}
 # Arrays or result files in, numbers or pages out: they never see a model.
 WITHOUT_MODELS = {"localization", "report"}
 DEEP_LEARNING = {"tensorflow", "keras", "jax", "torch", "tf_explain"}

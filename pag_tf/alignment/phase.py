@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
-from pag_tf.attacks import checks, loss_gradient
+from pag_tf import backend, model_checks
+from pag_tf.attacks import loss_gradient
 
 
 def phase_variation(
@@ -37,14 +37,13 @@ def phase_variation(
         Grid width to coefficient of variation.
 
     Raises:
-        ValueError: A model or images that attacks refuse, images that a modulus does not divide, or
-            a gradient that is zero everywhere.
+        ValueError: A model or images that `pag_tf.model_checks` refuses, images that a modulus
+            does not divide, or a gradient that is zero everywhere.
     """
-    checks.check_model(model)
+    model_checks.check_model(model)
     images = ops.convert_to_numpy(images)
-    no_labels = np.zeros(len(images), int)
-    checks.check_static(model, images, no_labels)
-    checks.check_values(images, no_labels)
+    model_checks.check_static(model, images, None)
+    model_checks.check_values(images, None)
     bad = [m for m in moduli if images.shape[1] % m or images.shape[2] % m]
     if bad:
         raise ValueError(f"Images of {images.shape[1:3]} pixels are not divisible by {bad}.")

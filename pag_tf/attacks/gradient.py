@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
+from pag_tf import backend, model_checks
 from pag_tf.attacks import checks, geometry
 from pag_tf.logits import cross_entropy
 from pag_tf.threat_model import ThreatModel
@@ -92,7 +92,7 @@ class Attack:
         jit_compile: Compile the step with XLA where it runs eagerly.
 
     Raises:
-        ValueError: Options out of range, or, at a call, any input that `pag_tf.attacks.checks`
+        ValueError: Options out of range, or, at a call, any input that `pag_tf.model_checks`
             refuses (pixels outside [0, 1], NCHW, labels out of range, a model with softmax...).
     """
 
@@ -192,25 +192,25 @@ class Attack:
         Returns:
             Perturbed images, float32, array or tensor as `images`.
         """
-        checks.check_model(model)
+        model_checks.check_model(model)
         images, labels = (t if hasattr(t, "shape") else np.asarray(t) for t in (images, labels))
-        checks.check_static(model, images, labels)
+        model_checks.check_static(model, images, labels)
         as_numpy = isinstance(images, np.ndarray)
-        if checks.is_symbolic(images, labels):
+        if any(map(backend.is_symbolic, (images, labels))):
             traced = functools.partial(ascend, model, norm=self.threat.norm)
             return self._search(traced, images, labels, start)[0]
-        labels_array = checks.to_numpy(labels)
-        checks.check_values(checks.to_numpy(images), labels_array)
+        labels_array = ops.convert_to_numpy(labels)
+        model_checks.check_values(ops.convert_to_numpy(images), labels_array)
         images = ops.convert_to_tensor(images, dtype="float32")
         step = self.compiled_step(model)
         _check_model_values(model, images, labels_array)
         if self.threat.eps == 0:
-            return checks.to_numpy(images) if as_numpy else images
+            return ops.convert_to_numpy(images) if as_numpy else images
         x, gradients = self._search(step, images, ops.convert_to_tensor(labels), start)
-        checks.check_gradients(checks.to_numpy(gradients))
+        checks.check_gradients(ops.convert_to_numpy(gradients))
         sizes = geometry.lengths(self.threat.norm, x - images)
-        checks.check_budget(checks.to_numpy(sizes), self.radius)
-        return checks.to_numpy(x) if as_numpy else x
+        checks.check_budget(ops.convert_to_numpy(sizes), self.radius)
+        return ops.convert_to_numpy(x) if as_numpy else x
 
     def _search(self, step: Callable[..., Any], images: Any, labels: Any, start: Any) -> Any:
         """All restarts: `(perturbed images, largest |gradient| of each image over all steps)`."""
@@ -382,8 +382,8 @@ def _worse(first: Any, second: Any) -> Any:
 
 
 def _check_model_values(model: keras.Model, images: Any, labels: np.ndarray) -> None:
-    logits = checks.to_numpy(model(images[:1], training=False))
-    checks.check_logits(logits, labels)
+    logits = ops.convert_to_numpy(model(images[:1], training=False))
+    model_checks.check_logits(logits, labels)
 
 
 def _check_step_size(step_size: float | None) -> None:

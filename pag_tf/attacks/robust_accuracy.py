@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
+from pag_tf import backend, model_checks
 from pag_tf.attacks import checks, geometry
 from pag_tf.attacks.gradient import Attack
 
@@ -108,7 +108,7 @@ def robust_accuracy(
         ValueError: An empty data set, one that can be iterated only once or that is shuffled anew
             each time, a targeted attack, or input that attacks refuse.
     """
-    checks.check_model(model)
+    model_checks.check_model(model)
     for name, value in (("batch_size", batch_size), ("max_images", max_images)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
@@ -144,7 +144,7 @@ def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
     for element in dataset:
         is_dict = isinstance(element, dict)
         image, label = (element["image"], element["label"]) if is_dict else element[:2]
-        image, label = checks.to_numpy(image), checks.to_numpy(label)
+        image, label = ops.convert_to_numpy(image), ops.convert_to_numpy(label)
         if image.ndim == 3:
             yield image, label
         else:
@@ -184,10 +184,10 @@ def _clean_pass(
     forward = backend.compiled(lambda model, x: model(x, training=False), model)
     bar, correct = _progress_bar(None, progress), []
     for images, labels, count in _batches(examples, batch_size, max_images):
-        checks.check_static(model, images, labels)
-        checks.check_values(images, labels)
-        logits = checks.to_numpy(forward(ops.convert_to_tensor(images, dtype="float32")))
-        checks.check_logits(logits, labels)
+        model_checks.check_static(model, images, labels)
+        model_checks.check_values(images, labels)
+        logits = ops.convert_to_numpy(forward(ops.convert_to_tensor(images, dtype="float32")))
+        model_checks.check_logits(logits, labels)
         correct.append((logits.argmax(-1) == labels)[:count])
         bar.add(count, values=[("clean_accuracy", correct[-1].mean())])
     if not correct:
@@ -275,7 +275,7 @@ class _Slots:
             arguments = (self.x, self.images, self.labels)
             step_size, radius = self.attack.resolved_step_size, self.attack.radius
             outputs = self.step(*map(ops.convert_to_tensor, arguments), step_size, radius)
-            moved, _, logits, gradients = map(checks.to_numpy, outputs)
+            moved, _, logits, gradients = map(ops.convert_to_numpy, outputs)
             live = self.index >= 0
             self.gradient = np.maximum(self.gradient, gradients)
             broken = live & (logits.argmax(-1) != self.labels) & (self.steps_taken >= outside)
@@ -314,13 +314,13 @@ class _Slots:
             return
         random = backend.RandomStream(self.attack.seed, self.fills)
         start = self.attack.start(ops.convert_to_tensor(self.images), random)
-        self.x[places] = checks.to_numpy(start)[places]
+        self.x[places] = ops.convert_to_numpy(start)[places]
         self.steps_taken[places] = 0
         self.fills += 1
 
     def _check_budget(self, live: np.ndarray) -> None:
         sizes = geometry.lengths(self.attack.threat.norm, self.x - self.images)
-        checks.check_budget(checks.to_numpy(sizes)[live], self.attack.radius)
+        checks.check_budget(ops.convert_to_numpy(sizes)[live], self.attack.radius)
 
 
 def _progress_bar(total: int | None, progress: bool) -> Any:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
+from pag_tf import backend, model_checks
 from pag_tf.explain import checks
 from pag_tf.explain.methods import METHODS, Chunk, Compiled, Method
 
@@ -56,10 +56,10 @@ def check(
         RuntimeError: Keras does not run on TensorFlow.
     """
     checks.check_backend()
-    checks.check_model(model)
+    model_checks.check_model(model)
     chosen = _method(method, options)
     images = np.zeros((1, *image_shape), np.float32)
-    checks.check_static(model, images, None)
+    model_checks.check_static(model, images, None)
     chosen.prepared(model, images)
 
 
@@ -106,21 +106,27 @@ def gradients(
 
     Raises:
         ValueError: Unknown method or option, a value out of range, images, targets or a model that
-            `pag_tf.explain.checks` refuses, a gradient that is not finite, or gradients that are
+            `pag_tf.model_checks` refuses, a gradient that is not finite, or gradients that are
             zero for every image (for some images, zeros are a warning).
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
     """
     checks.check_backend()
-    checks.check_model(model)
+    model_checks.check_model(model)
     chosen = _method(method, options)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size must be a whole number >= 1, got {batch_size!r}.")
     images = images if hasattr(images, "shape") else np.asarray(images)
     if targets is not None and not hasattr(targets, "shape"):
         targets = np.asarray(targets)
-    checks.check_static(model, images, targets)
+    checks.check_eager(images, targets)
+    model_checks.check_static(model, images, targets, noun="target")
     classes = None if targets is None else ops.convert_to_numpy(targets)
-    checks.check_values(ops.convert_to_numpy(images), classes)
+    model_checks.check_values(
+        ops.convert_to_numpy(images),
+        classes,
+        noun="target",
+        remedy="For the predicted classes leave targets out.",
+    )
     chosen = chosen.prepared(model, images)
     compiled = functools.partial(_compiled, model, jit_compile)
     as_numpy = isinstance(images, np.ndarray)
@@ -170,7 +176,7 @@ def _checked_maps(
 ) -> tuple[Any, np.ndarray]:
     """Maps and largest gradients of the images of a chunk, without those that fill it up."""
     maps, logits, sizes = method.maps(compiled, chunk)
-    checks.check_logits(ops.convert_to_numpy(logits), classes)
+    model_checks.check_logits(ops.convert_to_numpy(logits), classes, noun="target")
     own = 1 + int(chunk.indices[-1] - chunk.indices[0])
     sizes = ops.convert_to_numpy(sizes)[:own]
     checks.check_finite(sizes, int(chunk.indices[0]))

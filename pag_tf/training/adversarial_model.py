@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
-from pag_tf.attacks import PGD, Attack, checks
+from pag_tf import backend, model_checks
+from pag_tf.attacks import PGD, Attack
 
 BATCH_NORM_MODES = ("inference", "training")
 
@@ -66,7 +66,7 @@ class AdversarialModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        checks.check_model(model)
+        model_checks.check_model(model)
         _check_attack("attack", attack)
         if eval_attack is not None:
             _check_attack("eval_attack", eval_attack)
@@ -180,7 +180,7 @@ class AdversarialModel(keras.Model):
                 "Labels are missing. Pass images and labels, or a data set of (image, label) or of "
                 "dicts with image and label."
             )
-        checks.check_static(self.classifier, x, y)
+        model_checks.check_static(self.classifier, x, y)
         return x, y, sample_weight
 
     def _check_arrays(self, x: Any, y: Any) -> None:

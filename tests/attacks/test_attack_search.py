@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from keras import ops
+from keras.ops import convert_to_numpy as to_numpy
 
 from pag_tf import backend
 from pag_tf.attacks import FGSM, NFGSM, PGD
-from pag_tf.attacks.checks import to_numpy
 
 NORMS = [("linf", 0.1), ("l2", 1.0)]
 

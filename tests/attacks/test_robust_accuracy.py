@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from keras import ops
+from keras.ops import convert_to_numpy as to_numpy
 
 from pag_tf.attacks import FGSM, NFGSM, PGD, Attack, gradient, robust_accuracy
-from pag_tf.attacks.checks import to_numpy
 
 # The logits of `two_pixels` are 0 and 3 p - 4 q; an linf step of 0.05 adds 0.35 to the second.
 # With p = 0.5 and q = (1.5 + m) / 4 an image of class 0 has the margin m.
