@@ -52,8 +52,8 @@ def localize(
 
     Raises:
         ValueError: Unknown model, data set, method or recipe; a data set without boxes or of other
-            classes; a threshold that cannot be chosen; images that the model does not take; a
-            folder that holds another run.
+            classes; a threshold that cannot be chosen; images that the model does not take; heat
+            maps that are zero for every image; a folder that holds another run.
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
         OSError: A file cannot be read or written; what was saved before stays valid.
     """

@@ -40,6 +40,7 @@ class Measurement:
         self._model, self._config, self._progress = model, config, progress
         self._file = None if folder is None else folder / MEASURED_FILE
         self._before = 0.0  # seconds of the runs that were interrupted
+        self._shows_something = False  # whether any heat map so far is not zero
         self._started = time.perf_counter()
 
     @property
@@ -60,6 +61,7 @@ class Measurement:
             bar.update(evaluator.images)
             if number % _SAVE_EVERY == _SAVE_EVERY - 1 or evaluator.images == part.size:
                 self._save(evaluator)
+        self._check_shows_something()
         return evaluator.result()
 
     def draw_cases(
@@ -106,9 +108,20 @@ class Measurement:
             method=config.method,
             batch_size=config.batch_size,
             jit_compile=config.jit_compile,
+            allow_zeros=True,  # One image alone in the last batch must not stop thousands.
             **options,
         )
-        return explain.heatmaps(grads, config.recipe, size=images.shape[1:3]), logits
+        maps = explain.heatmaps(grads, config.recipe, size=images.shape[1:3])
+        self._shows_something |= bool(maps.any())
+        return maps, logits
+
+    def _check_shows_something(self) -> None:
+        if not self._shows_something:
+            raise ValueError(
+                f"The heat map of every image is zero with method={self._config.method}: there is "
+                "nothing to measure. Usual causes: dead ReLUs, a layer that is not differentiable "
+                "or a saturated loss. Use another --method or model."
+            )
 
     def _begun(self, held_out: Slice | None) -> Evaluator:
         """A new evaluator, whose threshold is given or chosen now."""
@@ -119,6 +132,7 @@ class Measurement:
             maps.append(self._heat_maps(batch, indices)[0])
             boxes.append(batch["box"])
             bar.add(len(indices))
+        self._check_shows_something()
         chosen = choose_threshold(
             np.concatenate(maps), np.concatenate(boxes), split=self._config.threshold_split
         )
@@ -134,7 +148,8 @@ class Measurement:
 
     def _save(self, evaluator: Evaluator) -> None:
         if self._file is not None:
-            state = evaluator.state() | {"seconds": np.array(self.seconds)}
+            own = {"seconds": self.seconds, "shows_something": self._shows_something}
+            state = evaluator.state() | {name: np.array(value) for name, value in own.items()}
             run_folder.write_whole(self._file, lambda file: np.savez(file, **state))  # type: ignore[arg-type]
 
     def _restored(self) -> Evaluator | None:
@@ -145,6 +160,7 @@ class Measurement:
             with np.load(self._file, allow_pickle=False) as file:
                 state = {name: file[name] for name in file.files}
             self._before = float(state.pop("seconds"))
+            self._shows_something = bool(state.pop("shows_something", True))
             settings = json.loads(str(state["settings"]))
             chosen = settings["chosen_threshold"]
             threshold = ChosenThreshold(**chosen) if chosen else settings["threshold"]

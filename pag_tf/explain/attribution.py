@@ -71,6 +71,7 @@ def gradients(
     method: str = "vanilla_gradients",
     batch_size: int = 32,
     jit_compile: bool = True,
+    allow_zeros: bool = False,
     **options: Any,
 ) -> Any:
     """Raw, signed attributions of each image, for one class an image.
@@ -99,6 +100,8 @@ def gradients(
         batch_size: Images that pass through the model at once, noisy ones and points of a path
             included. The last batch is filled up; fewer images run in batches of a power of two.
         jit_compile: Compile with XLA; for a model that XLA does not accept, False.
+        allow_zeros: Accept gradients that are zero for every image, with a warning: for programs
+            that go through many images batch by batch, whose last batch may be one such image.
         **options: Of the method; see `default_options(method)`.
 
     Returns:
@@ -106,8 +109,8 @@ def gradients(
 
     Raises:
         ValueError: Unknown method or option, a value out of range, images, targets or a model that
-            `pag_tf.model_checks` refuses, a gradient that is not finite, or gradients that are
-            zero for every image (for some images, zeros are a warning).
+            `pag_tf.model_checks` refuses, a gradient that is not finite, or, unless
+            `allow_zeros`, gradients that are zero for every image (for some, they are a warning).
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
     """
     checks.check_backend()
@@ -135,7 +138,7 @@ def gradients(
         maps, sizes = _checked_maps(chosen, compiled, chunk, classes)
         every_map.append(ops.convert_to_numpy(maps) if as_numpy else maps)
         every_size.append(sizes)
-    checks.warn_of_zeros(np.concatenate(every_size))
+    checks.warn_of_zeros(np.concatenate(every_size), allow_all=allow_zeros)
     return np.concatenate(every_map) if as_numpy else ops.concatenate(every_map)
 
 

@@ -43,15 +43,15 @@ def check_finite(sizes: np.ndarray, first: int) -> None:
         )
 
 
-def warn_of_zeros(sizes: np.ndarray) -> None:
-    """Zero gradients for every image raise ValueError; for some of them they are a warning.
+def warn_of_zeros(sizes: np.ndarray, *, allow_all: bool) -> None:
+    """Zero gradients for every image raise ValueError; allowed or for some, they are a warning.
 
     A zero gradient is no map: whatever is drawn or measured from it would be an artefact.
     Everywhere it is an error of the model or of the target. Of single images it may be true (a dead
     ReLU network, an image equal to the baseline), and one of them must not stop thousands.
     """
     zero = np.flatnonzero(sizes == 0)
-    if len(zero) == len(sizes):
+    if len(zero) == len(sizes) and not allow_all:
         raise ValueError(
             "The gradient is zero for every image: the target score does not depend on the pixels "
             "(dead ReLUs, a layer that is not differentiable such as Round or argmax, or images "

@@ -274,6 +274,84 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
         assert done[:-1] == [8, 2]  # and last the images of the contact sheet
 
 
+@pytest.fixture
+def with_dark_images(config, tmp_path):
+    """Config of nine images in batches of eight, dark ones among them, which the model is blind to.
+
+    Without a gradient: the ReLU cuts off every pixel of a dark image.
+    """
+    blind = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            keras.layers.Rescaling(1.0, -0.2),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    blind.save(tmp_path / "blind.keras")
+
+    def make(dark, **changes):
+        for seed, split in enumerate(("validation", "test")):
+            arrays = square_images(9, seed)
+            arrays["image"][dark] = 0.1
+            np.savez(tmp_path / f"{split}.npz", **arrays)
+        model = str(tmp_path / "blind.keras")
+        return config(data_dir=str(tmp_path), model=model, output=str(tmp_path / "run"), **changes)
+
+    return make
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient is zero for")
+@pytest.mark.parametrize("threshold", ["auto", "0.3"])
+def test_an_image_without_gradient_alone_in_the_last_batch(with_dark_images, tmp_path, threshold):
+    given = with_dark_images([8], threshold=threshold, heatmap="plain")
+    with pytest.warns(UserWarning, match="gradient is zero for 1 of 1 images"):
+        found = run(given)["localization"]
+    images, labels, boxes = arrays_of(tmp_path, "test")
+    model = keras.saving.load_model(given.model)
+    logits = model.predict(images, verbose=0)
+    grads = explain.gradients(
+        model, images[:8], logits[:8].argmax(1), method="loss_gradients", jit_compile=False
+    )
+    maps = np.concatenate([explain.heatmaps(grads, "plain"), np.zeros((1, SIZE, SIZE), "float32")])
+    expected = measures.evaluate(
+        maps, boxes, threshold=found["settings"]["threshold"], labels=labels, logits=logits
+    ).to_dict()
+    assert {k: v for k, v in found.items() if k != "settings"} == {
+        k: v for k, v in expected.items() if k != "settings"
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient is zero for")
+def test_a_resumed_run_remembers_that_something_was_shown(with_dark_images, tmp_path, monkeypatch):
+    given = with_dark_images([8], threshold="0.3")
+    original = localization_measurement.Measurement._heat_maps
+
+    def interrupted_at_the_last(self, batch, indices):
+        if indices[0] == 8:
+            raise Interrupted
+        return original(self, batch, indices)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(localization_measurement, "_SAVE_EVERY", 1)
+        patch.setattr(localization_measurement.Measurement, "_heat_maps", interrupted_at_the_last)
+        with pytest.raises(Interrupted):
+            run(given)
+    assert run(given, resume=True)["localization"]["images"] == 9
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient is zero for")
+@pytest.mark.parametrize("threshold", ["auto", "0.3"])
+def test_no_gradient_for_any_image_is_refused(with_dark_images, tmp_path, threshold):
+    given = with_dark_images(slice(None), threshold=threshold)
+    message = "The heat map of every image is zero with method=loss_gradients: there is nothing"
+    for resume in (False, True):
+        with pytest.raises(ValueError, match=message):
+            run(given, resume=resume)
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
 def test_a_finished_run_resumed_measures_nothing_again(config, tmp_path, monkeypatch):
     given = config(output=str(tmp_path / "run"), threshold="0.3")
     first = run(given)

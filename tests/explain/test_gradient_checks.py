@@ -191,6 +191,12 @@ def test_no_gradient_at_all_is_refused(gated):
         explain.gradients(gated, one_pixel(0.8, 0.9), np.array([1, 1]))
 
 
+def test_no_gradient_at_all_is_a_warning_where_it_is_allowed(gated):
+    with pytest.warns(UserWarning, match=r"zero for 2 of 2 images \(0, 1\); their maps say noth"):
+        maps = explain.gradients(gated, one_pixel(0.1, 0.2), allow_zeros=True)
+    np.testing.assert_array_equal(maps, np.zeros((2, 1, 1, 1)))
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
 def test_no_gradient_for_some_images_is_a_warning(gated, batch_size):
     images = one_pixel(0.7, 0.2, 0.8, 0.1)
