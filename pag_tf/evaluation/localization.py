@@ -24,6 +24,8 @@ RESULT_FILE, SHEET_FILE = "result.json", "contact_sheet.png"
 
 # Fields that change no number.
 _PLACES = ("output", "data_dir", "cases")
+# Fields that a result, which may be copied elsewhere, does not record.
+_FOLDERS = ("output", "data_dir")
 _MODULES = ("cv2", "keras", "numpy", "scipy", "tensorflow")
 
 
@@ -77,7 +79,7 @@ def localize(
     measured = measurement.run(part, held_out)
     result = {
         "command": command,
-        "config": dataclasses.asdict(config),
+        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
         **subject.record,
         "clean": _clean_accuracy(measured.per_image),
         "method": {"name": config.method, "options": config.resolved_method_options},

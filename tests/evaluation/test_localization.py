@@ -187,7 +187,10 @@ def test_the_result_says_everything(entry, data, tmp_path):
     result = run(given)
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
     filled_in = {"dataset": "arrays", "fit": "whole"}
-    assert result["config"] == dataclasses.asdict(given) | filled_in
+    expected = dataclasses.asdict(given) | filled_in
+    assert expected.pop("output") == str(tmp_path / "run")
+    assert expected.pop("data_dir") == given.data_dir
+    assert result["config"] == expected
     assert (result["entry"], result["weights_sha256"]) == (entry.id, entry.weights_sha256)
     assert result["command"] == (
         f"python scripts/localize.py --entry={entry.folder} --method=smoothgrad "

@@ -101,8 +101,8 @@ def test_the_recipe_for_birds_is_the_papers(parse):
     assert (found.momentum, found.weight_decay, found.batch_size) == (0.9, 1e-3, 40)
     assert (found.augment_shift, found.augment_flip, found.initial_weights) == (0, False, "")
     # The entry it names has its architecture.
-    (entry,) = zoo.list_models(dataset="cifar10", eps="2/255")
-    assert entry.id == "cifar10-resnet-linf-2-255"
+    (entry,) = zoo.list_models(dataset="tiny_imagenet", eps="2/255")
+    assert entry.id == "tiny_imagenet-resnet-linf-2-255"
     assert found.options.items() <= entry.architecture.options.items()
 
 
