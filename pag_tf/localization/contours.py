@@ -49,9 +49,15 @@ def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
     levels, level = distinct_levels(image, thresholds)
     rectangles: list[Sequence[int]] = []
     starts, largest = [], []
-    for value in levels.tolist():
-        above = cv2.threshold(image, value, 255, cv2.THRESH_BINARY)[1]
-        contours, _ = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    for value, (y0, y1), (x0, x1) in zip(
+        levels.tolist(), _extents(image, 1, levels), _extents(image, 0, levels), strict=True
+    ):
+        above = cv2.threshold(image[y0:y1, x0:x1], value, 255, cv2.THRESH_BINARY)[1]
+        contours: Sequence[np.ndarray] = ()
+        if above is not None:  # for no pixels OpenCV returns none
+            contours, _ = cv2.findContours(
+                above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0)
+            )
         areas = [cv2.contourArea(contour) for contour in contours]
         starts.append(len(rectangles))
         largest.append(len(rectangles) + (areas.index(max(areas)) if areas else 0))
@@ -60,6 +66,18 @@ def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
     height, width = image.shape
     boxes[:, 2:] = np.minimum(boxes[:, :2] + boxes[:, 2:], [width - 1, height - 1])
     return ContourBoxes(boxes, np.array(starts), np.array(largest), level)
+
+
+def _extents(image: np.ndarray, axis: int, levels: np.ndarray) -> list[list[int]]:
+    """First and one past the last row (axis 1: columns are reduced) with pixels above each level.
+
+    Nothing outside is traced. Where no pixel is above, the extent is empty.
+    """
+    brightest = image.max(axis=axis)
+    first = np.searchsorted(np.maximum.accumulate(brightest), levels, side="right")
+    from_end = np.searchsorted(np.maximum.accumulate(brightest[::-1]), levels, side="right")
+    last = len(brightest) - from_end
+    return np.stack([first, np.maximum(first, last)], axis=1).tolist()
 
 
 def distinct_levels(image: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
