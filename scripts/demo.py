@@ -87,7 +87,7 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     measured, gradients, heat_maps = [], {}, {}
     for entry, title in zip(entries, column_titles(entries), strict=True):
         print(f"{entry.id}: loading and measuring it", flush=True)
-        model = pag_tf.zoo.load(entry.folder)
+        model = pag_tf.zoo.load(entry)
         measured.append(_measure(model, entry, attacks, images, labels, config, progress))
         gradients[title] = _gradients(model, images[rows], labels[rows])
         if held_out is not None:

@@ -114,7 +114,7 @@ def run(config: PhaseConfig) -> dict[str, dict[int, float]]:
     compared = {
         f"plain, fresh weights ({folder / PLAIN})": plain,
         f"even, fresh weights ({folder / EVEN})": even,
-        f"even, trained ({entry.id})": pag_tf.zoo.load(entry.folder),
+        f"even, trained ({entry.id})": pag_tf.zoo.load(entry),
     }
     return {n: pag_tf.alignment.phase_variation(m, images) for n, m in compared.items()}
 

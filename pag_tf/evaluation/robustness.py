@@ -82,7 +82,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         image_size=config.image_size or size,
         fit=config.fit or fit,
     )
-    model = pag_tf.zoo.load(entry.folder)
+    model = pag_tf.zoo.load(entry)
     entries.check_image_shape(config, entry.id, entry.architecture.image_shape)
     dataset = pag_tf.data.load(
         config.dataset,

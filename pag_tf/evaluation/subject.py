@@ -73,7 +73,7 @@ def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
         )
     size, fit = entries.recorded_fit(entry)
     subject = Subject(
-        model=pag_tf.zoo.load(entry.folder),
+        model=pag_tf.zoo.load(entry),
         name=entry.id,
         record={"entry": entry.id, "weights_sha256": entry.weights_sha256},
         image_shape=entry.architecture.image_shape,

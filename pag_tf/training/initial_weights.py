@@ -47,7 +47,7 @@ def load_initial_weights(
         entry = _find(config.initial_weights)
         _check_architecture(entry, config, classifier.input_shape[-1])
         same_classes = entry.class_names == tuple(class_names)
-        _copy(pag_tf.zoo.load(entry.folder), classifier, head=same_classes)
+        _copy(pag_tf.zoo.load(entry), classifier, head=same_classes)
 
 
 def _find(name: str) -> pag_tf.zoo.Entry:

@@ -27,8 +27,4 @@ def entries() -> tuple[Entry, ...]:
         for record in root().glob(f"*/{RECORD_FILE}")
         if not record.parent.name.startswith(".")
     ]
-    return tuple(sorted(found, key=_order))
-
-
-def _order(entry: Entry) -> tuple[str, float, str, str, str]:
-    return entry.dataset, entry.threat.eps, entry.threat.norm, entry.arch, entry.id
+    return tuple(sorted(found, key=Entry.order))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 
+from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import Entry
 
 BEGIN = "<!-- begin: written by pag_tf from pag.json, changes inside are lost -->"
 END = "<!-- end: written by pag_tf -->"
+COMMON_TAG = "perceptually-aligned-gradients"  # of every entry
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 _MOST_CLASS_NAMES = 20
@@ -46,12 +48,17 @@ def render(entry: Entry, *, flags_text: str, existing: str | None = None) -> str
 
 def tags(entry: Entry) -> tuple[str, ...]:
     """The Hub tags of an entry: what it is found by."""
-    eps = f"eps-{entry.threat.eps_text.replace('/', '-')}"
+    eps = eps_tag(entry.threat)
     if entry.threat.eps == 0:
         kind: tuple[str, ...] = ("natural-training", eps)
     else:
         kind = ("adversarial-training", eps, entry.threat.norm)
-    return ("keras", "perceptually-aligned-gradients", *kind, entry.dataset)
+    return ("keras", COMMON_TAG, *kind, entry.dataset)
+
+
+def eps_tag(threat: ThreatModel) -> str:
+    """The Hub tag of an epsilon, such as `"eps-2-255"`."""
+    return f"eps-{threat.eps_text.replace('/', '-')}"
 
 
 def _front_matter(entry: Entry) -> str:

@@ -29,7 +29,7 @@ RECORD_FILE, CARD_FILE, FLAGS_FILE = "pag.json", "README.md", "train.flags"
 FILES = (RECORD_FILE, WEIGHTS_FILE, *keras_files.CONFIG_FILES, CARD_FILE, FLAGS_FILE)
 NEEDED_TO_LOAD = (RECORD_FILE, WEIGHTS_FILE)
 
-_MOST_RECORD_BYTES = 1 << 24
+MOST_RECORD_BYTES = 1 << 24
 
 
 def read_entry(
@@ -171,8 +171,8 @@ def _json_text(raw: Mapping[str, Any]) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
-    if size > _MOST_RECORD_BYTES:
-        raise ValueError(f"expected at most {_MOST_RECORD_BYTES} bytes of JSON, found {size}.")
+    if size > MOST_RECORD_BYTES:
+        raise ValueError(f"expected at most {MOST_RECORD_BYTES} bytes of JSON, found {size}.")
     try:
         raw = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:

@@ -73,7 +73,8 @@ class Entry:
         weights_sha256: SHA-256 of the weight file, hexadecimal.
         weights_bytes: Size of the weight file.
         folder: Where its files are.
-        source: Where it came from: `"bundled"`, or `"folder"` for a path given by the user.
+        source: Where it came from: `"bundled"`, `"folder"` for a path given by the user, or
+            `"hf:namespace/name@commit"`.
 
     Raises:
         ValueError: A value of the wrong type or out of range; the message names the field.
@@ -117,9 +118,13 @@ class Entry:
         """Name of the architecture."""
         return self.architecture.name
 
+    def order(self) -> tuple[str, float, str, str, str]:
+        """What lists are sorted by: data set, epsilon, norm, architecture, id."""
+        return self.dataset, self.threat.eps, self.threat.norm, self.arch, self.id
+
     @property
     def weights_path(self) -> Path:
-        """The weight file."""
+        """The weight file; of an entry of the Hub it is there once the weights were fetched."""
         return self.folder / WEIGHTS_FILE
 
     @classmethod

@@ -133,7 +133,9 @@ def test_what_is_not_in_the_zoo_is_refused(ladder, arguments, message):
 
 def test_several_models_are_not_chosen_from(ladder, pristine):
     relabel(pristine, ladder / "a2-long", threat_model="linf:2/255", dataset="cifar10")
-    with pytest.raises(ValueError, match=r"Several models .*a2 \(arch='resnet'\), a2-long .*arch="):
+    with pytest.raises(
+        ValueError, match=r"Several .*a2 \(bundled, arch='resnet'\), a2-long .*arch="
+    ):
         zoo.load(2 / 255)
 
 
@@ -143,7 +145,7 @@ def test_the_folder_may_be_a_path_or_a_text_with_a_separator(folder, monkeypatch
         assert zoo.load(form).name == "shapes-resnet-linf-2-255"
     with pytest.raises(ValueError, match="is not a folder.*zoo folder"):
         zoo.load("no/such")
-    with pytest.raises(ValueError, match="norm and arch choose among models by epsilon"):
+    with pytest.raises(ValueError, match="norm, arch and namespace choose among models by epsilon"):
         zoo.load(folder, arch="resnet")
 
 

@@ -1,0 +1,269 @@
+"""Entries on the Hugging Face Hub: which files are fetched, and what is checked before one is read.
+
+The client of the Hub transfers, resumes, locks and caches. Added here: only `pag.json` and the
+weights are fetched, both of one commit; each is checked whenever it is about to be read, and one
+that is damaged is deleted from the cache and fetched once more; every error says what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pag_tf.zoo import weights
+from pag_tf.zoo.entry import MOST_RECORD_BYTES, RECORD_FILE, read_entry
+from pag_tf.zoo.hub_errors import explained
+from pag_tf.zoo.record import WEIGHTS_FILE, Entry
+
+PREFIX = "hf:"
+
+_LIBRARY = "pag_tf"  # in the user agent, for the Hub's download counts
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_GIT_BLOB, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
+_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hub:
+    """How the Hub is reached.
+
+    The client's environment variables hold where an argument is None: `HF_ENDPOINT`, `HF_HOME`,
+    `HF_HUB_CACHE`, `HF_TOKEN`, `HF_HUB_OFFLINE`, its timeouts and the switch of progress bars.
+
+    Attributes:
+        token: Access token; True takes the one that `hf auth login` stored, False sends none.
+        cache_dir: Folder of the client's cache.
+        local_files_only: Read the cache only and ask nobody.
+    """
+
+    token: str | bool | None = None
+    cache_dir: str | Path | None = None
+    local_files_only: bool = False
+
+    @property
+    def offline(self) -> bool:
+        """Whether nobody may be asked, by `local_files_only` or by `HF_HUB_OFFLINE`."""
+        from huggingface_hub.constants import is_offline_mode
+
+        return self.local_files_only or is_offline_mode()
+
+    def entry(self, repo_id: str, revision: str | None = None) -> Entry:
+        """Fetches and reads the record of a repository; the weights are not fetched.
+
+        Where the Hub cannot be reached, the copy in the cache is taken and a warning logged.
+
+        Args:
+            repo_id: `"namespace/name"`.
+            revision: A branch, a tag or a commit; None is the main branch.
+
+        Returns:
+            The record, with source `"hf:namespace/name@commit"` and the folder of that commit in
+            the cache.
+
+        Raises:
+            ValueError: No entry of the zoo, or a damaged one.
+            OSError: Not there, no access, no connection, or a cache that cannot be written.
+        """
+        _check_repo_id(repo_id)
+        offline = self._falls_back(repo_id, revision)
+
+        def read(path: Path) -> Entry:
+            _check_against_name(path)
+            source = f"{PREFIX}{repo_id}@{path.parent.name}"
+            return read_entry(path.parent, files=(RECORD_FILE,), source=source)
+
+        return self._fetch_checked(repo_id, RECORD_FILE, revision, read, offline)
+
+    def fetch_weights(self, entry: Entry) -> None:
+        """Puts the checked weight file of an entry of this Hub into the entry's folder.
+
+        Raises:
+            ValueError: The file is not the one that `pag.json` describes, also when fetched anew.
+            OSError: See `entry`.
+        """
+        repo_id, commit = split_source(entry.source)
+        if not self.offline and self.cached_file(repo_id, WEIGHTS_FILE, commit) is None:
+            size = self._metadata(repo_id, WEIGHTS_FILE, commit, patient=True).size
+            if size is not None and size != entry.weights_bytes:
+                raise ValueError(
+                    f"{WEIGHTS_FILE} of {repo_id} at revision {commit} has {size} bytes, pag.json "
+                    f"says {entry.weights_bytes}: it was not downloaded. Ask its publisher to "
+                    "publish the folder again."
+                )
+        self._fetch_checked(
+            repo_id, WEIGHTS_FILE, commit, lambda _: weights.verify(entry), self.offline
+        )
+
+    def cached_file(self, repo_id: str, filename: str, revision: str | None = None) -> Path | None:
+        """A file in the cache as it was when last asked for, or None."""
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(
+            repo_id, filename, cache_dir=self.cache_dir, revision=revision
+        )
+        return Path(path) if isinstance(path, str) else None
+
+    def _falls_back(self, repo_id: str, revision: str | None) -> bool:
+        """Whether the cache is all there is: it may be asked only, or the Hub does not answer."""
+        if self.offline:
+            return True
+        cached = self.cached_file(repo_id, RECORD_FILE, revision)
+        if cached is not None and _COMMIT.fullmatch(revision or ""):
+            return False  # A commit never changes: the client does not ask either.
+        try:
+            found = self._metadata(repo_id, RECORD_FILE, revision, patient=cached is None)
+        except ConnectionError as error:
+            if cached is None:
+                raise
+            _log.warning(
+                "%s The copy of %s in the cache is used, commit %s.",
+                error,
+                repo_id,
+                cached.parent.name,
+            )
+            return True
+        if found.size is not None and found.size > MOST_RECORD_BYTES:
+            raise ValueError(
+                f"{RECORD_FILE} of {repo_id} has {found.size} bytes, expected at most "
+                f"{MOST_RECORD_BYTES}: it was not downloaded."
+            )
+        return False
+
+    def _metadata(self, repo_id: str, filename: str, revision: str | None, *, patient: bool) -> Any:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        with explained(repo_id, filename, revision):
+            return get_hf_file_metadata(
+                hf_hub_url(repo_id, filename, revision=revision),
+                token=self.token,
+                retry_on_errors=patient,
+                library_name=_LIBRARY,
+                library_version=_version(),
+            )
+
+    def _fetch_checked(
+        self,
+        repo_id: str,
+        filename: str,
+        revision: str | None,
+        check: Callable[[Path], _Result],
+        offline: bool,
+    ) -> _Result:
+        """`check` of the fetched file; a file that it refuses is deleted and fetched once more."""
+        problem: Exception | None = None
+        for _ in range(2):
+            with explained(repo_id, filename, revision, problem):
+                path = self._download(repo_id, filename, revision, offline)
+            try:
+                return check(path)
+            except ValueError as error:
+                problem = error
+                _log.warning("%s It is deleted from the cache.", error)
+                _delete(path, error)
+        raise ValueError(
+            f"{filename} of {repo_id} at revision {revision or 'main'} cannot be used, also after "
+            f"a second download: {problem} Nothing of it is left in the cache. If it stays so, ask "
+            "its publisher, or choose another revision."
+        ) from problem
+
+    def _download(self, repo_id: str, filename: str, revision: str | None, offline: bool) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        return Path(
+            hf_hub_download(
+                repo_id,
+                filename,
+                revision=revision,
+                token=self.token,
+                cache_dir=self.cache_dir,
+                local_files_only=offline,
+                library_name=_LIBRARY,
+                library_version=_version(),
+            )
+        )
+
+
+def parse(text: str) -> str | None:
+    """The repository that `"hf:namespace/name"` names, or None where the text has no such form."""
+    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else None
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """`(repo_id, commit)` of the source of an entry that came from the Hub."""
+    repo_id, _, commit = source.removeprefix(PREFIX).rpartition("@")
+    return repo_id, commit
+
+
+def _version() -> str:
+    from pag_tf import __version__
+
+    return __version__
+
+
+def _check_repo_id(repo_id: str) -> None:
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        problem = f" {error}"
+    else:
+        problem = ""
+    if problem or repo_id.count("/") != 1:
+        raise ValueError(
+            f"Expected a repository of the Hub as namespace/name, got {repo_id!r}.{problem}"
+        )
+
+
+def _check_against_name(path: Path) -> None:
+    """Compares a cached file with the digest that the Hub gave for it: the name of its blob.
+
+    The Hub's entity tag is the git hash of a small file and the SHA-256 of a large one. Tags of
+    another form (some mirrors make up their own) and caches without links say nothing.
+
+    Raises:
+        ValueError: They differ.
+    """
+    if not path.is_symlink():
+        return
+    tag, content = Path(os.readlink(path)).name, path.read_bytes()
+    if _SHA256.fullmatch(tag):
+        found = hashlib.sha256(content).hexdigest()
+    elif _GIT_BLOB.fullmatch(tag):
+        found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    else:
+        return
+    if found != tag:
+        raise ValueError(f"{path} is damaged: the Hub names digest {tag}, the file has {found}.")
+
+
+def _delete(path: Path, problem: Exception) -> None:
+    """Deletes a file of the cache and what it links to.
+
+    Raises:
+        ValueError: It cannot be deleted.
+    """
+    try:
+        for each in _links(path):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{problem} It cannot be deleted from the cache ({error}): delete {path} and what it "
+            "links to, or choose another cache with HF_HOME or cache_dir=."
+        ) from problem
+
+
+def _links(path: Path) -> Iterator[Path]:
+    while path.is_symlink():
+        target = path.parent / os.readlink(path)
+        yield path
+        path = target
+    yield path

@@ -1,0 +1,137 @@
+"""What the Hub's client raises, said in one sentence that names the remedy.
+
+`ConnectionError` where trying again later may help, `PermissionError` and `FileNotFoundError` where
+it does not, `ValueError` for what is wrong with the request, other `OSError` of the local disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+_BUSY = 429
+_DENIED = (401, 403)
+_ABSENT = 404
+_DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def explained(
+    repo_id: str,
+    filename: str | None = None,
+    revision: str | None = None,
+    former: Exception | None = None,
+) -> Iterator[None]:
+    """Raises what goes wrong inside as one of the errors above.
+
+    Args:
+        repo_id: The repository, for the message.
+        filename: The file that is asked for.
+        revision: The revision that is asked for; None is the main branch.
+        former: Why the file is asked for a second time.
+    """
+    what = repo_id if filename is None else f"{filename} of {repo_id}"
+    if revision is not None:
+        what = f"{what} at revision {revision!r}"
+    try:
+        yield
+    except Exception as error:
+        explanation = _explanation(error, what)
+        if former is not None:
+            text = f"{former} That copy was deleted from the cache, but then: {explanation}"
+            explanation = type(explanation)(text)
+        raise explanation from error
+
+
+def _explanation(error: Exception, what: str) -> Exception:
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        LocalTokenNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    if isinstance(error, LocalTokenNotFoundError):
+        return PermissionError(
+            f"{what}: no token is stored here. Run `hf auth login`, set HF_TOKEN, or pass token=."
+        )
+    if isinstance(error, LocalEntryNotFoundError):
+        if isinstance(error.__cause__, Exception):
+            return _explanation(error.__cause__, what)
+        return _not_cached(what)
+    if isinstance(error, OfflineModeIsEnabled):
+        return _not_cached(what)
+    if isinstance(error, HfHubHTTPError):
+        return _of_status(error, error.response.status_code, what)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return type(error)(
+            error.errno,
+            f"{what}: {error.strerror}. Free the disk, or choose another cache with HF_HOME or "
+            "cache_dir=",
+            error.filename,
+        )
+    if isinstance(error, ValueError):
+        return ValueError(f"{what}: {_line(error)}")
+    # The client lets the errors of its HTTP library through, which are no OSError.
+    return _unreachable(what, error)
+
+
+def _of_status(error: OSError, status: int, what: str) -> Exception:
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RevisionNotFoundError
+
+    if isinstance(error, EntryNotFoundError):
+        return FileNotFoundError(
+            f"{what} is not there: the repository exists and does not hold this file. An entry of "
+            "pag_tf has pag.json and model.weights.h5; choose another repository or revision."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return FileNotFoundError(
+            f"{what} is not there: the repository has no such branch, tag or commit."
+        )
+    if isinstance(error, GatedRepoError):
+        return PermissionError(
+            f"{what}: access has to be requested on the page of the repository {_endpoint()}, "
+            "then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
+        )
+    if status in _DENIED or status == _ABSENT:
+        denied = f"the Hub answered {status}: the repository does not exist, or it is private"
+        kind = FileNotFoundError if status == _ABSENT else PermissionError
+        return kind(
+            f"{what}: {denied} and the token does not open it. Check the name, and pass a token "
+            "that may read it (token=, HF_TOKEN or `hf auth login`). A copy in the cache is read "
+            "with local_files_only=True."
+        )
+    if status == _BUSY:
+        wait = getattr(error, "response").headers.get("Retry-After")  # noqa: B009
+        when = f"in {wait} seconds" if wait else "later"
+        return ConnectionError(f"{what}: the Hub limits requests (429). Try again {when}.")
+    if status >= 500:
+        return _unreachable(what, error)
+    return OSError(f"{what}: the Hub refused the request: {_line(error)}")
+
+
+def _not_cached(what: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"{what} is not in the cache, and the Hub may not be asked (local_files_only=True or "
+        "HF_HUB_OFFLINE=1). Load it once with a connection, or copy the folder and pass its path."
+    )
+
+
+def _unreachable(what: str, error: Exception) -> ConnectionError:
+    return ConnectionError(
+        f"{what}: the Hub at {_endpoint()} cannot be reached or breaks off ({_line(error)}). Check "
+        "the connection and HF_ENDPOINT, and try again."
+    )
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return constants.ENDPOINT
+
+
+def _line(error: Exception) -> str:
+    """The first line of a message, or the name of the error where it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
