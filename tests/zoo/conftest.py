@@ -1,6 +1,8 @@
 """A small model with weights that matter, and a zoo folder of it."""
 
+import resource
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +89,15 @@ def pristine(tmp_path_factory, write) -> Path:
 def folder(pristine, tmp_path) -> Path:
     """A zoo folder that a test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / pristine.name))
+
+
+@pytest.fixture
+def memory_growth():
+    """A function that says how many bytes the peak memory of the process has grown since."""
+
+    def peak() -> int:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    before = peak()
+    return lambda: peak() - before
