@@ -9,6 +9,7 @@ the one that Keras writes for the freshly built model.
 from __future__ import annotations
 
 import hashlib
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 _MOST_NAMES = 5  # shown in one message
 _MOST_NAMES_IN_FILE = 10_000  # groups included; the largest model of pag_tf.models has 4,000
 _MOST_DEPTH = 16
+_MOST_FREE_BLOCKS = 10 * _MOST_NAMES_IN_FILE
 _BLOCK = 1 << 20
+
+
+_HEAP = struct.Struct("<8x3Q")  # bytes of the data, first free block, place of the data
+_FREE_BLOCK = struct.Struct("<2Q")  # next free block (1: none), bytes
 
 
 class _RefusedError(ValueError):
@@ -105,6 +111,7 @@ def stored_variables(path: Path) -> Variables:
     import h5py
 
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             return dict(_walk(file, path))
     except _RefusedError:
@@ -140,6 +147,40 @@ def compare(found: Variables, expected: Variables, path: Path) -> None:
                 f"{path}: variable {name} has dtype {found_dtype!r}, expected {dtype!r}. Write the "
                 "folder with pag_tf.zoo.write_entry, which stores float32."
             )
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuses a file on which libhdf5 (1.14.6 and before) never returns and fills the memory.
+
+    The names of a group lie in a "local heap" (HDF5 File Format Specification, III.D), whose free
+    blocks each say where the next one is. libhdf5 follows them without end where they make a ring:
+    one flipped bit can close it.
+    """
+    data = path.read_bytes()
+    seen: set[int] = set()
+    at = data.find(b"HEAP")
+    while at >= 0:
+        for block in _free_blocks(data, at):
+            if block in seen or len(seen) > _MOST_FREE_BLOCKS:
+                raise _RefusedError(
+                    f"{path}: free blocks of the heap at byte {at} form a ring or are too many. "
+                    "HDF5 does not write such files; fetch it again, or do not use it."
+                )
+            seen.add(block)
+        at = data.find(b"HEAP", at + 4)
+
+
+def _free_blocks(data: bytes, heap: int) -> Iterator[int]:
+    """Places in the file of the free blocks of a local heap, up to the first that is no block."""
+    if len(data) < heap + _HEAP.size:
+        return
+    size, offset, start = _HEAP.unpack_from(data, heap)
+    while offset != 1 and offset < size and start + offset + _FREE_BLOCK.size <= len(data):
+        yield start + offset
+        following, length = _FREE_BLOCK.unpack_from(data, start + offset)
+        if following == 0 or offset + length > size:  # libhdf5 sees these itself
+            return
+        offset = following
 
 
 def _walk(root: Any, path: Path) -> Iterator[tuple[str, tuple[tuple[int, ...] | None, str]]]:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import struct
 from pathlib import Path
 
 import h5py
@@ -210,6 +211,24 @@ def test_a_file_of_another_size_is_not_read(folder, monkeypatch):
     (folder / "model.weights.h5").write_bytes(b"short")
     monkeypatch.setattr(weights, "fingerprint", lambda path: pytest.fail("read"))
     with pytest.raises(ValueError, match="expected .* bytes with sha256 .*, found 5 bytes"):
+        zoo.load(folder)
+
+
+@pytest.mark.parametrize("following", ["itself", "another heap's"])
+def test_a_ring_of_free_blocks_on_which_hdf5_never_returns_is_refused(folder, following):
+    path = folder / "model.weights.h5"
+    data = bytearray(path.read_bytes())
+    heap = data.find(b"HEAP")
+    first, start = struct.unpack_from("<2Q", data, heap + 16)
+    if following == "itself":
+        struct.pack_into("<Q", data, start + first, first)
+    else:
+        other = data.find(b"HEAP", heap + 4)
+        struct.pack_into("<Q", data, other + 24, start)
+        struct.pack_into("<Q", data, other + 16, first)
+    path.write_bytes(data)
+    reseal(folder)
+    with pytest.raises(ValueError, match="free blocks of the heap at byte .* form a ring"):
         zoo.load(folder)
 
 
