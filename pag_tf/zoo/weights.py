@@ -216,8 +216,9 @@ def _walk(root: Any, path: Path) -> Iterator[tuple[str, tuple[tuple[int, ...] | 
 def _check_storage(item: Any, name: str, path: Path) -> None:
     # Filters can load plug-ins, external and virtual arrays read other files, and Keras looks into
     # the attributes of an array: it writes none of these for float32.
-    filters = item.id.get_create_plist().get_nfilters()
-    if item.external or item.is_virtual or filters or len(item.attrs) or not _is_whole(item):
+    layout = item.id.get_create_plist()
+    special = layout.get_external_count() or layout.get_nfilters() or len(item.attrs)
+    if special or not _is_whole(item.id, layout):
         raise _RefusedError(
             f"{path}: variable {name} is not stored plainly (in another file, virtual, in chunks, "
             "compressed, not written at all, or with attributes). Keras does not write such files; "
@@ -225,15 +226,13 @@ def _check_storage(item: Any, name: str, path: Path) -> None:
         )
 
 
-def _is_whole(item: Any) -> bool:
+def _is_whole(array: Any, layout: Any) -> bool:
     """Whether all values are in the file, in one piece: what takes memory takes disk too."""
     import h5py
 
-    values = item.id.get_space().get_simple_extent_npoints()
-    return (
-        item.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
-        and item.id.get_storage_size() == values * item.id.get_type().get_size()
-    )
+    values = array.get_space().get_simple_extent_npoints()
+    whole = array.get_storage_size() == values * array.get_type().get_size()
+    return whole and layout.get_layout() == h5py.h5d.CONTIGUOUS
 
 
 def _format_dtype(dtype: str) -> str:
