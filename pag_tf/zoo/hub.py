@@ -72,7 +72,7 @@ class Hub:
             ValueError: No entry of the zoo, or a damaged one.
             OSError: Not there, no access, no connection, or a cache that cannot be written.
         """
-        _check_repo_id(repo_id)
+        check_repo_id(repo_id)
         offline = self._falls_back(repo_id, revision)
 
         def read(path: Path) -> Entry:
@@ -208,7 +208,12 @@ def _version() -> str:
     return __version__
 
 
-def _check_repo_id(repo_id: str) -> None:
+def check_repo_id(repo_id: str) -> None:
+    """Refuses what cannot be the name of a repository.
+
+    Raises:
+        ValueError: Not `namespace/name`, or characters that the Hub does not allow.
+    """
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:
