@@ -3,36 +3,34 @@
 Every architecture is one flat functional graph with its normalisation inside, so that
 `keras.saving.load_model` reads a saved model without pag_tf, and attribution methods find every
 layer. Options are plain JSON values: a model is rebuilt from `(arch, num_classes, image_shape,
-options)` alone.
+options)` alone. Each of them is checked before any layer is made.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from pag_tf.models.architecture import Architecture
+from pag_tf.models.options import shown
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["architectures", "build", "default_options", "validate"]
+__all__ = ["architectures", "build", "count_parameters", "default_options", "validate"]
 
 
-def _builders() -> dict[str, Callable[..., keras.Model]]:
+def _architectures() -> dict[str, Architecture]:
     # Imported here: these modules import Keras, and the zoo lists models without it.
-    from pag_tf.models import imagenet, residual
+    from pag_tf.models.imagenet import RESNET50, VGG16
+    from pag_tf.models.residual import RESNET, WIDE_RESNET
 
-    return {
-        "resnet": residual.resnet,
-        "wide_resnet": residual.wide_resnet,
-        "resnet50": imagenet.resnet50,
-        "vgg16": imagenet.vgg16,
-    }
+    return {each.name: each for each in (RESNET, WIDE_RESNET, RESNET50, VGG16)}
 
 
 def architectures() -> tuple[str, ...]:
     """Names that `build` accepts."""
-    return tuple(_builders())
+    return tuple(_architectures())
 
 
 def default_options(arch: str) -> dict[str, Any]:
@@ -41,23 +39,19 @@ def default_options(arch: str) -> dict[str, Any]:
     Raises:
         ValueError: Unknown architecture.
     """
-    parameters = inspect.signature(_builder(arch)).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return _architecture(arch).defaults()
 
 
-def validate(arch: str, options: dict[str, Any]) -> None:
-    """Checks the names of an architecture's options.
+def validate(arch: str, options: Mapping[str, Any]) -> None:
+    """Checks the names and the values of an architecture's options.
+
+    Whether they fit together and to an image is checked by `build` and `count_parameters`.
 
     Raises:
-        ValueError: Unknown architecture or unknown option; the message lists the known ones.
+        ValueError: Unknown architecture or unknown option (the message lists the known ones), or a
+            value of the wrong type or out of range (the message says what is allowed).
     """
-    known = default_options(arch)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"Architecture {arch!r} has no option {', '.join(map(repr, unknown))}. "
-            f"Its options and defaults: {known}."
-        )
+    _architecture(arch).check_options(options)
 
 
 def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: Any) -> keras.Model:
@@ -65,8 +59,8 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
 
     Args:
         arch: One of `architectures()`.
-        num_classes: Number of logits, at least 1.
-        image_shape: `(height, width, channels)` in pixels.
+        num_classes: Number of logits, 1 to 10**6.
+        image_shape: `(height, width, channels)` in pixels, a list or tuple, each 1 to 65536.
         **options: See `default_options(arch)` and the functions in this package.
 
     Returns:
@@ -74,23 +68,34 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
         `[B, num_classes]`.
 
     Raises:
-        ValueError: Unknown architecture or option, or a value out of range.
+        ValueError: Unknown architecture or option, a value of the wrong type or out of range, or
+            options that do not fit together; nothing was built then.
     """
-    validate(arch, options)
-    shape = tuple(image_shape) if isinstance(image_shape, Sequence) else ()
-    if len(shape) != 3 or any(
-        isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape
-    ):
-        raise ValueError(
-            f"image_shape must be (height, width, channels) in pixels, got {image_shape!r}."
-        )
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise ValueError(f"num_classes must be a whole number >= 1, got {num_classes!r}.")
-    return _builder(arch)(num_classes, shape, **options)
+    architecture = _architecture(arch)
+    architecture.check(num_classes, image_shape, options)
+    return architecture.build(num_classes, tuple(image_shape), **options)
 
 
-def _builder(arch: str) -> Callable[..., keras.Model]:
-    builders = _builders()
-    if arch not in builders:
-        raise ValueError(f"Unknown architecture {arch!r}. Known: {', '.join(builders)}.")
-    return builders[arch]
+def count_parameters(
+    arch: str, num_classes: int, image_shape: Sequence[int], **options: Any
+) -> int:
+    """The number of parameters of the model that `build` makes of these arguments.
+
+    Nothing is built: it takes no memory and no time however large the model would be. Batch
+    statistics are counted as `keras.Model.count_params` does.
+
+    Raises:
+        ValueError: As `build`.
+    """
+    architecture = _architecture(arch)
+    architecture.check(num_classes, image_shape, options)
+    return architecture.parameters(
+        num_classes, tuple(image_shape), **(architecture.defaults() | options)
+    )
+
+
+def _architecture(arch: str) -> Architecture:
+    known = _architectures()
+    if not isinstance(arch, str) or arch not in known:
+        raise ValueError(f"Unknown architecture {shown(arch)}. Known: {', '.join(known)}.")
+    return known[arch]

@@ -8,14 +8,20 @@ fully connected layers, logits out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import layers
 
-from pag_tf.models.layers import normalization
+from pag_tf.models.architecture import Architecture
+from pag_tf.models.layers import MEAN, STD, check_per_channel, normalization
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Of the graphs without their top: the published numbers of parameters, and of features.
+_RESNET50_PARAMETERS, _RESNET50_FEATURES = 23_587_712, 2048
+_VGG16_PARAMETERS, _VGG16_FEATURES = 14_714_688, 512
 
 
 def resnet50(
@@ -48,10 +54,6 @@ def _classifier(
     mean: float | Sequence[float],
     std: float | Sequence[float],
 ) -> keras.Model:
-    if min(image_shape[:2]) < 32:
-        raise ValueError(f"{name} needs images of at least 32x32 pixels, got {image_shape}.")
-    if image_shape[2] != 3:
-        raise ValueError(f"{name} needs three channels, got image_shape={image_shape}.")
     inputs = keras.Input(image_shape, name="image")
     # input_tensor makes the application part of this graph, not a layer that holds a graph.
     features = application(
@@ -62,3 +64,25 @@ def _classifier(
     )
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(features.output)
     return keras.Model(inputs, logits, name=name)
+
+
+def _architecture(
+    build: Callable[..., keras.Model], parameters: int, features: int
+) -> Architecture:
+    name = build.__name__
+
+    def check_fit(image_shape: tuple[int, int, int], **options: Any) -> None:
+        if min(image_shape[:2]) < 32:
+            raise ValueError(f"{name} needs images of at least 32x32 pixels, got {image_shape}.")
+        if image_shape[2] != 3:
+            raise ValueError(f"{name} needs three channels, got image_shape={image_shape}.")
+        check_per_channel(image_shape, **options)
+
+    def count(num_classes: int, image_shape: tuple[int, int, int], **options: Any) -> int:
+        return parameters + (features + 1) * num_classes
+
+    return Architecture(name, build, {"mean": MEAN, "std": STD}, check_fit, count)
+
+
+RESNET50 = _architecture(resnet50, _RESNET50_PARAMETERS, _RESNET50_FEATURES)
+VGG16 = _architecture(vgg16, _VGG16_PARAMETERS, _VGG16_FEATURES)

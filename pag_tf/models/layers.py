@@ -7,33 +7,41 @@ from typing import Any
 import keras
 from keras import layers
 
+from pag_tf.models.architecture import MOST_PIXELS
+from pag_tf.models.options import either, list_of, number, shown
+
 ACTIVATIONS = ("relu", "silu", "gelu", "softplus")
+
+MEAN = either(number(-1000, 1000), list_of(number(-1000, 1000), MOST_PIXELS))
+STD = either(number(1e-6, 1000), list_of(number(1e-6, 1000), MOST_PIXELS))
 
 
 def normalization(x: Any, mean: Any, std: Any) -> Any:
     """Pixels in [0, 1] to about zero mean and unit variance; `mean`, `std`: one number or a list.
 
-    Raises:
-        ValueError: A standard deviation that is not positive.
+    What these may be: `MEAN`, `STD` and `check_per_channel`.
     """
     channels = x.shape[-1]
-    mean = _per_channel(mean, channels, "mean")
-    std = _per_channel(std, channels, "std")
-    if not all(s > 0 for s in std):
-        raise ValueError(f"std must be positive, got {std}.")
-    return layers.Normalization(mean=mean, variance=[s * s for s in std])(x)
+    variance = [s * s for s in _per_channel(std, channels)]
+    return layers.Normalization(mean=_per_channel(mean, channels), variance=variance)(x)
+
+
+def check_per_channel(image_shape: tuple[int, int, int], **values: Any) -> None:
+    """Checks that options hold one number or as many as the image has channels.
+
+    Raises:
+        ValueError: Another number of values; the message names the option.
+    """
+    channels = image_shape[2]
+    for name, value in values.items():
+        if isinstance(value, (list, tuple)) and len(value) != channels:
+            raise ValueError(
+                f"{name} needs one number or {channels} (one a channel), got {shown(value)}."
+            )
 
 
 def activation(x: Any, name: str, beta: float) -> Any:
-    """Applies a non-linearity; `beta` sharpens softplus: log(1 + exp(beta x)) / beta.
-
-    Raises:
-        ValueError: Unknown activation or `beta` not positive.
-    """
-    if name not in ACTIVATIONS:
-        raise ValueError(f"Unknown activation {name!r}. Known: {', '.join(ACTIVATIONS)}.")
-    if not beta > 0:
-        raise ValueError(f"softplus_beta must be positive, got {beta!r}.")
+    """Applies one of `ACTIVATIONS`; `beta` sharpens softplus: log(1 + exp(beta x)) / beta."""
     if name == "softplus" and beta != 1:
         x = layers.Rescaling(beta)(x)
         return layers.Rescaling(1 / beta)(layers.Activation("softplus")(x))
@@ -59,10 +67,7 @@ def batch_norm(x: Any, *, zero_gamma: bool = False) -> Any:
     )(x)
 
 
-def _per_channel(value: Any, channels: int, name: str) -> list[float]:
-    values = (
-        [float(value)] * channels if isinstance(value, (int, float)) else list(map(float, value))
+def _per_channel(value: Any, channels: int) -> list[float]:
+    return (
+        list(map(float, value)) if isinstance(value, (list, tuple)) else [float(value)] * channels
     )
-    if len(values) != channels:
-        raise ValueError(f"{name} needs one number or {channels} (one a channel), got {value!r}.")
-    return values

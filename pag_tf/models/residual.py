@@ -17,9 +17,23 @@ from typing import Any
 import keras
 from keras import layers
 
-from pag_tf.models.layers import activation, batch_norm, convolution, normalization
+from pag_tf.models.architecture import Architecture
+from pag_tf.models.layers import (
+    ACTIVATIONS,
+    MEAN,
+    STD,
+    activation,
+    batch_norm,
+    check_per_channel,
+    convolution,
+    normalization,
+)
+from pag_tf.models.options import Option, choice, flag, list_of, number, whole
 
 STEMS = ("conv", "pool", "patch")
+
+# Far beyond the models that people train, and near enough that building one takes seconds.
+_MOST_STAGES, _MOST_BLOCKS, _MOST_CHANNELS = 8, 128, 8192
 
 
 def resnet(
@@ -53,12 +67,8 @@ def resnet(
         mean, std: Pixel normalisation, one number or one a channel.
 
     Returns:
-        The model (see `pag_tf.models.build`).
-
-    Raises:
-        ValueError: Options that do not fit together, or an image too small for its stages.
+        The model (see `pag_tf.models.build`, which checks the arguments).
     """
-    _check_stages(widths, blocks, image_shape, stem)
     act = _Activation(activation_name, softplus_beta)
     inputs = keras.Input(image_shape, name="image")
     x = _stem(normalization(inputs, mean, std), stem, stem_width, act, pre_activation)
@@ -93,29 +103,28 @@ def wide_resnet(
         width: Widening factor.
 
     Returns:
-        The model (see `pag_tf.models.build`).
-
-    Raises:
-        ValueError: `depth` is not 6 n + 4, or `width` is below 1.
+        The model (see `pag_tf.models.build`, which checks the arguments).
     """
-    if depth < 10 or (depth - 4) % 6:
-        raise ValueError(f"depth must be 6 n + 4 (10, 16, 22, 28, ...), got {depth!r}.")
-    if width < 1:
-        raise ValueError(f"width must be at least 1, got {width!r}.")
     model = resnet(
         num_classes,
         image_shape,
-        widths=(16 * width, 32 * width, 64 * width),
-        blocks=((depth - 4) // 6,) * 3,
-        stem="conv",
-        stem_width=16,
+        **_as_resnet(depth, width),
         activation_name=activation_name,
         softplus_beta=softplus_beta,
-        pre_activation=True,
         mean=mean,
         std=std,
     )
     return keras.Model(model.input, model.output, name="wide_resnet")
+
+
+def _as_resnet(depth: int, width: int) -> dict[str, Any]:
+    return {
+        "widths": (16 * width, 32 * width, 64 * width),
+        "blocks": ((depth - 4) // 6,) * 3,
+        "stem": "conv",
+        "stem_width": 16,
+        "pre_activation": True,
+    }
 
 
 class _Activation:
@@ -159,15 +168,20 @@ def _pre_activation_block(x: Any, width: int, act: _Activation, *, downsample: b
     return layers.Add()([convolution(x, width), shortcut])
 
 
-def _check_stages(
-    widths: Sequence[int], blocks: Sequence[int], image_shape: tuple[int, int, int], stem: str
+def _check_resnet(
+    image_shape: tuple[int, int, int],
+    *,
+    widths: Sequence[int],
+    blocks: Sequence[int],
+    stem: str,
+    mean: Any,
+    std: Any,
+    **_others: Any,
 ) -> None:
-    if stem not in STEMS:
-        raise ValueError(f"Unknown stem {stem!r}. Known: {', '.join(STEMS)}.")
-    if not widths or len(widths) != len(blocks) or min(*widths, *blocks) < 1:
+    if len(widths) != len(blocks) or sum(blocks) > _MOST_BLOCKS:
         raise ValueError(
-            "widths and blocks need one number >= 1 for each stage, "
-            f"got widths={widths!r} and blocks={blocks!r}."
+            f"widths and blocks need one number >= 1 for each stage, at most {_MOST_BLOCKS} blocks "
+            f"in all, got widths={widths!r} and blocks={blocks!r}."
         )
     factor = 2 ** (len(widths) - (stem == "conv"))
     if image_shape[0] % factor or image_shape[1] % factor:
@@ -175,3 +189,103 @@ def _check_stages(
             f"{len(widths)} stages with stem={stem!r} halve the image {factor.bit_length() - 1} "
             f"times: height and width must be divisible by {factor}, got {image_shape[:2]}."
         )
+    check_per_channel(image_shape, mean=mean, std=std)
+
+
+def _check_wide_resnet(
+    image_shape: tuple[int, int, int],
+    *,
+    depth: int,
+    width: int,
+    mean: Any,
+    std: Any,
+    **_others: Any,
+) -> None:
+    _check_resnet(image_shape, **_as_resnet(depth, width), mean=mean, std=std)
+
+
+def _resnet_parameters(
+    num_classes: int,
+    image_shape: tuple[int, int, int],
+    *,
+    widths: Sequence[int],
+    blocks: Sequence[int],
+    stem: str,
+    stem_width: int,
+    pre_activation: bool,
+    **_others: Any,
+) -> int:
+    total = (4 if stem == "patch" else 9) * image_shape[2] * stem_width
+    if stem == "pool" or not pre_activation:
+        total += _batch_norm_parameters(stem_width)
+    channels = stem_width
+    for width, count in zip(widths, blocks, strict=True):
+        total += _block_parameters(channels, width, pre_activation)
+        total += (count - 1) * _block_parameters(width, width, pre_activation)
+        channels = width
+    if pre_activation:
+        total += _batch_norm_parameters(channels)
+    return total + (channels + 1) * num_classes
+
+
+def _wide_resnet_parameters(
+    num_classes: int,
+    image_shape: tuple[int, int, int],
+    *,
+    depth: int,
+    width: int,
+    **_others: Any,
+) -> int:
+    return _resnet_parameters(num_classes, image_shape, **_as_resnet(depth, width))
+
+
+def _block_parameters(channels: int, width: int, pre_activation: bool) -> int:
+    total = 9 * (channels + width) * width + _batch_norm_parameters(width)
+    total += _batch_norm_parameters(channels if pre_activation else width)
+    if channels != width:
+        total += channels * width + (0 if pre_activation else _batch_norm_parameters(width))
+    return total
+
+
+def _batch_norm_parameters(channels: int) -> int:
+    return 4 * channels  # scale, offset, moving mean, moving variance
+
+
+_PIXELS_AND_ACTIVATION = {
+    "activation_name": choice(ACTIVATIONS),
+    "softplus_beta": number(1e-3, 1e6),
+    "mean": MEAN,
+    "std": STD,
+}
+
+RESNET = Architecture(
+    "resnet",
+    resnet,
+    {
+        "widths": list_of(whole(1, _MOST_CHANNELS), _MOST_STAGES),
+        "blocks": list_of(whole(1, _MOST_BLOCKS), _MOST_STAGES),
+        "stem": choice(STEMS),
+        "stem_width": whole(1, _MOST_CHANNELS),
+        "pre_activation": flag(),
+    }
+    | _PIXELS_AND_ACTIVATION,
+    _check_resnet,
+    _resnet_parameters,
+)
+
+_DEPTHS = range(10, 2 * _MOST_BLOCKS, 6)
+
+WIDE_RESNET = Architecture(
+    "wide_resnet",
+    wide_resnet,
+    {
+        "depth": Option(
+            f"6 n + 4, from 10 to {_DEPTHS[-1]} (10, 16, 22, 28, ...)",
+            lambda value: type(value) is int and value in _DEPTHS,
+        ),
+        "width": whole(1, _MOST_CHANNELS // 64),
+    }
+    | _PIXELS_AND_ACTIVATION,
+    _check_wide_resnet,
+    _wide_resnet_parameters,
+)

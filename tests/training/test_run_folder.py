@@ -189,7 +189,7 @@ def test_a_file_is_no_folder(config, folder):
         ({"train_split": "training"}, "arrays has no split 'training'"),
         ({"validation_split": "val"}, "arrays has no split 'val'"),
         ({"batch_size": 65}, "batch_size=65 is larger than arrays 'train' .64 images"),
-        ({"arch_options": '{"stem": "deep"}'}, "Unknown stem 'deep'"),
+        ({"arch_options": '{"stem": "deep"}'}, "stem must be one of .* got 'deep'"),
     ],
     ids=str,
 )

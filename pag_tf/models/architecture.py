@@ -1,0 +1,72 @@
+"""One architecture: its builder, what its options may be, and how large the model becomes."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pag_tf.models.options import Option, list_of, shown, whole
+
+if TYPE_CHECKING:
+    import keras
+
+MOST_CLASSES = 10**6
+MOST_PIXELS = 65536  # along one side; also the most channels
+
+_SHAPE = list_of(whole(1, MOST_PIXELS), 3)
+_CLASSES = whole(1, MOST_CLASSES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """How a model is checked, sized and built.
+
+    Attributes:
+        name: Such as `"resnet"`.
+        build: `(num_classes, image_shape, **options) -> keras.Model`; its keyword-only parameters
+            are the options and their default values. It expects checked arguments.
+        options: What each of them may be.
+        check_fit: `(image_shape, **options)`, every option given: raises ValueError where allowed
+            values do not fit together or not to the image.
+        parameters: `(num_classes, image_shape, **options)`, every option given: the number of
+            parameters of the model, counted without building it.
+    """
+
+    name: str
+    build: Callable[..., keras.Model]
+    options: Mapping[str, Option]
+    check_fit: Callable[..., None]
+    parameters: Callable[..., int]
+
+    def defaults(self) -> dict[str, Any]:
+        """The options with their default values."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Checks names and values of options, each for itself.
+
+        Raises:
+            ValueError: An unknown name (the message lists the known ones) or a value that is not
+                allowed (the message names the option, what is allowed and what came).
+        """
+        if unknown := sorted(set(options) - set(self.options)):
+            raise ValueError(
+                f"Architecture {self.name!r} has no option {', '.join(map(shown, unknown))}. "
+                f"Its options and defaults: {self.defaults()}."
+            )
+        for name, value in options.items():
+            self.options[name].check(f"{self.name}: {name}", value)
+
+    def check(self, num_classes: Any, image_shape: Any, options: Mapping[str, Any]) -> None:
+        """Checks all arguments of the builder; see `check_options` for what is raised."""
+        self.check_options(options)
+        if not _SHAPE.holds(image_shape) or len(image_shape) != 3:
+            raise ValueError(
+                "image_shape must be (height, width, channels) in pixels, whole numbers from 1 to "
+                f"{MOST_PIXELS}, got {shown(image_shape)}."
+            )
+        _CLASSES.check("num_classes", num_classes)
+        self.check_fit(tuple(image_shape), **(self.defaults() | dict(options)))
