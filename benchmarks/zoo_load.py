@@ -60,15 +60,17 @@ def measure(model: str, dataset: str) -> list[float]:
     import numpy as np
     import tensorflow as tf
 
-    from pag_tf.zoo import catalog, hub, keras_files, weights
     from pag_tf.threat_model import ThreatModel
+    from pag_tf.zoo import catalog, hub, keras_files, weights
 
     reached = hub.Hub()
     repo_id = hub.parse(model)
     entry = timed(
-        lambda: reached.entry(repo_id)
-        if repo_id
-        else catalog.find(ThreatModel.parse(model), dataset=dataset, hub=reached)
+        lambda: (
+            reached.entry(repo_id)
+            if repo_id
+            else catalog.find(ThreatModel.parse(model), dataset=dataset, hub=reached)
+        )
     )
     timed(lambda: reached.fetch_weights(entry) if repo_id else weights.verify(entry))
     built = timed(lambda: keras_files.build(entry))

@@ -153,7 +153,7 @@ def _check_comparable(entry: pag_tf.zoo.Entry, other: pag_tf.zoo.Entry) -> None:
         ("data set", entry.dataset, other.dataset),
         ("classes", entry.class_names, other.class_names),
         ("image shape", entry.architecture.image_shape, other.architecture.image_shape),
-        ("image size and fit", entries.recorded_fit(entry), entries.recorded_fit(other)),
+        ("image size and fit", entry.image_fit(), entries.recorded_fit(other)),
     ):
         if one != two:
             raise ValueError(
@@ -166,7 +166,7 @@ def _first_of_classes(
     entry: pag_tf.zoo.Entry, data_dir: str | None, split: str, rows: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images [n, H, W, C] and labels [n] of the first `rows` classes that are met."""
-    size, fit = entries.recorded_fit(entry)
+    size, fit = entry.image_fit()
     _check_data(entry, data_dir, size)
     examples = pag_tf.data.load(
         entry.dataset, split, data_dir, shuffle_seed=seed, image_size=size or None, fit=fit

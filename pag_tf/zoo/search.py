@@ -1,7 +1,7 @@
 """Entries of a namespace: those in the local cache, and those on the Hub.
 
-On the Hub, tags narrow the search to a few repositories (see `pag_tf.zoo.hub_metadata.tags`); what counts
-is the `pag.json` of each. A file name or the name of a repository is never guessed.
+On the Hub, tags (see `pag_tf.zoo.hub_metadata.tags`) narrow the search to a few repositories; what
+counts is the `pag.json` of each. A file name or the name of a repository is never guessed.
 """
 
 from __future__ import annotations
