@@ -13,7 +13,6 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import explain
-from pag_tf.evaluation import entries
 from pag_tf.report import gradients_figure
 from pag_tf.zoo.entry import CARD_FILE, update_card
 
@@ -153,7 +152,7 @@ def _check_comparable(entry: pag_tf.zoo.Entry, other: pag_tf.zoo.Entry) -> None:
         ("data set", entry.dataset, other.dataset),
         ("classes", entry.class_names, other.class_names),
         ("image shape", entry.architecture.image_shape, other.architecture.image_shape),
-        ("image size and fit", entry.image_fit(), entries.recorded_fit(other)),
+        ("image size and fit", entry.image_fit(), other.image_fit()),
     ):
         if one != two:
             raise ValueError(

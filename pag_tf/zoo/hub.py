@@ -138,12 +138,13 @@ class Hub:
         return False
 
     def _metadata(self, repo_id: str, filename: str, revision: str | None, *, patient: bool) -> Any:
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
         with explained(repo_id, filename, revision):
             return get_hf_file_metadata(
                 hf_hub_url(repo_id, filename, revision=revision),
                 token=self.token,
+                timeout=constants.HF_HUB_ETAG_TIMEOUT,
                 retry_on_errors=patient,
                 library_name=_LIBRARY,
                 library_version=_version(),
