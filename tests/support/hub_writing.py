@@ -22,7 +22,7 @@ def _full_name(token: Token, fields: dict[str, Any]) -> str:
 def create_repository(hub: Any, request: Request) -> Response:
     fields = request.json()
     name = _full_name(hub.access.user(request), fields)
-    if not re.fullmatch(r"[\w.-]+/(?!.*(--|\.\.))[\w][\w.-]{0,94}[\w]", name):
+    if not re.fullmatch(r"[\w.-]+/(?!.*(--|\.\.))\w([\w.-]{0,94}\w)?", name):
         raise HubError(400, f"Invalid repository name: {name}")
     hub.access.own(request, name)
     url = f"{request.origin}/{name}"

@@ -54,7 +54,7 @@ def test_create_and_delete_a_repository(hub, api):
     api.create_repo("pag-tf/model", private=True)
     assert api.model_info("pag-tf/model").private
     assert not api.repo_exists("pag-tf/model", token=False)
-    assert api.create_repo("short").repo_id == "tester/short"
+    assert api.create_repo("s").repo_id == "tester/s"
     api.delete_repo("tester/model")
     assert not api.repo_exists("tester/model")
     with pytest.raises(RepositoryNotFoundError):
