@@ -89,7 +89,8 @@ class Access:
 
     def write(self, request: Request, name: str) -> Repository:
         """The repository, to change it."""
-        self.user(request)
+        if self.token(request) is None:
+            raise HubError(401, "Invalid username or password.", "RepoNotFound")
         repository = self.read(request, name)
         self.own(request, name)
         return repository
@@ -101,8 +102,5 @@ class Access:
             raise HubError(403, f"Forbidden: you must use a write token to change {name}")
         if not token.owns(name):
             namespace = name.partition("/")[0]
-            raise HubError(
-                403,
-                f"You don't have the rights to create a model under the namespace {namespace!r}",
-            )
+            raise HubError(403, f"You don't have the rights to write under {namespace!r}")
         return token

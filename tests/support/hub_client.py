@@ -28,6 +28,7 @@ def point_client_at(
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",  # else the client asks /api/agent-harnesses now and then
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "HF_HUB_DISABLE_XET": "1",  # the test Hub has no Xet storage
         "NO_PROXY": "localhost,127.0.0.1",
         "no_proxy": "localhost,127.0.0.1",
@@ -52,6 +53,7 @@ def point_client_at(
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": False,
         "HF_HUB_DISABLE_PROGRESS_BARS": True,
         "HF_HUB_DISABLE_TELEMETRY": True,
+        "HF_HUB_DISABLE_UPDATE_CHECK": True,
         "HF_HUB_DISABLE_XET": True,
     }
     for name, value in changed.items():

@@ -55,7 +55,11 @@ class _BodyFault(Fault):
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """An error, as the Hub would word it."""
+    """An error, as the Hub would word it.
+
+    For a 401 give the code too: the client takes any 401 about a repository for RepoNotFound, but
+    by its address, and looks for https there.
+    """
 
     instead = True
     status: int

@@ -21,11 +21,20 @@ class Request:
     body: bytes
     origin: str  # "http://127.0.0.1:8080", as the client named this server
 
-    def json(self) -> Any:
+    @property
+    def storage_origin(self) -> str:
+        """This machine's other name: to the client, another host, which must not see its token."""
+        names = {"//localhost": "//127.0.0.1", "//127.0.0.1": "//localhost"}
+        return re.sub("//(localhost|127.0.0.1)", lambda match: names[match[0]], self.origin)
+
+    def json(self) -> dict[str, Any]:
         try:
-            return json.loads(self.body or b"{}")
+            value = json.loads(self.body or b"{}")
         except ValueError as error:
             raise HubError(400, f"the body is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise HubError(400, f"the body must be a JSON object, got {value!r}")
+        return value
 
     def form(self) -> dict[str, list[str]]:
         return parse_qs(self.body.decode(), keep_blank_values=True)
@@ -57,7 +66,7 @@ class HubError(Exception):
 
     def response(self) -> Response:
         answer = json_response({"error": self.message} | self.details, status=self.status)
-        answer.headers["X-Error-Message"] = self.message
+        answer.headers["X-Error-Message"] = " ".join(self.message.split())  # one line
         if self.code:
             answer.headers["X-Error-Code"] = self.code
         return answer

@@ -213,13 +213,7 @@ def resolve(hub: Any, request: Request, repo: str, revision: str, path: str) -> 
     if file.sha256 is None:
         where = f"/api/resolve-cache/models/{quote(repo)}/{commit.id}/{quote(path)}"
         return Response(307, headers | {"Location": where})
-    # The other name of this machine: to the client, another host, which must not see the token.
-    host = re.sub(
-        r"//(localhost|127\.0\.0\.1)\b",
-        lambda match: "//127.0.0.1" if match[1] == "localhost" else "//localhost",
-        request.origin,
-    )
-    where = f"{host}/cdn/{hub.signed(file.sha256)}/{quote(repo)}/{quote(path)}"
+    where = f"{request.storage_origin}/cdn/{hub.signed(file.sha256)}/{quote(repo)}/{quote(path)}"
     headers |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
     return Response(302, headers | {"Location": where})
 

@@ -28,15 +28,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import hub_collections
 import hub_faults
 import hub_reading
+import hub_uploads
 import hub_writing
 from hub_access import TOKENS, Access, Token
 from hub_connections import Asked, HttpServer
 from hub_messages import HubError, Request, Response
 from hub_repositories import Store
 
-ROUTES = (hub_reading.ROUTES, hub_writing.ROUTES)
+ROUTES = [module.ROUTES for module in (hub_reading, hub_writing, hub_uploads, hub_collections)]
 
 
 class HubServer:
@@ -159,7 +161,7 @@ class HubServer:
         repository = self.store.repositories[name]
         tree = dict(repository.commit(branch).files)
         for path, content in (files or {}).items():
-            large = hub_writing.is_large(self.store, repository, branch, path, content)
+            large = hub_uploads.is_large(self.store, repository, branch, path, content)
             tree[path] = (self.store.large if large else self.store.regular)(content)
         for path in delete:
             del tree[path]
