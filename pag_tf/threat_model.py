@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from fractions import Fraction
 
 NORMS = ("linf", "l2")
+
+# As a fraction "1e999999999" would be computed digit by digit, and fill the memory.
+_LONG_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +103,8 @@ class ThreatModel:
 
 def _parse_number(number: str, text: str) -> float:
     try:
+        if _LONG_EXPONENT.search(number):
+            raise ValueError
         if "/" in number:
             numerator, denominator = number.split("/")
             return float(Fraction(numerator.strip()) / Fraction(denominator.strip()))

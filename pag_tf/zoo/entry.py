@@ -8,6 +8,7 @@ if it was drawn, `gradients.png` (the card's picture, see `pag_tf.evaluation.car
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.models.options import shown
 from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import card, fields, keras_files, metric, weights
 from pag_tf.zoo.metric import Metric
@@ -32,7 +34,7 @@ FILES = (RECORD_FILE, WEIGHTS_FILE, *keras_files.CONFIG_FILES, CARD_FILE, FLAGS_
 OPTIONAL_FILES = (PICTURE_FILE,)
 NEEDED_TO_LOAD = (RECORD_FILE, WEIGHTS_FILE)
 
-MOST_RECORD_BYTES = 1 << 24
+MOST_RECORD_BYTES = 1 << 22  # as Python objects some thirty times as much
 
 
 def read_entry(
@@ -211,7 +213,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     if size > MOST_RECORD_BYTES:
         raise ValueError(f"expected at most {MOST_RECORD_BYTES} bytes of JSON, found {size}.")
     try:
-        raw = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+        raw = json.loads(
+            path.read_bytes().decode("utf-8"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_duplicates,
+        )
     except RecursionError:
         raise ValueError("the JSON is nested too deeply.") from None
     except ValueError as error:
@@ -223,6 +229,16 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a JSON number")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Readers disagree which of two values counts: one may check the first and another use the last.
+    raw = dict(pairs)
+    if len(raw) < len(pairs):
+        counts = collections.Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"the key {shown(twice)} occurs twice in one object")
+    return raw
 
 
 def _check_files(folder: Path, files: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pag_tf.models.options import shown
 from pag_tf.threat_model import ThreatModel
 
 # Lower case, so that two ids never meet on a file system that ignores case; at most 96 characters
@@ -15,6 +16,8 @@ from pag_tf.threat_model import ThreatModel
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MISSING = object()
+_MOST_THREAT_CHARACTERS = 64
+_MOST_PRINTED = 500
 
 
 def take(raw: Mapping[str, Any], key: str, *, within: str = "") -> Any:
@@ -38,7 +41,7 @@ def name(value: Any, field: str) -> str:
     if not isinstance(value, str) or len(value) > 96 or not _NAME.fullmatch(value):
         raise ValueError(
             f"{field}: expected at most 96 lower-case letters and digits, joined by single '-', "
-            f"'_' or '.', such as 'cifar10-resnet', got {_shown(value)}."
+            f"'_' or '.', such as 'cifar10-resnet', got {shown(value)}."
         )
     return value
 
@@ -51,7 +54,7 @@ def line(value: Any, field: str) -> str:
     """
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(
-            f"{field}: expected one line of printable text, not empty, got {_shown(value)}."
+            f"{field}: expected one line of printable text, not empty, got {shown(value)}."
         )
     return value
 
@@ -64,7 +67,7 @@ def whole(value: Any, field: str, *, low: int, high: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(
-            f"{field}: expected a whole number from {low} to {high}, got {_shown(value)}."
+            f"{field}: expected a whole number from {low} to {high}, got {shown(value)}."
         )
     return value
 
@@ -76,7 +79,7 @@ def number(value: Any, field: str) -> float:
         ValueError: Anything else, `True` and `False` among it.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
-        raise ValueError(f"{field}: expected a finite number, got {_shown(value)}.")
+        raise ValueError(f"{field}: expected a finite number, got {shown(value)}.")
     return float(value)
 
 
@@ -87,9 +90,7 @@ def sha256(value: Any, field: str) -> str:
         ValueError: Anything else.
     """
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise ValueError(
-            f"{field}: expected 64 lower-case hexadecimal digits, got {_shown(value)}."
-        )
+        raise ValueError(f"{field}: expected 64 lower-case hexadecimal digits, got {shown(value)}.")
     return value
 
 
@@ -101,7 +102,12 @@ def threat(value: Any, field: str) -> ThreatModel:
     """
     if not isinstance(value, (str, ThreatModel)):
         raise ValueError(
-            f"{field}: expected a threat model such as 'linf:2/255', got {_shown(value)}."
+            f"{field}: expected a threat model such as 'linf:2/255', got {shown(value)}."
+        )
+    if isinstance(value, str) and len(value) > _MOST_THREAT_CHARACTERS:
+        raise ValueError(
+            f"{field}: expected at most {_MOST_THREAT_CHARACTERS} characters such as "
+            f"'linf:2/255', got {len(value)}."
         )
     try:
         return ThreatModel.parse(value)
@@ -116,7 +122,7 @@ def array(value: Any, field: str) -> tuple[Any, ...]:
         ValueError: Anything else.
     """
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise ValueError(f"{field}: expected a list, got {_shown(value)}.")
+        raise ValueError(f"{field}: expected a list, got {shown(value)}.")
     return tuple(value)
 
 
@@ -129,7 +135,7 @@ def json_object(value: Any, field: str) -> dict[str, Any]:
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(
-            f"{field}: expected a JSON object (a dict with text keys), got {_shown(value)}."
+            f"{field}: expected a JSON object (a dict with text keys), got {shown(value)}."
         )
     try:
         text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
@@ -142,16 +148,14 @@ def json_object(value: Any, field: str) -> dict[str, Any]:
         ) from None
 
 
+def printable(text: object) -> str:
+    """Text of a strange file or of an error about it, without control characters and not long."""
+    escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[:_MOST_PRINTED])
+    return escaped if len(str(text)) <= _MOST_PRINTED else f"{escaped}..."
+
+
 def _finite(value: float) -> bool:
     try:
         return math.isfinite(value)
     except OverflowError:
         return False
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # whole numbers of thousands of digits; endless nesting
-        text = type(value).__name__
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pag_tf.zoo import weights
 from pag_tf.zoo.record import WEIGHTS_FILE, Entry
@@ -13,7 +14,50 @@ from pag_tf.zoo.record import WEIGHTS_FILE, Entry
 if TYPE_CHECKING:
     import keras
 
+_Result = TypeVar("_Result")
+
 CONFIG_FILES = ("config.json", "metadata.json")
+
+_PARAMETER_BYTES = 4  # float32
+_MOST_OTHER_BYTES = 16 << 20  # of HDF5 itself: 2 KiB a variable, in all 3 MiB for the largest
+
+
+def check_size(entry: Entry) -> None:
+    """Compares the size of the weight file in `pag.json` with that of the architecture there.
+
+    Nothing is read, fetched or built: a `pag.json` that names a model which would fill the memory
+    is refused where no weight file of that size comes with it.
+
+    Raises:
+        ValueError: The sizes do not go together; see also `build`.
+    """
+    from pag_tf import models
+
+    arch = entry.architecture
+    parameters = _of_architecture(entry, models.count_parameters)
+    least = _PARAMETER_BYTES * parameters
+    most = least + _MOST_OTHER_BYTES
+    if not least <= entry.weights_bytes <= most:
+        raise ValueError(
+            f"architecture of {entry.id}: {arch.name} with these options has {parameters} "
+            f"parameters, whose float32 file has {least} to {most} bytes, but weights.bytes is "
+            f"{entry.weights_bytes}. pag.json names the wrong architecture or the wrong file: "
+            "fetch the folder again, or ask whoever published it to write it again with "
+            "pag_tf.zoo.write_entry."
+        )
+
+
+def load(entry: Entry) -> keras.Model:
+    """Builds the model of an entry and reads its weight file, which `weights.verify` has passed.
+
+    Raises:
+        ValueError: The file is not one that Keras writes for this architecture; see also `build`.
+    """
+    path = entry.weights_path
+    found = weights.stored_variables(path)  # before the model takes time and memory
+    model = build(entry)
+    weights.load_into(model, path, found)
+    return model
 
 
 def build(entry: Entry) -> keras.Model:
@@ -24,13 +68,21 @@ def build(entry: Entry) -> keras.Model:
     """
     from pag_tf import models
 
-    arch = entry.architecture
-    try:
-        model = models.build(arch.name, arch.num_classes, arch.image_shape, **arch.options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"architecture of {entry.id}: {error}") from error
+    model = _of_architecture(entry, models.build)
     model.name = entry.id
     return model
+
+
+def _of_architecture(entry: Entry, function: Callable[..., _Result]) -> _Result:
+    """Calls a function of `pag_tf.models` with the arguments that `pag.json` gives."""
+    from pag_tf import models
+
+    arch = entry.architecture
+    try:
+        models.validate(arch.name, arch.options)  # before names there become names of arguments
+        return function(arch.name, arch.num_classes, arch.image_shape, **arch.options)
+    except ValueError as error:
+        raise ValueError(f"architecture of {entry.id}: {error}") from error
 
 
 def rebuilt(model: keras.Model, entry: Entry) -> keras.Model:
@@ -130,4 +182,4 @@ def write(folder: Path, model: keras.Model) -> None:
     archive.unlink()
     path = folder / WEIGHTS_FILE
     expected = weights.expected_variables(model)
-    weights.compare(weights.stored_variables(path, limit=10**7), expected, path)
+    weights.compare(weights.stored_variables(path), expected, path)

@@ -86,13 +86,12 @@ def load_entry(entry: Entry, reached: Hub) -> keras.Model:
     Raises:
         ValueError, OSError: See `load`.
     """
+    keras_files.check_size(entry)
     if entry.source.startswith(hub.PREFIX):
         reached.fetch_weights(entry)
     else:
         weights.verify(entry)
-    model = keras_files.build(entry)
-    weights.load_into(model, entry.weights_path)
-    return model
+    return keras_files.load(entry)
 
 
 def _named(eps: object, repo_id: str | None, revision: str | None, reached: Hub) -> Entry | None:

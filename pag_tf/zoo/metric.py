@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from pag_tf.models.options import shown
 from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import fields
 
@@ -97,7 +98,7 @@ def checked(metrics: Any) -> tuple[Metric, ...]:
         if metric.key in keys:
             raise ValueError(
                 f"metrics[{index}]: a second metric with name, attack and threat model "
-                f"{metric.key}. Keep one of them."
+                f"{shown(metric.key)}. Keep one of them."
             )
         keys.add(metric.key)
     return result

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pag_tf.models.architecture import MOST_CLASSES, MOST_PIXELS
+from pag_tf.models.options import shown
 from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import fields, metric
 from pag_tf.zoo.metric import Metric
@@ -38,7 +40,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         fields.name(self.name, "architecture.name")
-        fields.whole(self.num_classes, "architecture.num_classes", low=1, high=10**6)
+        fields.whole(self.num_classes, "architecture.num_classes", low=1, high=MOST_CLASSES)
         shape = fields.array(self.image_shape, "architecture.image_shape")
         if len(shape) != 3:
             raise ValueError(
@@ -46,7 +48,7 @@ class Architecture:
                 f"got {len(shape)} numbers."
             )
         for side in shape:
-            fields.whole(side, "architecture.image_shape", low=1, high=65536)
+            fields.whole(side, "architecture.image_shape", low=1, high=MOST_PIXELS)
         object.__setattr__(self, "image_shape", shape)
         options = fields.json_object(self.options, "architecture.options")
         object.__setattr__(self, "options", options)
@@ -158,7 +160,7 @@ class Entry:
         weights = fields.json_object(fields.take(raw, "weights"), "weights")
         if weights.get("file") != WEIGHTS_FILE:
             raise ValueError(
-                f"weights.file: only {WEIGHTS_FILE!r} is allowed, got {weights.get('file')!r}."
+                f"weights.file: only {WEIGHTS_FILE!r} is allowed, got {shown(weights.get('file'))}."
             )
         return cls(
             architecture=Architecture.from_json(fields.take(raw, "architecture")),
@@ -217,9 +219,9 @@ def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
 def _check_format(raw: Mapping[str, Any]) -> None:
     found = fields.take(raw, "format")
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise ValueError(f"format: expected the whole number {FORMAT}, got {found!r}.")
+        raise ValueError(f"format: expected the whole number {FORMAT}, got {shown(found)}.")
     if found > FORMAT:
         raise ValueError(
-            f"format: this version of pag_tf reads format {FORMAT}, the folder has format {found}. "
-            "Install a newer pag_tf."
+            f"format: this version of pag_tf reads format {FORMAT}, the folder has format "
+            f"{shown(found)}. Install a newer pag_tf."
         )

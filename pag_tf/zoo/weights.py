@@ -1,26 +1,35 @@
 """Reading a weight file that may be damaged or hostile.
 
 Two lines of defence. The SHA-256 and the size in `pag.json` show damage. Whoever wrote the file
-may have written `pag.json` too, so the HDF5 file is then compared, name by name, with the one that
-Keras writes for the freshly built model, and everything that reaches outside the file is refused.
+may have written `pag.json` too, so everything in the HDF5 file that reaches outside it or that
+Keras does not write is refused before a model is built; then it is compared, name by name, with
+the one that Keras writes for the freshly built model.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.zoo import fields
 from pag_tf.zoo.record import WEIGHTS_FILE, Entry
 
 if TYPE_CHECKING:
     import keras
 
 _MOST_NAMES = 5  # shown in one message
+_MOST_NAMES_IN_FILE = 10_000  # groups included; the largest model of pag_tf.models has 4,000
 _MOST_DEPTH = 16
+_MOST_FREE_BLOCKS = 10 * _MOST_NAMES_IN_FILE
 _BLOCK = 1 << 20
+
+
+_HEAP = struct.Struct("<8x3Q")  # bytes of the data, first free block, place of the data
+_FREE_BLOCK = struct.Struct("<2Q")  # next free block (1: none), bytes
 
 
 class _RefusedError(ValueError):
@@ -48,33 +57,38 @@ def verify(entry: Entry) -> None:
         ValueError: Another size or another SHA-256.
         OSError: The file cannot be read.
     """
-    sha256, size = fingerprint(entry.weights_path)
-    if (sha256, size) != (entry.weights_sha256, entry.weights_bytes):
-        raise ValueError(
-            f"{entry.weights_path} is damaged or not the file that pag.json describes: expected "
-            f"{entry.weights_bytes} bytes with sha256 {entry.weights_sha256}, found {size} bytes "
-            f"with sha256 {sha256}. Fetch the folder again (bundled models: install pag_tf again; "
-            "a source checkout: `git checkout` the file)."
-        )
+    size = entry.weights_path.stat().st_size
+    found = f"{size} bytes"
+    if size == entry.weights_bytes:  # a file of another size is not read: it may be huge
+        sha256, size = fingerprint(entry.weights_path)
+        if (sha256, size) == (entry.weights_sha256, entry.weights_bytes):
+            return
+        found = f"{size} bytes with sha256 {sha256}"
+    raise ValueError(
+        f"{entry.weights_path} is damaged or not the file that pag.json describes: expected "
+        f"{entry.weights_bytes} bytes with sha256 {entry.weights_sha256}, found {found}. Fetch the "
+        "folder again (bundled models: install pag_tf again; a source checkout: `git checkout` the "
+        "file)."
+    )
 
 
-def load_into(model: keras.Model, path: Path) -> None:
+def load_into(model: keras.Model, path: Path, found: Variables) -> None:
     """Sets all variables of a freshly built model from a weight file of Keras.
 
     Args:
         model: Built, without an optimizer.
         path: A file named `*.weights.h5`.
+        found: Its `stored_variables`.
 
     Raises:
-        ValueError: The file is not HDF5, has links to other places, stores variables in an unusual
-            way, or its variables differ from the model's in name, shape or dtype.
+        ValueError: The variables differ from the model's in name, shape or dtype, or cannot be
+            read.
     """
-    expected = expected_variables(model)
-    compare(stored_variables(path, limit=10 * len(expected) + 1000), expected, path)
+    compare(found, expected_variables(model), path)
     try:
         model.load_weights(str(path))
     except Exception as error:  # h5py raises nearly anything on a broken file
-        raise ValueError(f"{path} cannot be read as weights: {error}") from error
+        raise ValueError(f"{path} cannot be read as weights: {fields.printable(error)}") from None
 
 
 def expected_variables(model: keras.Model) -> Variables:
@@ -82,31 +96,31 @@ def expected_variables(model: keras.Model) -> Variables:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, WEIGHTS_FILE)
         model.save_weights(str(path))
-        found = stored_variables(path, limit=10**7)
+        found = stored_variables(path)
     # The format is float32 whatever the precision this process builds its models with.
     return {name: (shape, _format_dtype(dtype)) for name, (shape, dtype) in found.items()}
 
 
-def stored_variables(path: Path, *, limit: int) -> Variables:
+def stored_variables(path: Path) -> Variables:
     """The variables in an HDF5 file, found without following a link out of it.
-
-    Args:
-        path: The file.
-        limit: Most names that the file may hold, groups included.
 
     Raises:
         ValueError: Not an HDF5 file, or one that holds something else than plain groups and
-            plainly stored arrays.
+            plainly stored arrays, or too many of them.
     """
     import h5py
 
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
-            return dict(_walk(file, path, limit))
+            return dict(_walk(file, path))
     except _RefusedError:
         raise
     except Exception as error:  # h5py raises nearly anything on a broken file
-        raise ValueError(f"{path} cannot be read as an HDF5 file: {error}") from error
+        raise ValueError(
+            f"{path} cannot be read as an HDF5 file: {fields.printable(error)}. Fetch it again, or "
+            "ask whoever published it to write the folder again with pag_tf.zoo.write_entry."
+        ) from None
 
 
 def compare(found: Variables, expected: Variables, path: Path) -> None:
@@ -135,9 +149,41 @@ def compare(found: Variables, expected: Variables, path: Path) -> None:
             )
 
 
-def _walk(
-    root: Any, path: Path, limit: int
-) -> Iterator[tuple[str, tuple[tuple[int, ...] | None, str]]]:
+def _check_heaps(path: Path) -> None:
+    """Refuses a file on which libhdf5 (1.14.6 and before) never returns and fills the memory.
+
+    The names of a group lie in a "local heap" (HDF5 File Format Specification, III.D), whose free
+    blocks each say where the next one is. libhdf5 follows them without end where they make a ring:
+    one flipped bit can close it.
+    """
+    data = path.read_bytes()
+    seen: set[int] = set()
+    at = data.find(b"HEAP")
+    while at >= 0:
+        for block in _free_blocks(data, at):
+            if block in seen or len(seen) > _MOST_FREE_BLOCKS:
+                raise _RefusedError(
+                    f"{path}: free blocks of the heap at byte {at} form a ring or are too many. "
+                    "HDF5 does not write such files; fetch it again, or do not use it."
+                )
+            seen.add(block)
+        at = data.find(b"HEAP", at + 4)
+
+
+def _free_blocks(data: bytes, heap: int) -> Iterator[int]:
+    """Places in the file of the free blocks of a local heap, up to the first that is no block."""
+    if len(data) < heap + _HEAP.size:
+        return
+    size, offset, start = _HEAP.unpack_from(data, heap)
+    while offset != 1 and offset < size and start + offset + _FREE_BLOCK.size <= len(data):
+        yield start + offset
+        following, length = _FREE_BLOCK.unpack_from(data, start + offset)
+        if following == 0 or offset + length > size:  # libhdf5 sees these itself
+            return
+        offset = following
+
+
+def _walk(root: Any, path: Path) -> Iterator[tuple[str, tuple[tuple[int, ...] | None, str]]]:
     import h5py
 
     waiting, count = [("", root, 0)], 0
@@ -145,13 +191,13 @@ def _walk(
         prefix, group, depth = waiting.pop()
         # A group linked into itself has no end.
         count += len(group)
-        if count > limit or depth > _MOST_DEPTH:
+        if count > _MOST_NAMES_IN_FILE or depth > _MOST_DEPTH:
             raise _RefusedError(
-                f"{path} holds more than {limit} names or is nested deeper than {_MOST_DEPTH} "
-                "groups: it is not a weight file of this model."
+                f"{path} holds more than {_MOST_NAMES_IN_FILE} names or is nested deeper than "
+                f"{_MOST_DEPTH} groups: it is not a weight file of this model."
             )
         for key in group:
-            name = f"{prefix}{key if key.isprintable() else ascii(key)}"
+            name = f"{prefix}{fields.printable(key)}"
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise _RefusedError(
                     f"{path}: {name} is a link to another place. Weight files of Keras have none; "
@@ -171,11 +217,23 @@ def _check_storage(item: Any, name: str, path: Path) -> None:
     # Filters can load plug-ins, external and virtual arrays read other files, and Keras looks into
     # the attributes of an array: it writes none of these for float32.
     filters = item.id.get_create_plist().get_nfilters()
-    if item.external or item.is_virtual or filters or len(item.attrs):
+    if item.external or item.is_virtual or filters or len(item.attrs) or not _is_whole(item):
         raise _RefusedError(
-            f"{path}: variable {name} is not stored plainly (in another file, virtual, compressed, "
-            "or with attributes). Keras does not write such files; do not use this one."
+            f"{path}: variable {name} is not stored plainly (in another file, virtual, in chunks, "
+            "compressed, not written at all, or with attributes). Keras does not write such files; "
+            "do not use this one."
         )
+
+
+def _is_whole(item: Any) -> bool:
+    """Whether all values are in the file, in one piece: what takes memory takes disk too."""
+    import h5py
+
+    values = item.id.get_space().get_simple_extent_npoints()
+    return (
+        item.id.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS
+        and item.id.get_storage_size() == values * item.id.get_type().get_size()
+    )
 
 
 def _format_dtype(dtype: str) -> str:

@@ -1,6 +1,8 @@
 """A small model with weights that matter, and a zoo folder of it."""
 
+import resource
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +99,15 @@ def hub(monkeypatch, tmp_path):
     with HubServer() as server:
         point_client_at(server, monkeypatch, tmp_path / "hf-home")
         yield server
+
+
+@pytest.fixture
+def memory_growth():
+    """A function that says how many bytes the peak memory of the process has grown since."""
+
+    def peak() -> int:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    before = peak()
+    return lambda: peak() - before
