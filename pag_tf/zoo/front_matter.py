@@ -6,6 +6,7 @@ that their other keys, comments and quotes stay as they are.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -80,11 +81,9 @@ def updated(block: str, changes: Mapping[str, Any]) -> str:
 def _with_lines_replaced(block: str, changes: Mapping[str, Any]) -> str:
     """Cuts the text at its top-level keys and replaces the pieces of those that change."""
     pairs = _pairs(block)
-    starts = [key.start_mark.index for key, _ in pairs]
-    pieces = [block[: starts[0]] if starts else block]
-    if not pieces[0]:
-        pieces.pop()
-    for (key, _), start, stop in zip(pairs, starts, [*starts[1:], len(block)], strict=True):
+    cuts = [*(key.start_mark.index for key, _ in pairs), len(block)]
+    pieces = [block[: cuts[0]]]
+    for (key, _), (start, stop) in zip(pairs, itertools.pairwise(cuts), strict=True):
         piece = block[start:stop]
         if key.value in changes:
             # Comments after the value are about the next key.
