@@ -97,8 +97,8 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
         )
     if isinstance(error, GatedRepoError):
         return PermissionError(
-            f"{what}: access has to be requested on the page of the repository {_endpoint()}, "
-            "then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
+            f"{what}: access to this repository has to be requested on its page at {_endpoint()}. "
+            "Then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
         )
     if status in _DENIED or status == _ABSENT:
         denied = f"the Hub answered {status}: the repository does not exist, or it is private"
