@@ -107,7 +107,7 @@ keras.utils.save_img("gradient.png", 255 * shown.clip(0, 1), scale=False)
 _USE = """## Intended use and limits
 
 For looking at what a classifier is sensitive to, finding objects without having been shown boxes,
-and comparing models that differ in epsilon only.
+and comparing models trained with different epsilons.
 
 """
 
