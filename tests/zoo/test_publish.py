@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -226,3 +228,20 @@ def test_what_makes_no_collection(online, pristine):
             zoo.collection(repositories)
     with pytest.raises(ValueError, match="title: expected 1 to 59 characters"):
         zoo.collection(["tester/a"], title="x" * 60)
+
+
+PLAIN_KERAS = """
+import sys
+sys.modules["pag_tf"] = None  # any import of it fails
+import keras, numpy as np
+model = keras.saving.load_model("hf://tester/tiny")
+np.save(sys.argv[1], model(np.load(sys.argv[2]), training=False))
+"""
+
+
+def test_plain_keras_loads_what_was_published(online, folder, model, images, tmp_path):
+    publish(folder)
+    np.save(tmp_path / "images.npy", images)
+    files_of_it = [str(tmp_path / "logits.npy"), str(tmp_path / "images.npy")]
+    subprocess.run([sys.executable, "-c", PLAIN_KERAS, *files_of_it], check=True, timeout=300)
+    np.testing.assert_allclose(np.load(files_of_it[0]), model(images), atol=1e-6)
