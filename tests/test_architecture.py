@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "attacks": set(),
     "explain": set(),
     "training": {"data", "models", "attacks", "zoo"},
-    "zoo": {"models"},
+    "zoo": {"data", "models", "attacks"},
     "localization": set(),
     "zero_shot": {"models"},
     "alignment": {"attacks", "explain"},

@@ -47,6 +47,8 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     assert entries == {name for name in named if name.startswith(("cifar10-", "shapes-"))}
     assert {name.split("-")[0] for name in entries} == {"cifar10", "shapes"}
     assert "pag_tf/py.typed" in names
+    # Cards are read on the Hub and in the repository: their pictures stay out.
+    assert [name for name in names if name.endswith(".png")] == []
 
 
 def test_loads_its_models_without_the_repository(wheel, tmp_path):

@@ -6,7 +6,7 @@ import TensorFlow, and `batches` of `arrays` and `shapes` works where TensorFlow
 """
 
 # info.py is imported before the function of the same name is bound, so that the function wins.
-from pag_tf.data.info import DatasetInfo, info, names
+from pag_tf.data.info import DatasetInfo, info, names, why_not_here
 from pag_tf.data.loading import batches, load
 
-__all__ = ["DatasetInfo", "batches", "info", "load", "names"]
+__all__ = ["DatasetInfo", "batches", "info", "load", "names", "why_not_here"]

@@ -122,6 +122,13 @@ def _encoded(builder: tfds.core.DatasetBuilder, part: Slice) -> tf.data.Dataset:
     return records.enumerate(part.start)
 
 
+def needs_download(data_dir: str | Path | None = None) -> str | None:
+    """Why reading would start a download; None where a prepared copy is here."""
+    if tfds_folder("cifar10", VERSION, data_dir):
+        return None
+    return f"no prepared copy of cifar10 {VERSION} found"
+
+
 def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
     folder = tfds_folder("cifar10", VERSION, data_dir)
     import tensorflow_datasets as tfds

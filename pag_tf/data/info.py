@@ -73,6 +73,19 @@ def dataset_module(name: str) -> DatasetModule:
     return module
 
 
+def why_not_here(name: str, data_dir: str | Path | None = None) -> str | None:
+    """Why a data set cannot be read on this machine without a download; None where it can.
+
+    Raises ValueError for an unknown data set.
+    """
+    module = dataset_module(name)
+    try:
+        module.describe(data_dir)
+        return module.needs_download(data_dir) if hasattr(module, "needs_download") else None
+    except ValueError as error:
+        return str(error)
+
+
 def info(
     name: str, data_dir: str | Path | None = None, *, image_size: int | None = None
 ) -> DatasetInfo:

@@ -1,7 +1,17 @@
 """Whole measurements of a trained model: entry and data set in, numbers with every setting out."""
 
+# card_picture.py is imported before its function of the same name is bound: the function wins.
+from pag_tf.evaluation.card_picture import CardConfig, card_picture, write_card
 from pag_tf.evaluation.localization import localize
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.evaluation.robustness import EvaluateConfig, evaluate
 
-__all__ = ["EvaluateConfig", "LocalizeConfig", "evaluate", "localize"]
+__all__ = [
+    "CardConfig",
+    "EvaluateConfig",
+    "LocalizeConfig",
+    "card_picture",
+    "evaluate",
+    "localize",
+    "write_card",
+]

@@ -21,23 +21,6 @@ def find(config: Any) -> pag_tf.zoo.Entry:
     return pag_tf.zoo.find(threat, dataset=config.dataset, arch=config.arch or None)
 
 
-def recorded_fit(entry: pag_tf.zoo.Entry) -> tuple[int, str]:
-    """`(image_size, fit)` of the entry's training; the size is 0 for the data set's own.
-
-    Entries of older versions record neither: they were trained at the data set's own size.
-
-    Raises:
-        ValueError: Something else is recorded.
-    """
-    size, fit = entry.training.get("image_size", 0), entry.training.get("fit", "whole")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 0 or not isinstance(fit, str):
-        raise ValueError(
-            f"pag.json of {entry.id} records image_size={size!r} and fit={fit!r} of its training: "
-            "expected a whole number of pixels and a text. Fetch the folder again."
-        )
-    return size, fit
-
-
 def check_image_shape(config: Any, name: str, expected: tuple[Any, ...]) -> None:
     """Refuses images of another size than the model takes, before they are read.
 

@@ -75,7 +75,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if output is not None and output.exists() and not config.overwrite:
         raise ValueError(f"The output {output} exists; --overwrite replaces it.")
     entry = entries.find(config)
-    size, fit = entries.recorded_fit(entry)
+    size, fit = entry.image_fit()
     config = dataclasses.replace(
         config,
         dataset=entry.dataset,

@@ -71,7 +71,7 @@ def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
             f"The entry {entry.id} was trained on {entry.dataset}, not on {config.dataset}: leave "
             "--dataset out, or choose an entry of that data set."
         )
-    size, fit = entries.recorded_fit(entry)
+    size, fit = entry.image_fit()
     subject = Subject(
         model=pag_tf.zoo.load(entry),
         name=entry.id,

@@ -8,8 +8,10 @@ folder is run.
 from pag_tf.zoo.catalog import find, list_models
 from pag_tf.zoo.entry import read_entry, update_metrics, write_entry
 from pag_tf.zoo.hub import Hub
+from pag_tf.zoo.hub_collection import collection
 from pag_tf.zoo.loading import load
 from pag_tf.zoo.metric import Metric
+from pag_tf.zoo.publishing import Publication, publish
 from pag_tf.zoo.record import Architecture, Entry, entry_id
 
 __all__ = [
@@ -17,10 +19,13 @@ __all__ = [
     "Entry",
     "Hub",
     "Metric",
+    "Publication",
+    "collection",
     "entry_id",
     "find",
     "list_models",
     "load",
+    "publish",
     "read_entry",
     "update_metrics",
     "write_entry",

@@ -1,186 +1,91 @@
-"""The model card: `README.md` of a zoo folder, rendered from its record and nothing else."""
+"""The model card: `README.md` of a zoo folder, rendered from its record and its flags alone."""
 
 from __future__ import annotations
 
-import json
 import re
 
-from pag_tf.threat_model import ThreatModel
-from pag_tf.zoo.metric import Metric
+from pag_tf.zoo import card_sections, hub_metadata
 from pag_tf.zoo.record import Entry
 
 BEGIN = "<!-- begin: written by pag_tf from pag.json, changes inside are lost -->"
 END = "<!-- end: written by pag_tf -->"
-COMMON_TAG = "perceptually-aligned-gradients"  # of every entry
+PICTURE_FILE = card_sections.PICTURE_FILE
 
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_MOST_CLASS_NAMES = 20
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def render(entry: Entry, *, flags_text: str, existing: str | None = None) -> str:
-    """Renders the card.
+def render(
+    entry: Entry,
+    *,
+    flags_text: str,
+    existing: str | None = None,
+    repo_id: str | None = None,
+    picture: bool = False,
+) -> str:
+    r"""Renders the card: what is generated stands between BEGIN and END, the rest is people's.
+
+    People's text before and after that block is kept, and so is what they added to the front matter
+    (`hub_metadata` says which keys are ours). A card without the block is kept whole, above it: its
+    title and introduction come first. The line ends of an existing card, `\n` or `\r\n`, are kept;
+    where it has both they become `\n`. A card that was rendered renders to itself.
 
     Args:
         entry: The record; every number of the card but those of the paper is in it.
         flags_text: Content of `train.flags`.
-        existing: The card that is there; what people wrote outside its generated block is kept.
+        existing: The card that is there.
+        repo_id: The repository that the snippets load from, `"<namespace>/<name>"`; None: the one
+            that the existing card names, or a placeholder.
+        picture: Whether the folder holds `gradients.png`, which is then shown.
 
     Returns:
         Markdown with YAML front matter, as the Hub reads it.
+
+    Raises:
+        ValueError: `repo_id` is none; front matter that cannot be read; BEGIN and END that are not
+            there once each and in this order, or not at all. The message names the remedy.
     """
-    above, below = "", ""
-    if existing is not None and BEGIN in existing and END in existing:
-        above = _FRONT_MATTER.sub("", existing[: existing.index(BEGIN)]).strip()
-        below = existing[existing.rindex(END) + len(END) :].strip()
-    sections = (
-        f"# {entry.id}",
-        _what_it_is(entry),
-        _how_to_load(entry),
-        _threat_model(entry),
-        _metrics(entry.metrics),
-        _training(flags_text),
-        _LIMITS,
-        _CITATION,
-    )
+    # PyYAML is read where a card is written, not where models are listed.
+    from pag_tf.zoo import front_matter
+
+    text = (existing or "").removeprefix("\ufeff")
+    crlf = text.count("\r\n")
+    line_end = "\r\n" if crlf and crlf == text.count("\n") == text.count("\r") else "\n"
+    front, body = front_matter.split(card_sections.plain_line_ends(text))
+    above, former, below = _around_block(body)
+    repo_id = _checked(repo_id) or _repo_id_in(former) or f"<namespace>/{entry.id}"
+    front = front_matter.updated(front, hub_metadata.metadata(entry, front_matter.read(front)))
+    sections = card_sections.all_of(entry, flags_text, repo_id, picture)
+    # Names are written so that they hold no marker; nothing else in the block comes from outside.
     block = "\n\n".join((BEGIN, *sections, END))
-    return "\n\n".join(part for part in (_front_matter(entry), above, block, below) if part) + "\n"
+    parts = (f"---\n{front}\n---", above, block, below)
+    return ("\n\n".join(part for part in parts if part.strip()) + "\n").replace("\n", line_end)
 
 
-def tags(entry: Entry) -> tuple[str, ...]:
-    """The Hub tags of an entry: what it is found by."""
-    eps = eps_tag(entry.threat)
-    if entry.threat.eps == 0:
-        kind: tuple[str, ...] = ("natural-training", eps)
-    else:
-        kind = ("adversarial-training", eps, entry.threat.norm)
-    return ("keras", COMMON_TAG, *kind, entry.dataset)
-
-
-def eps_tag(threat: ThreatModel) -> str:
-    """The Hub tag of an epsilon, such as `"eps-2-255"`."""
-    return f"eps-{threat.eps_text.replace('/', '-')}"
-
-
-def _front_matter(entry: Entry) -> str:
-    # Quoted: YAML reads a data set called "2020" or "no" as something else than text.
-    listed = "\n".join(f"- {json.dumps(tag)}" for tag in tags(entry))
-    return f"---\nlicense: {entry.license}\nlibrary_name: keras\ntags:\n{listed}\n---"
-
-
-def _what_it_is(entry: Entry) -> str:
-    shape = "x".join(map(str, entry.architecture.image_shape))
-    if entry.threat.eps == 0:
-        how = "trained naturally, the reference for its adversarially trained siblings"
-    else:
-        how = (
-            f"trained adversarially within {entry.threat} so that its plain input gradient looks "
-            "like the thing it classifies"
+def _around_block(body: str) -> tuple[str, str, str]:
+    """What stands before, in and after the generated block."""
+    begins, ends = body.count(BEGIN), body.count(END)
+    if begins == ends == 0:
+        return body.strip("\n"), "", ""
+    if begins != 1 or ends != 1 or body.index(BEGIN) > body.index(END):
+        raise ValueError(
+            f"The model card has {begins} times {BEGIN!r} and {ends} times {END!r}: expected one "
+            "of each, in this order, around the generated text, or none. Delete the generated text "
+            "by hand, with both marks; it is written again. Nothing was changed."
         )
-    names = entry.class_names
-    listed = (
-        "Class names, in the order of the logits: " + ", ".join(map(_code, names)) + "."
-        if len(names) <= _MOST_CLASS_NAMES
-        else "The class names are in `pag.json`, in the order of the logits."
-    )
-    return (
-        f"A Keras image classifier ({entry.arch}) for {entry.dataset}, {len(names)} classes, "
-        f"{how}. It takes float32 RGB images of {shape} with pixels in [0, 1], normalises them "
-        f"inside, and returns logits.\n\n{listed}"
-    )
+    above, _, rest = body.partition(BEGIN)
+    former, _, below = rest.partition(END)
+    return above.strip("\n"), former, below.strip("\n")
 
 
-def _how_to_load(entry: Entry) -> str:
-    return f"""## Load it
-
-With pag_tf, which builds the architecture in code and checks the weights before it reads them:
-
-```python
-import pag_tf
-
-model = pag_tf.zoo.load("path/to/{entry.id}")
-```
-
-With plain Keras, from a copy of this folder or from the Hub:
-
-```python
-import keras
-
-model = keras.saving.load_model("path/to/{entry.id}")
-model = keras.saving.load_model("hf://<namespace>/{entry.id}")
-```"""
+def _checked(repo_id: str | None) -> str | None:
+    if repo_id is not None and not _REPO_ID.fullmatch(repo_id):
+        raise ValueError(
+            "repo_id: expected '<namespace>/<name>' of letters, digits, '-', '_' and '.', "
+            f"got {repo_id!r}."
+        )
+    return repo_id
 
 
-def _threat_model(entry: Entry) -> str:
-    if entry.threat.eps == 0:
-        text = "None: epsilon is 0, no image was perturbed in training."
-    else:
-        ball = {
-            "linf": "every channel of every pixel may change by at most",
-            "l2": "the Euclidean length of the change of an image is at most",
-        }[entry.threat.norm]
-        text = f"`{entry.threat}`: {ball} {entry.threat.eps_text}, in units of pixels in [0, 1]."
-        if entry.training.get("attack") == "nfgsm":
-            text += (
-                " It was trained by N-FGSM without projection, whose noise and step together "
-                "reach up to three times as far."
-            )
-    return f"## Threat model\n\n{text}"
-
-
-def _metrics(metrics: tuple[Metric, ...]) -> str:
-    if not metrics:
-        return "## Metrics\n\nNothing has been measured yet."
-    rows = "\n".join(_metric_row(metric) for metric in metrics)
-    return f"""## Metrics
-
-| metric | value | correct | images | attack | threat model | measured with |
-|---|---|---|---|---|---|---|
-{rows}"""
-
-
-def _metric_row(metric: Metric) -> str:
-    correct = "" if metric.correct is None else str(metric.correct)
-    cells = (
-        _code(metric.name),
-        f"{metric.value:.4f}",
-        correct,
-        str(metric.images),
-        "none" if metric.attack is None else _code(metric.attack),
-        "none" if metric.threat_model is None else _code(str(metric.threat_model)),
-        _code(metric.command),
-    )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _training(flags_text: str) -> str:
-    fence = "````" if "```" in flags_text else "```"
-    return (
-        "## How it was trained\n\nThe flags of `scripts/train.py` that train it again "
-        f"(`train.flags`):\n\n{fence}\n{flags_text.strip()}\n{fence}"
-    )
-
-
-def _code(text: str) -> str:
-    return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-_LIMITS = """## Limits
-
-"Robust at this epsilon" is not "secure". The numbers above hold for the named attacks, inside the
-named ball, on the named images: a stronger attack may find more errors, and changes outside the
-ball (larger ones, other norms, rotations, weather, another camera) are not covered. A gradient that
-looks like an object shows what the logit is sensitive to; it does not prove why the model decided.
-Measure again on your own images before relying on either."""
-
-_CITATION = """## Citation
-
-Method: [arXiv 2005.01499](https://arxiv.org/abs/2005.01499).
-
-```bibtex
-@article{aggarwal2020benefits,
-  title   = {On the Benefits of Models with Perceptually-Aligned Gradients},
-  author  = {Aggarwal, Gunjan and Sinha, Abhishek and Kumari, Nupur and Singh, Mayank},
-  journal = {arXiv preprint arXiv:2005.01499},
-  year    = {2020}
-}
-```"""
+def _repo_id_in(former: str) -> str | None:
+    found = re.search(rf'zoo\.load\("hf:({_REPO_ID.pattern})"', former, re.ASCII)
+    return found[1] if found else None

@@ -102,8 +102,9 @@ def find(
         seen += here
         there += of_dataset
     where_else = _where_else(namespace, hub)
-    _check_known("data set", dataset, {entry.dataset for entry in seen}, where_else)
-    _check_known("architecture", arch, {entry.arch for entry in seen}, where_else)
+    if seen:
+        _check_known("data set", dataset, {entry.dataset for entry in seen}, where_else)
+        _check_known("architecture", arch, {entry.arch for entry in seen}, where_else)
     of_arch = "" if arch is None else f" and architecture {arch!r}"
     listed = ", ".join(dict.fromkeys(str(entry.threat) for entry in there)) or "none"
     raise ValueError(

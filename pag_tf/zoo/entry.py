@@ -1,7 +1,8 @@
 """The folder of one model: reading, writing, and adding measurements.
 
 A folder is a plain Keras repository (`config.json`, `metadata.json`, `model.weights.h5`, written by
-Keras) with `pag.json` (the record), `README.md` (the model card) and `train.flags` (the recipe).
+Keras) with `pag.json` (the record), `README.md` (the model card), `train.flags` (the recipe) and,
+if it was drawn, `gradients.png` (the card's picture, see `pag_tf.evaluation.card_picture`).
 `config.json` is there for people without pag_tf: nothing here reads it.
 """
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     import keras
 
 RECORD_FILE, CARD_FILE, FLAGS_FILE = "pag.json", "README.md", "train.flags"
+PICTURE_FILE = card.PICTURE_FILE
 FILES = (RECORD_FILE, WEIGHTS_FILE, *keras_files.CONFIG_FILES, CARD_FILE, FLAGS_FILE)
+OPTIONAL_FILES = (PICTURE_FILE,)
 NEEDED_TO_LOAD = (RECORD_FILE, WEIGHTS_FILE)
 
 MOST_RECORD_BYTES = 1 << 22  # as Python objects some thirty times as much
@@ -126,8 +129,9 @@ def write_entry(
         keras_files.write(new, keras_files.rebuilt(model, entry))
         sha256, size = weights.fingerprint(new / WEIGHTS_FILE)
         entry = dataclasses.replace(entry, weights_sha256=sha256, weights_bytes=size)
-        for name, text in _texts(entry, flags_text, existing=None).items():
-            (new / name).write_text(text, encoding="utf-8")
+        (new / FLAGS_FILE).write_bytes(flags_text.encode())
+        (new / RECORD_FILE).write_bytes(_json_bytes(entry.to_json()))
+        (new / CARD_FILE).write_bytes(card.render(entry, flags_text=flags_text).encode())
         read_entry(new)
         _take_place(new, target)
     return read_entry(target)
@@ -151,24 +155,57 @@ def update_metrics(folder: str | os.PathLike[str], metrics: Sequence[Metric]) ->
     entry = read_entry(folder)
     new = metric.checked(metrics)
     entry = dataclasses.replace(entry, metrics=metric.merged(entry.metrics, new))
-    flags_text = (folder / FLAGS_FILE).read_text(encoding="utf-8")
-    existing = (folder / CARD_FILE).read_text(encoding="utf-8")
-    texts = _texts(entry, flags_text, existing=existing)
     raw = _read_json(folder / RECORD_FILE) | {"metrics": entry.to_json()["metrics"]}
-    _replace_files(folder, {RECORD_FILE: _json_text(raw), CARD_FILE: texts[CARD_FILE]})
+    _replace_files(folder, {RECORD_FILE: _json_bytes(raw), CARD_FILE: _card(entry)})
     return read_entry(folder)
 
 
-def _texts(entry: Entry, flags_text: str, *, existing: str | None) -> dict[str, str]:
-    return {
-        FLAGS_FILE: flags_text,
-        RECORD_FILE: _json_text(entry.to_json()),
-        CARD_FILE: card.render(entry, flags_text=flags_text, existing=existing),
-    }
+def update_card(
+    folder: str | os.PathLike[str], *, repo_id: str | None = None, picture: bytes | None = None
+) -> Entry:
+    """Renders the card of a folder again, see `pag_tf.zoo.card.render`.
+
+    Args:
+        folder: The folder.
+        repo_id: The repository that the card's snippets load from; None: as the card has it.
+        picture: A PNG that becomes the card's picture; None: the one that is there, if any.
+
+    Returns:
+        The record, which does not change.
+
+    Raises:
+        ValueError: See `read_entry` and `card.render`; nothing was changed then.
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    entry = read_entry(folder)
+    pictures = {} if picture is None else {PICTURE_FILE: picture}
+    text = _card(entry, repo_id=repo_id, picture=picture is not None)
+    _replace_files(folder, {**pictures, CARD_FILE: text})
+    return entry
 
 
-def _json_text(raw: Mapping[str, Any]) -> str:
-    return json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def _card(entry: Entry, *, repo_id: str | None = None, picture: bool = False) -> bytes:
+    flags_text, existing = (_read_text(entry.folder / name) for name in (FLAGS_FILE, CARD_FILE))
+    picture = picture or (entry.folder / PICTURE_FILE).is_file()
+    try:
+        return card.render(
+            entry, flags_text=flags_text, existing=existing, repo_id=repo_id, picture=picture
+        ).encode()
+    except ValueError as error:
+        raise ValueError(f"{entry.folder / CARD_FILE}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    """The text with its line ends as they are."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text ({error}): save it as UTF-8.") from None
+
+
+def _json_bytes(raw: Mapping[str, Any]) -> bytes:
+    return (json.dumps(raw, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -262,11 +299,11 @@ def _hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
-def _replace_files(folder: Path, texts: Mapping[str, str]) -> None:
-    temporary = {name: _hidden(folder / name) for name in texts}
+def _replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    temporary = {name: _hidden(folder / name) for name in contents}
     try:
         for name, path in temporary.items():
-            path.write_text(texts[name], encoding="utf-8")
+            path.write_bytes(contents[name])
         for name, path in temporary.items():
             os.replace(path, folder / name)
     finally:

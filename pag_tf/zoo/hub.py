@@ -72,7 +72,7 @@ class Hub:
             ValueError: No entry of the zoo, or a damaged one.
             OSError: Not there, no access, no connection, or a cache that cannot be written.
         """
-        _check_repo_id(repo_id)
+        check_repo_id(repo_id)
         offline = self._falls_back(repo_id, revision)
 
         def read(path: Path) -> Entry:
@@ -138,12 +138,13 @@ class Hub:
         return False
 
     def _metadata(self, repo_id: str, filename: str, revision: str | None, *, patient: bool) -> Any:
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
         with explained(repo_id, filename, revision):
             return get_hf_file_metadata(
                 hf_hub_url(repo_id, filename, revision=revision),
                 token=self.token,
+                timeout=constants.HF_HUB_ETAG_TIMEOUT,
                 retry_on_errors=patient,
                 library_name=_LIBRARY,
                 library_version=_version(),
@@ -208,7 +209,12 @@ def _version() -> str:
     return __version__
 
 
-def _check_repo_id(repo_id: str) -> None:
+def check_repo_id(repo_id: str) -> None:
+    """Refuses what cannot be the name of a repository.
+
+    Raises:
+        ValueError: Not `namespace/name`, or characters that the Hub does not allow.
+    """
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     try:

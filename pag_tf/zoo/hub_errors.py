@@ -13,6 +13,7 @@ from collections.abc import Iterator
 _BUSY = 429
 _DENIED = (401, 403)
 _ABSENT = 404
+_CONFLICT = 412  # the parent commit is no longer the head of the branch
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
@@ -22,6 +23,8 @@ def explained(
     filename: str | None = None,
     revision: str | None = None,
     former: Exception | None = None,
+    *,
+    writing: bool = False,
 ) -> Iterator[None]:
     """Raises what goes wrong inside as one of the errors above.
 
@@ -30,6 +33,7 @@ def explained(
         filename: The file that is asked for.
         revision: The revision that is asked for; None is the main branch.
         former: Why the file is asked for a second time.
+        writing: The repository is about to be written to.
     """
     what = repo_id if filename is None else f"{filename} of {repo_id}"
     if revision is not None:
@@ -38,6 +42,8 @@ def explained(
         yield
     except Exception as error:
         explanation = _explanation(error, what)
+        if writing:
+            explanation = _of_writing(error, what) or explanation
         if former is not None:
             text = f"{former} That copy was deleted from the cache, but then: {explanation}"
             explanation = type(explanation)(text)
@@ -91,8 +97,8 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
         )
     if isinstance(error, GatedRepoError):
         return PermissionError(
-            f"{what}: access has to be requested on the page of the repository {_endpoint()}, "
-            "then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
+            f"{what}: access to this repository has to be requested on its page at {_endpoint()}. "
+            "Then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
         )
     if status in _DENIED or status == _ABSENT:
         denied = f"the Hub answered {status}: the repository does not exist, or it is private"
@@ -109,6 +115,35 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
     if status >= 500:
         return _unreachable(what, error)
     return OSError(f"{what}: the Hub refused the request: {_line(error)}")
+
+
+def _of_writing(error: Exception, what: str) -> Exception | None:
+    """What only concerns somebody who writes, or None."""
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if isinstance(error, RevisionNotFoundError):
+        return FileNotFoundError(f"{what}: no such branch. Pass create=True (--create) to make it.")
+    if status == _ABSENT or isinstance(error, RepositoryNotFoundError):
+        return FileNotFoundError(
+            f"{what} does not exist, or the token does not open it. Pass create=True (--create) to "
+            "make it, or a token that may write (token=, HF_TOKEN or `hf auth login`)."
+        )
+    if status in _DENIED:
+        return PermissionError(
+            f"{what}: the Hub answered {status}: {_line(error)}. A token that may write is needed "
+            "(token=, HF_TOKEN or `hf auth login`)."
+        )
+    if status == _CONFLICT:
+        return OSError(
+            f"{what} was changed by somebody else while this was prepared: nothing was published. "
+            "Publish again."
+        )
+    return None
 
 
 def _not_cached(what: str) -> FileNotFoundError:

@@ -112,11 +112,41 @@ def rebuilt(model: keras.Model, entry: Entry) -> keras.Model:
     return fresh
 
 
-def _compare_logits(model: keras.Model, fresh: keras.Model, entry: Entry) -> None:
+def check_plain_keras(model: keras.Model, entry: Entry) -> None:
+    """Compares `model` with what stock Keras reads from the folder of its entry.
+
+    Raises:
+        ValueError: Keras cannot read the folder, or reads another model.
+    """
+    import keras
+    import numpy as np
+
+    remedy = "Write the folder again with pag_tf.zoo.write_entry."
+    try:
+        plain = keras.saving.load_model(str(entry.folder))
+    except Exception as error:  # Keras raises nearly anything on a broken configuration
+        raise ValueError(f"Plain Keras cannot read {entry.folder}: {error}. {remedy}") from error
+    images = _random_images(entry)
+    found, expected = _logits(plain, images), _logits(model, images)
+    allowed = 1e-6 * max(1.0, float(np.abs(expected).max()))
+    if found.shape != expected.shape or not np.abs(found - expected).max() <= allowed:
+        raise ValueError(
+            f"Plain Keras reads another model from {entry.folder} than pag_tf: the logits differ, "
+            f"or are not finite. {remedy}"
+        )
+
+
+def _random_images(entry: Entry) -> Any:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    images = rng.random((2, *entry.architecture.image_shape), dtype=np.float32)
+    return rng.random((2, *entry.architecture.image_shape), dtype=np.float32)
+
+
+def _compare_logits(model: keras.Model, fresh: keras.Model, entry: Entry) -> None:
+    import numpy as np
+
+    images = _random_images(entry)
     found, expected = _logits(model, images), _logits(fresh, images)
     # In half precision the two differ by rounding where the global policy is another one.
     exact = all(layer.compute_dtype == "float32" for layer in model.layers)

@@ -16,6 +16,8 @@ from pag_tf.zoo.metric import Metric
 FORMAT = 1
 WEIGHTS_FILE = "model.weights.h5"
 
+_FITS = ("whole", "centre_crop")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -128,6 +130,23 @@ class Entry:
     def weights_path(self) -> Path:
         """The weight file; of an entry of the Hub it is there once the weights were fetched."""
         return self.folder / WEIGHTS_FILE
+
+    def image_fit(self) -> tuple[int, str]:
+        """`(image_size, fit)` of its training, for `pag_tf.data.load`; 0 is the data set's own.
+
+        Entries of older versions record neither: they were trained at the data set's own size.
+
+        Raises:
+            ValueError: Something else is recorded.
+        """
+        size, fit = self.training.get("image_size", 0), self.training.get("fit", "whole")
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0 or fit not in _FITS:
+            raise ValueError(
+                f"pag.json of {self.id} records image_size={size!r} and fit={fit!r} of its "
+                f"training: expected a whole number of pixels and one of {', '.join(_FITS)}. Fetch "
+                "the folder again."
+            )
+        return size, fit
 
     @classmethod
     def from_json(cls, raw: Any, *, folder: Path, source: str = "folder") -> Entry:

@@ -1,7 +1,7 @@
 """Entries of a namespace: those in the local cache, and those on the Hub.
 
-On the Hub, tags narrow the search to a few repositories (see `pag_tf.zoo.card.tags`); what counts
-is the `pag.json` of each. A file name or the name of a repository is never guessed.
+On the Hub, tags (see `pag_tf.zoo.hub_metadata.tags`) narrow the search to a few repositories; what
+counts is the `pag.json` of each. A file name or the name of a repository is never guessed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pag_tf.threat_model import ThreatModel
-from pag_tf.zoo import card
+from pag_tf.zoo import hub_metadata
 from pag_tf.zoo.entry import RECORD_FILE
 from pag_tf.zoo.hub import Hub
 from pag_tf.zoo.hub_errors import explained
@@ -73,9 +73,9 @@ def online(
     """
     from huggingface_hub import HfApi
 
-    tags = [card.COMMON_TAG]
+    tags = [hub_metadata.COMMON_TAG]
     tags += [dataset] if dataset is not None else []
-    tags += [card.eps_tag(threat)] if threat is not None else []
+    tags += [hub_metadata.eps_tag(threat)] if threat is not None else []
     with explained(f"The list of models of {namespace}"):
         found = list(HfApi(token=hub.token).list_models(author=namespace, filter=tags))
     for info in found:

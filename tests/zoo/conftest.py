@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_client import point_client_at
+from hub_server import HubServer
 
 from pag_tf import zoo
 
@@ -89,6 +91,14 @@ def pristine(tmp_path_factory, write) -> Path:
 def folder(pristine, tmp_path) -> Path:
     """A zoo folder that a test may damage."""
     return Path(shutil.copytree(pristine, tmp_path / pristine.name))
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on this machine, the only one that huggingface_hub knows. Nobody is logged in."""
+    with HubServer() as server:
+        point_client_at(server, monkeypatch, tmp_path / "hf-home")
+        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import pag_tf
-from pag_tf.evaluation.entries import recorded_fit
 
 EXPECTED = json.loads(Path(__file__).with_name("expected_counts.json").read_text())
 # Images near the decision boundary may fall either way on another processor.
@@ -24,7 +23,7 @@ def parameters(entries):
 
 def images_of(entry, count):
     """The first test images, in batches, as the entry takes them."""
-    size, fit = recorded_fit(entry)
+    size, fit = entry.image_fit()
     return pag_tf.data.load(
         entry.dataset, f"test[:{count}]", batch_size=250, image_size=size or None, fit=fit
     )

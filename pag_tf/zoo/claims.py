@@ -1,0 +1,114 @@
+"""What an entry claims about its accuracy, compared with what its model does on a few images.
+
+A few hundred images do not measure again what ten thousand did. They show numbers of another
+model, of another data set, in other units, and made-up ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo.metric import Metric
+from pag_tf.zoo.record import Entry
+
+if TYPE_CHECKING:
+    import keras
+
+STEPS = 10
+
+_SIGMAS = 4.0
+_BATCH = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One claimed accuracy and how many of the first test images the model got right.
+
+    Attributes:
+        metric: What is claimed.
+        images: Number of test images looked at.
+        correct: Number of them classified rightly: clean, or after PGD with `STEPS` steps.
+    """
+
+    metric: Metric
+    images: int
+    correct: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim is within four standard errors of what was found.
+
+        Under attack only a claim that is too high fails: PGD with few steps is a weak attack, and
+        more images survive it than a stronger one.
+        """
+        # Rounded away from 0 and 1, where the standard error would be none.
+        share = min(max(self.metric.value, 2 / self.images), 1 - 2 / self.images)
+        allowed = _SIGMAS * math.sqrt(share * (1 - share) / self.images) + 1 / self.images
+        difference = self.correct / self.images - self.metric.value
+        return difference >= -allowed and (self.metric.attack is not None or difference <= allowed)
+
+    def __str__(self) -> str:
+        under = "" if self.metric.threat_model is None else f" at {self.metric.threat_model}"
+        by = "" if self.metric.attack is None else f" (PGD, {STEPS} steps)"
+        return (
+            f"{self.metric.name}{under}: {self.metric.value:.4f} claimed on {self.metric.images} "
+            f"images, {self.correct / self.images:.4f} found on {self.images}{by}"
+        )
+
+
+def check(
+    entry: Entry, model: keras.Model, *, images: int, data_dir: str | None = None
+) -> tuple[Claim, ...]:
+    """Compares the claimed accuracies of an entry with its model on the first test images.
+
+    Args:
+        entry: What is claimed; metrics that are no accuracy are not compared.
+        model: Its model.
+        images: How many test images, at least 1; all where there are fewer.
+        data_dir: Where the data set is, see `pag_tf.data.load`. It has to be here.
+
+    Returns:
+        One claim for each accuracy.
+
+    Raises:
+        ValueError: Some claims do not hold (the message names them), or the data cannot be read.
+    """
+    from pag_tf import data
+    from pag_tf.attacks import PGD, robust_accuracy
+
+    metrics = [each for each in entry.metrics if each.name in ("clean_accuracy", "robust_accuracy")]
+    threats = list(dict.fromkeys(_threat(each) for each in metrics if each.threat_model))
+    size, fit = entry.image_fit()
+    count = min(images, data.info(entry.dataset, data_dir).splits["test"])
+    dataset = data.load(
+        entry.dataset,
+        f"test[:{count}]",
+        data_dir,
+        batch_size=min(count, _BATCH),
+        image_size=size or None,
+        fit=fit,
+    )
+    report = robust_accuracy(model, dataset, [PGD(threat, STEPS) for threat in threats])
+    correct = {str(result.attack.threat): result.correct for result in report.attacks}
+    claims = tuple(
+        Claim(
+            each,
+            report.images,
+            correct[str(_threat(each))] if each.threat_model else report.clean_correct,
+        )
+        for each in metrics
+    )
+    if wrong := [str(claim) for claim in claims if not claim.holds]:
+        raise ValueError(
+            f"pag.json of {entry.id} claims what its model does not show: {'; '.join(wrong)}. "
+            "Measure again with scripts/evaluate.py --entry=... --update_entry."
+        )
+    return claims
+
+
+def _threat(metric: Metric) -> ThreatModel:
+    assert metric.threat_model is not None
+    return metric.threat_model

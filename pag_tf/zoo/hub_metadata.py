@@ -1,0 +1,161 @@
+"""What the Hub's search and its evaluation results know of an entry: keys of the front matter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo.metric import Metric
+from pag_tf.zoo.record import Entry
+
+COMMON_TAG = "perceptually-aligned-gradients"  # of every entry
+TASK = "image-classification"
+# The program that measures on DEFAULT_SPLIT unless its command says otherwise.
+MEASURING_SCRIPT, DEFAULT_SPLIT = "scripts/evaluate.py", "test"
+
+_NATURAL, _ADVERSARIAL, _NORMS = "natural-training", "adversarial-training", ("linf", "l2")
+_EPS_TAG = re.compile(r"eps-[-+.e\d]+")
+
+
+def metadata(entry: Entry, existing: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that come from the record.
+
+    Args:
+        entry: The record.
+        existing: The front matter that is there. Tags that people added are kept, and so are other
+            models in its `model-index`.
+
+    Returns:
+        Key to value; None for a `model-index` without any model.
+
+    Raises:
+        ValueError: `tags` or `model-index` of `existing` is not a list of the Hub's form.
+    """
+    return {
+        "license": entry.license,
+        "library_name": "keras",
+        "pipeline_tag": TASK,
+        "tags": _all_tags(entry, existing.get("tags")),
+        "model-index": _all_models(entry, existing.get("model-index")),
+    }
+
+
+def tags(entry: Entry) -> tuple[str, ...]:
+    """The Hub tags of an entry: what it is found by."""
+    eps = eps_tag(entry.threat)
+    if entry.threat.eps == 0:
+        kind: tuple[str, ...] = (_NATURAL, eps)
+    else:
+        kind = (_ADVERSARIAL, eps, entry.threat.norm)
+    return ("keras", COMMON_TAG, *kind, entry.dataset)
+
+
+def eps_tag(threat: ThreatModel) -> str:
+    """The Hub tag of an epsilon, such as `"eps-2-255"`."""
+    return f"eps-{threat.eps_text.replace('/', '-')}"
+
+
+def results(entry: Entry) -> list[dict[str, Any]]:
+    """The results of this model in the form of the Hub's `model-index`, one for each split."""
+    by_split: dict[str | None, list[Metric]] = {}
+    for metric in entry.metrics:
+        by_split.setdefault(split_of(metric.command), []).append(metric)
+    classes = len(entry.class_names)
+    return [
+        {
+            "task": {"type": TASK, "name": "Image classification"},
+            "dataset": {"type": entry.dataset, "name": f"{entry.dataset}, {classes} classes"}
+            | ({} if split is None else {"split": split}),
+            "metrics": [_result(metric) for metric in metrics],
+        }
+        for split, metrics in by_split.items()
+    ]
+
+
+def split_of(command: str) -> str | None:
+    """The split that a command measures on, None where the command does not tell.
+
+    >>> split_of("python scripts/evaluate.py --dataset=shapes '--split=test[:1000]'")
+    'test[:1000]'
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:  # an open quote
+        return None
+    found = DEFAULT_SPLIT if MEASURING_SCRIPT in words else None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in ("--split", "-split"):
+            found = value if equals else following
+    return found or None
+
+
+def title(metric: Metric) -> str:
+    """A metric's name for people, with the attack in short and its threat model.
+
+    >>> title(Metric(name="robust_accuracy", value=0.5, images=2, command="x",
+    ...              attack="PGD(steps=50, restarts=2, seed=0)", threat_model="linf:2/255"))
+    'Robust accuracy (PGD, 50 steps, 2 restarts, linf:2/255)'
+    """
+    name = metric.name.replace("_", " ").capitalize()
+    known = [_short(metric.attack), "" if metric.threat_model is None else str(metric.threat_model)]
+    told = ", ".join(text for text in known if text)
+    return f"{name} ({told})" if told else name
+
+
+def _short(attack: str | None) -> str:
+    """Name, steps and restarts of an attack written like a call; any other text as it is."""
+    call = re.fullmatch(r"(\w+)\((.*)\)", attack or "")
+    if call is None:
+        return attack or ""
+    numbers = [(re.search(rf"\b{what}=(\d+)", call[2]), what) for what in ("steps", "restarts")]
+    counted = [(found[1], what) for found, what in numbers if found]
+    told = [f"{n} {what.removesuffix('s') if n == '1' else what}" for n, what in counted]
+    return ", ".join([call[1], *told])
+
+
+def _result(metric: Metric) -> dict[str, Any]:
+    settings = {key: value for key, value in metric.to_json().items() if value is not None}
+    return {
+        "type": "accuracy" if metric.name.endswith("accuracy") else metric.name,
+        "value": settings.pop("value"),
+        "name": title(metric),
+        "args": settings,
+    }
+
+
+def _all_tags(entry: Entry, existing: Any) -> list[Any]:
+    existing = [] if existing is None else [existing] if isinstance(existing, str) else existing
+    if not isinstance(existing, list):
+        raise ValueError(_refused("tags", "a list of texts", existing))
+    own = list(tags(entry))
+    added = [tag for tag in existing if tag not in own and not _is_outdated(tag)]
+    return own + [tag for index, tag in enumerate(added) if tag not in added[:index]]
+
+
+def _is_outdated(tag: Any) -> bool:
+    """Whether this is a tag of ours that another threat model had."""
+    ours = (_NATURAL, _ADVERSARIAL, *_NORMS)
+    return isinstance(tag, str) and (tag in ours or _EPS_TAG.fullmatch(tag) is not None)
+
+
+def _all_models(entry: Entry, existing: Any) -> list[Any] | None:
+    models = [] if existing is None else existing
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise ValueError(_refused("model-index", "a list with 'name' and 'results'", existing))
+    names = [model.get("name") for model in models]
+    place = names.index(entry.id) if entry.id in names else len(models)
+    own = [{"name": entry.id, "results": results(entry)}] if entry.metrics else []
+    others = [model for model in models[place:] if model.get("name") != entry.id]
+    return [*models[:place], *own, *others] or None
+
+
+def _refused(key: str, expected: str, found: Any) -> str:
+    return (
+        f"{key} in the front matter of the model card: expected {expected}, found "
+        f"{type(found).__name__}. Correct it by hand, or delete it: what the record says is "
+        "written again. Nothing was changed."
+    )

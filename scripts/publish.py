@@ -1,0 +1,85 @@
+"""Publishes a trained model on the Hugging Face Hub, after checking that it is what it claims.
+
+python scripts/publish.py --run=runs/mine --repo_id=me/cifar10-resnet-linf-2-255 --create
+python scripts/publish.py --run=zoo/shapes-resnet-natural --repo_id=me/shapes --dry_run
+
+Log in once with `hf auth login`, or set HF_TOKEN. HF_ENDPOINT names another Hub; one without Xet
+storage needs HF_HUB_DISABLE_XET=1. After an interruption, run the same command again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import dataclass_flags
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishConfig:
+    """What is published, and where."""
+
+    run: str = _option("", "Folder of a training run (its entry/ is published), or a zoo folder.")
+    repo_id: str = _option("", "The repository: namespace/name.")
+    create: bool = _option(False, "Make the repository where it does not exist.")
+    private: bool = _option(False, "Of a new repository: seen by its owner only.")
+    revision: str = _option("", "The branch; empty: the main branch.")
+    message: str = _option("", "Of the commit; empty: made from the name of the model.")
+    check_images: int = _option(
+        300, "Test images on which the claimed accuracies are checked first; 0: none."
+    )
+    data_dir: str = _option("", "Where the data set is; empty: where it is looked for by default.")
+    dry_run: bool = _option(False, "Write folder and card to --output and publish nothing.")
+    output: str = _option("", "Folder of a dry run; empty: runs/publish/<name of the repository>.")
+
+
+dataclass_flags.define(PublishConfig)
+
+
+def main(_: list[str]) -> None:
+    """Flags to PublishConfig to one library call."""
+    import pag_tf
+
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    config = dataclass_flags.read(PublishConfig)
+    made = pag_tf.zoo.publish(
+        _folder(config),
+        config.repo_id,
+        create=config.create,
+        private=config.private or None,
+        revision=config.revision or None,
+        message=config.message or None,
+        check_images=config.check_images,
+        data_dir=config.data_dir or None,
+        dry_run=_output(config) if config.dry_run else None,
+    )
+    for claim in made.claims:
+        print(f"holds: {claim}")
+    if made.not_compared:
+        print(f"metrics not compared with images: {made.not_compared}")
+    if made.commit is None:
+        print(f"dry run: wrote {made.url}, published nothing. Look at {made.url}/README.md")
+    else:
+        print(f"published {made.entry.id} as {made.url}")
+    print(f"load it with\n  {made.how_to_load}")
+
+
+def _folder(config: PublishConfig) -> Path:
+    if not config.run:
+        raise ValueError("--run is needed: the folder of a training run, or a zoo folder.")
+    run = Path(config.run)
+    return run / "entry" if (run / "entry").is_dir() else run
+
+
+def _output(config: PublishConfig) -> Path:
+    return Path(config.output or Path("runs", "publish", config.repo_id.replace("/", "-")))
+
+
+if __name__ == "__main__":
+    dataclass_flags.run(main)
