@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-from keras import layers
 
 from pag_tf.models.architecture import Architecture
+from pag_tf.models.heads import ATTRIBUTE_COUNT, head, head_parameters
 from pag_tf.models.layers import MEAN, STD, check_per_channel, normalization
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -30,9 +30,11 @@ def resnet50(
     *,
     mean: float | Sequence[float] = IMAGENET_MEAN,
     std: float | Sequence[float] = IMAGENET_STD,
+    attributes: int = 0,
 ) -> keras.Model:
     """ResNet-50 with fresh weights; image height and width at least 32 pixels, three channels."""
-    return _classifier(keras.applications.ResNet50, "resnet50", num_classes, image_shape, mean, std)
+    application = keras.applications.ResNet50
+    return _classifier(application, "resnet50", num_classes, image_shape, mean, std, attributes)
 
 
 def vgg16(
@@ -41,9 +43,12 @@ def vgg16(
     *,
     mean: float | Sequence[float] = IMAGENET_MEAN,
     std: float | Sequence[float] = IMAGENET_STD,
+    attributes: int = 0,
 ) -> keras.Model:
     """VGG16's convolutions with fresh weights, then global average pooling and one linear layer."""
-    return _classifier(keras.applications.VGG16, "vgg16", num_classes, image_shape, mean, std)
+    return _classifier(
+        keras.applications.VGG16, "vgg16", num_classes, image_shape, mean, std, attributes
+    )
 
 
 def _classifier(
@@ -53,6 +58,7 @@ def _classifier(
     image_shape: tuple[int, int, int],
     mean: float | Sequence[float],
     std: float | Sequence[float],
+    attributes: int,
 ) -> keras.Model:
     inputs = keras.Input(image_shape, name="image")
     # input_tensor makes the application part of this graph, not a layer that holds a graph.
@@ -62,7 +68,7 @@ def _classifier(
         input_tensor=normalization(inputs, mean, std),
         pooling="avg",
     )
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(features.output)
+    logits = head(features.output, num_classes, attributes)
     return keras.Model(inputs, logits, name=name)
 
 
@@ -71,17 +77,22 @@ def _architecture(
 ) -> Architecture:
     name = build.__name__
 
-    def check_fit(image_shape: tuple[int, int, int], **options: Any) -> None:
+    def check_fit(
+        image_shape: tuple[int, int, int], *, attributes: int, **per_channel: Any
+    ) -> None:
         if min(image_shape[:2]) < 32:
             raise ValueError(f"{name} needs images of at least 32x32 pixels, got {image_shape}.")
         if image_shape[2] != 3:
             raise ValueError(f"{name} needs three channels, got image_shape={image_shape}.")
-        check_per_channel(image_shape, **options)
+        check_per_channel(image_shape, **per_channel)
 
-    def count(num_classes: int, image_shape: tuple[int, int, int], **options: Any) -> int:
-        return parameters + (features + 1) * num_classes
+    def count(
+        num_classes: int, image_shape: tuple[int, int, int], *, attributes: int, **_others: Any
+    ) -> int:
+        return parameters + head_parameters(features, num_classes, attributes)
 
-    return Architecture(name, build, {"mean": MEAN, "std": STD}, check_fit, count)
+    options = {"mean": MEAN, "std": STD, "attributes": ATTRIBUTE_COUNT}
+    return Architecture(name, build, options, check_fit, count)
 
 
 RESNET50 = _architecture(resnet50, _RESNET50_PARAMETERS, _RESNET50_FEATURES)

@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from pag_tf.models.architecture import Architecture
+from pag_tf.models.heads import ATTRIBUTE_COUNT, head, head_parameters
 from pag_tf.models.layers import (
     ACTIVATIONS,
     MEAN,
@@ -49,6 +50,7 @@ def resnet(
     pre_activation: bool = True,
     mean: float | Sequence[float] = 0.5,
     std: float | Sequence[float] = 0.25,
+    attributes: int = 0,
 ) -> keras.Model:
     """A residual network of basic blocks (two 3x3 convolutions each).
 
@@ -65,6 +67,7 @@ def resnet(
         softplus_beta: Sharpness of softplus (towards ReLU as it grows).
         pre_activation: Normalise and activate before (True) or after (False) each convolution.
         mean, std: Pixel normalisation, one number or one a channel.
+        attributes: Number of attributes of an attribute head (see `pag_tf.zero_shot`); 0: none.
 
     Returns:
         The model (see `pag_tf.models.build`, which checks the arguments).
@@ -78,9 +81,7 @@ def resnet(
             x = block(x, width, act, downsample=stage > 0 and index == 0)
     if pre_activation:
         x = act(batch_norm(x))
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(
-        layers.GlobalAveragePooling2D()(x)
-    )
+    logits = head(layers.GlobalAveragePooling2D()(x), num_classes, attributes)
     return keras.Model(inputs, logits, name="resnet")
 
 
@@ -94,11 +95,13 @@ def wide_resnet(
     softplus_beta: float = 10.0,
     mean: float | Sequence[float] = 0.5,
     std: float | Sequence[float] = 0.25,
+    attributes: int = 0,
 ) -> keras.Model:
     """WRN-depth-width: pre-activation, stages of 16, 32 and 64 times `width` channels.
 
     Args:
-        num_classes, image_shape, activation_name, softplus_beta, mean, std: See `resnet`.
+        num_classes, image_shape, activation_name, softplus_beta, mean, std, attributes: See
+            `resnet`.
         depth: Number of layers, 6 n + 4.
         width: Widening factor.
 
@@ -113,6 +116,7 @@ def wide_resnet(
         softplus_beta=softplus_beta,
         mean=mean,
         std=std,
+        attributes=attributes,
     )
     return keras.Model(model.input, model.output, name="wide_resnet")
 
@@ -213,6 +217,7 @@ def _resnet_parameters(
     stem: str,
     stem_width: int,
     pre_activation: bool,
+    attributes: int,
     **_others: Any,
 ) -> int:
     total = (4 if stem == "patch" else 9) * image_shape[2] * stem_width
@@ -225,7 +230,7 @@ def _resnet_parameters(
         channels = width
     if pre_activation:
         total += _batch_norm_parameters(channels)
-    return total + (channels + 1) * num_classes
+    return total + head_parameters(channels, num_classes, attributes)
 
 
 def _wide_resnet_parameters(
@@ -234,9 +239,12 @@ def _wide_resnet_parameters(
     *,
     depth: int,
     width: int,
+    attributes: int,
     **_others: Any,
 ) -> int:
-    return _resnet_parameters(num_classes, image_shape, **_as_resnet(depth, width))
+    return _resnet_parameters(
+        num_classes, image_shape, **_as_resnet(depth, width), attributes=attributes
+    )
 
 
 def _block_parameters(channels: int, width: int, pre_activation: bool) -> int:
@@ -251,11 +259,12 @@ def _batch_norm_parameters(channels: int) -> int:
     return 4 * channels  # scale, offset, moving mean, moving variance
 
 
-_PIXELS_AND_ACTIVATION = {
+_COMMON = {
     "activation_name": choice(ACTIVATIONS),
     "softplus_beta": number(1e-3, 1e6),
     "mean": MEAN,
     "std": STD,
+    "attributes": ATTRIBUTE_COUNT,
 }
 
 RESNET = Architecture(
@@ -268,7 +277,7 @@ RESNET = Architecture(
         "stem_width": whole(1, _MOST_CHANNELS),
         "pre_activation": flag(),
     }
-    | _PIXELS_AND_ACTIVATION,
+    | _COMMON,
     _check_resnet,
     _resnet_parameters,
 )
@@ -285,7 +294,7 @@ WIDE_RESNET = Architecture(
         ),
         "width": whole(1, _MOST_CHANNELS // 64),
     }
-    | _PIXELS_AND_ACTIVATION,
+    | _COMMON,
     _check_wide_resnet,
     _wide_resnet_parameters,
 )

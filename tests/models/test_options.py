@@ -40,6 +40,7 @@ WRONG = {
     "std": [*NO_PER_CHANNEL, 0, 0.0, -0.25, 1e-7, [0.2, 0.2, 0.0]],
     "depth": [*NO_WHOLE, 12, 4, 256, 10**5 + 2],
     "width": [*NO_WHOLE, 129],
+    "attributes": [*NO_NUMBER, 3.0, -1, 65537, [3], (3,)],
 }
 CASES = [
     (each.name, option, value)

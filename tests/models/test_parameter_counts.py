@@ -30,11 +30,12 @@ def resnets(count: int):
                 "stem_width": int(rng.choice([widths[0], 2, 5])),
                 "activation_name": str(rng.choice(ACTIVATIONS)),
                 "pre_activation": bool(rng.integers(2)),
+                "attributes": int(rng.choice([0, 6])),
             },
         )
 
 
-WIDE_RESNET = ("wide_resnet", 7, (16, 8, 1), {"depth": 16, "width": 2})
+WIDE_RESNET = ("wide_resnet", 7, (16, 8, 1), {"depth": 16, "width": 2, "attributes": 5})
 
 
 def test_the_count_is_that_of_the_built_model():

@@ -1,0 +1,168 @@
+"""A classifier that knows its classes by their attributes only.
+
+Features -> attributes -> compatibility with each class, a normalised dot product with a
+temperature. Classes are rows of a matrix that is not trained, so that a model trained on some
+classes recognises others: `with_classes` puts their rows in. What comes out is one flat functional
+model of stock Keras layers with logits over the given classes: `AdversarialModel` trains it at any
+epsilon, and `explain.gradients` explains a class never seen, with no special case.
+
+Source: the attribute embedding with a compatibility function of Akata et al. 2013 (Label-Embedding
+for Attribute-Based Classification) and Romera-Paredes & Torr 2015, trained end to end by
+cross-entropy. Deviation: both sides of the dot product are normalised to length 1 and the product
+is divided by a fixed temperature, so that classes with many attributes are not preferred.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from pag_tf.models.heads import ATTRIBUTES, LOGITS, NORMALISED, compatibility, head
+from pag_tf.zero_shot import checks
+
+
+def features_model(classifier: keras.Model) -> keras.Model:
+    """The part of a classifier before its last layer.
+
+    Args:
+        classifier: Functional model that ends in a `Dense` layer with logits, such as those of
+            `pag_tf.models` and of the zoo.
+
+    Returns:
+        A model that shares its weights: images -> float32 features `[B, d]`.
+
+    Raises:
+        ValueError: It does not end that way.
+    """
+    last = classifier.layers[-1] if getattr(classifier, "layers", None) else None
+    if not isinstance(last, layers.Dense) or len(last.input.shape) != 2:
+        raise ValueError(
+            "Expected a functional classifier whose last layer is Dense on features [B, d], got "
+            f"{type(last).__name__}. Build the features model yourself: "
+            "keras.Model(model.input, model.get_layer(name).output)."
+        )
+    return keras.Model(classifier.inputs, last.input, name=f"{classifier.name}_features")
+
+
+def attribute_classifier(
+    features_model: keras.Model,
+    class_attributes: Any,
+    *,
+    temperature: float = 0.1,
+    name: str = "attribute_classifier",
+) -> keras.Model:
+    """Puts an attribute layer and the compatibility with each class on top of a features model.
+
+    Args:
+        features_model: Functional model: images -> features `[B, d]`. It is trained with the rest.
+        class_attributes: `[classes, attributes]`, finite, any scale; a row a class.
+        temperature: What the cosine of an image's and a class's attributes is divided by; positive.
+            The logits lie in [-1 / temperature, 1 / temperature].
+        name: Of the model.
+
+    Returns:
+        A flat functional model: images -> float32 logits `[B, classes]`. Its layer `"attributes"`
+        gives one signed score an attribute, see `attribute_model`.
+
+    Raises:
+        ValueError: A bad matrix (the message names the shape that is wanted), temperature, or
+            features that are not `[B, d]`.
+    """
+    attributes = checks.class_attributes(class_attributes)
+    features = getattr(features_model, "output", None)
+    if features is None or isinstance(features, (list, dict)) or len(features.shape) != 2:
+        raise ValueError(
+            "features_model: expected a functional model with features [B, d], got output "
+            f"{getattr(features, 'shape', type(features).__name__)}. zero_shot.features_model cuts "
+            "a classifier before its last layer."
+        )
+    logits = head(features, len(attributes), attributes.shape[1])
+    model = keras.Model(features_model.inputs, logits, name=name)
+    set_classes(model, attributes, temperature=temperature)
+    return model
+
+
+def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float) -> None:
+    """Puts the attributes of its classes into a model with a fresh attribute head.
+
+    Args:
+        model: Built with `attributes=` by `pag_tf.models.build`; its last layer is changed.
+        class_attributes: `[classes, attributes]`, a row for each logit.
+        temperature: See `attribute_classifier`.
+
+    Raises:
+        ValueError: A bad matrix or temperature; a model without such a head.
+    """
+    if isinstance(temperature, bool) or not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be a positive number, got {temperature!r}.")
+    wanted = (_layer(model, LOGITS).units, _layer(model, ATTRIBUTES).units)
+    attributes = checks.class_attributes(class_attributes, shape=wanted)
+    unit = attributes / np.linalg.norm(attributes, axis=1, keepdims=True)
+    _layer(model, LOGITS).set_weights([(unit.T / temperature).astype(np.float32)])
+
+
+def with_classes(
+    model: keras.Model, class_attributes: Any, *, name: str | None = None
+) -> keras.Model:
+    """The same model for other classes, of which it need not have seen an image.
+
+    Args:
+        model: Made by `attribute_classifier`, or read from a file of one.
+        class_attributes: `[classes, attributes]` in the order of the attributes that `model` has.
+        name: Of the new model; None: that of `model`.
+
+    Returns:
+        A model that shares all trained weights: images -> float32 logits `[B, classes]`.
+
+    Raises:
+        ValueError: Another model; a bad matrix.
+    """
+    attributes = checks.class_attributes(
+        class_attributes, shape=(None, _layer(model, ATTRIBUTES).units)
+    )
+    logits = compatibility(_layer(model, NORMALISED).output, len(attributes))
+    other = keras.Model(model.inputs, logits, name=name or model.name)
+    set_classes(other, attributes, temperature=temperature(model))
+    return other
+
+
+def temperature(model: keras.Model) -> float:
+    """The temperature that an attribute classifier was made with.
+
+    Raises:
+        ValueError: Another model.
+    """
+    kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel)
+    # Columns are class attributes of length 1 / temperature.
+    return float(1 / np.linalg.norm(kernel[:, 0].astype(np.float64)))
+
+
+def attribute_model(model: keras.Model) -> keras.Model:
+    """The part up to the attributes: `explain.gradients` of it shows where an attribute is seen.
+
+    Args:
+        model: Made by `attribute_classifier` or `with_classes`.
+
+    Returns:
+        A model that shares its weights: images -> float32 `[B, attributes]`, signed scores, not
+        normalised. An attribute's index is its target.
+
+    Raises:
+        ValueError: Another model.
+    """
+    return keras.Model(
+        model.inputs, _layer(model, ATTRIBUTES).output, name=f"{model.name}_attributes"
+    )
+
+
+def _layer(model: keras.Model, name: str) -> Any:
+    try:
+        return model.get_layer(name)
+    except ValueError:
+        raise ValueError(
+            f"Expected a model made by zero_shot.attribute_classifier, which has a layer {name!r}; "
+            f"{model.name!r} has none."
+        ) from None
