@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pag_tf import data
 from pag_tf.zoo import card, claims, keras_files, loading
 from pag_tf.zoo.entry import CARD_FILE, FILES, FLAGS_FILE, PICTURE_FILE, read_entry
 from pag_tf.zoo.hub import Hub, check_repo_id
@@ -119,6 +118,8 @@ def publish(
 def _compared(
     entry: Entry, model: keras.Model, images: int, data_dir: str | None
 ) -> tuple[tuple[claims.Claim, ...], str | None]:
+    from pag_tf import data
+
     if images < 0:
         raise ValueError(f"check_images must be 0 or more, got {images}.")
     if images == 0:

@@ -234,7 +234,9 @@ def damage(folder, kind, rng):
         folder.write(text, None)
         return "record"
     positions = folder.metadata if rng.random() < 0.9 else None
-    file = damaged_bytes(folder.file, rng, positions) or b"\0"
+    file = folder.file
+    while file == folder.file:  # a piece may be replaced by one that is the same
+        file = damaged_bytes(folder.file, rng, positions) or b"\0"
     sealed = rng.random() < 0.9
     folder.write(folder.resealed(file) if sealed else folder.text, file)
     return "resealed weights" if sealed else "weights"

@@ -189,7 +189,7 @@ def test_a_damaged_bundled_entry_is_named(ladder):
 def test_an_empty_zoo_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(bundled, "root", lambda: tmp_path / "nothing")
     assert zoo.list_models() == ()
-    with pytest.raises(ValueError, match="Known: none, the zoo is empty"):
+    with pytest.raises(ValueError, match="Available: none. Only the bundled models"):
         zoo.load(2 / 255)
 
 
