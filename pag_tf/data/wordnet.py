@@ -33,8 +33,8 @@ class HypernymsConfig:
     wnids: str = dataclasses.field(
         default="",
         metadata={
-            "help": "the classes: a file with one WordNet id a line, such as Tiny-ImageNet's "
-            "wnids.txt, or the ids themselves, separated by commas"
+            "help": "the classes: a file with one WordNet id a line, such as wnids.txt of a data "
+            "set, or the ids themselves, separated by commas"
         },
     )
     output: str = dataclasses.field(
