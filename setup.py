@@ -24,7 +24,7 @@ ENTRY_FILES = [
 
 packages = find_packages(include=["pag_tf", "pag_tf.*"])
 package_dir = {"": "."}
-package_data = {"pag_tf": ["py.typed"]}
+package_data = {"pag_tf": ["py.typed"], "pag_tf.data": ["*.json", "WORDNET-LICENSE.txt"]}
 editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere could not be imported.
 if not editable and (Path(__file__).parent / "zoo").is_dir():
     packages.append(ENTRIES)

@@ -18,6 +18,7 @@ assert here.is_relative_to(pathlib.Path(sys.argv[1]).resolve()), here
 for entry in pag_tf.zoo.list_models():
     model = pag_tf.zoo.load(entry.folder)
     print(entry.id, model.count_params())
+print(len(pag_tf.data.class_split("shapes").unseen), "unseen classes of shapes")
 """
 
 
@@ -47,6 +48,14 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     assert entries == {name for name in named if name.startswith(("cifar10-", "shapes-"))}
     assert {name.split("-")[0] for name in entries} == {"cifar10", "shapes"}
     assert "pag_tf/py.typed" in names
+    # Tables are of use with their licence only, and code with its tables.
+    data = {name.removeprefix("pag_tf/data/") for name in names if name.startswith("pag_tf/data/")}
+    assert {name for name in data if not name.endswith(".py")} == {
+        "WORDNET-LICENSE.txt",
+        "class_splits.json",
+        "tiny_imagenet_hypernyms.json",
+    }
+    assert len([name for name in names if "/licenses/" in name]) == 2
     # Cards are read on the Hub and in the repository: their pictures stay out.
     assert [name for name in names if name.endswith(".png")] == []
 
@@ -64,3 +73,4 @@ def test_loads_its_models_without_the_repository(wheel, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "shapes-resnet-linf-2-255" in done.stdout
+    assert "15 unseen classes of shapes" in done.stdout

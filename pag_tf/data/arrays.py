@@ -89,7 +89,7 @@ def open_split(part: Slice, data_dir: str | Path | None) -> IndexedSource:
         example = {"image": pixels, "label": label[indices], "id": np.array(ids)}
         return example if box is None else {**example, "box": box[indices]}
 
-    return IndexedSource(part.size, read)
+    return IndexedSource(label, read)
 
 
 def _files(data_dir: str | Path | None) -> dict[str, Path]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, tfds_folder
@@ -66,13 +70,26 @@ class Cifar10Source:
     def __init__(self, builder: tfds.core.DatasetBuilder, part: Slice) -> None:
         self._builder = builder
         self._part = part
+        self._size = part.size
         # Here and not in `records`, which may run while a graph is traced: TFDS expects eager mode.
         self._encoded = _encoded(builder, part)
 
     @property
     def size(self) -> int:
         """How many images there are."""
-        return self._part.size
+        return self._size
+
+    def select(self, classes: Sequence[int]) -> Cifar10Source:
+        """The images of some classes only; labels are read once to count them, images are not."""
+        import tensorflow as tf
+
+        wanted = tf.constant(list(classes), tf.int64)
+        chosen = copy.copy(self)
+        chosen._encoded = self._encoded.filter(
+            lambda index, record: tf.reduce_any(tf.cast(record["label"], tf.int64) == wanted)
+        )
+        chosen._size = int(chosen._encoded.reduce(np.int64(0), lambda count, _: count + 1))
+        return chosen
 
     def records(self, seed: Any) -> tf.data.Dataset:
         """Encoded images with label and index; shuffled whole where there is a seed."""

@@ -37,6 +37,10 @@ from pag_tf.data.unpacking import unpacked
 # A subset in the layout of the official archive may have a longer name.
 _ARCHIVE = re.compile(r"CUB_200_2011.*\.(tgz|tar\.gz)")
 _SHAPE = (None, None, 3)
+_NO_ATTRIBUTES = (
+    "this copy of cub has no attributes/class_attribute_labels_continuous.txt (copies prepared by "
+    "TFDS have none): read the official CUB_200_2011.tgz instead, with data_dir at it"
+)
 
 
 def describe(data_dir: str | Path | None = None) -> DatasetInfo:
@@ -58,6 +62,8 @@ def describe(data_dir: str | Path | None = None) -> DatasetInfo:
         has_masks=birds.has_masks,
         attribute_names=birds.attribute_names,
         class_attributes=birds.class_attributes,
+        why_no_attributes="" if birds.class_attributes is not None else _NO_ATTRIBUTES,
+        class_ids=birds.class_ids,
     )
 
 
@@ -85,7 +91,7 @@ def open_split(part: Slice, data_dir: str | Path | None = None) -> EncodedSource
             examples["attributes"] = birds.class_attributes[label]
         return examples
 
-    return EncodedSource(part.size, read, _SHAPE)
+    return EncodedSource(birds.label[rows], read, _SHAPE)
 
 
 def _open(data_dir: str | Path | None) -> CubFiles:

@@ -36,7 +36,8 @@ class CubFiles:
 
     Rows count all images, sorted by path: ids follow the order of a file, and a copy made by TFDS
     has none. `label` is int64 [rows]; `splits` maps each split to the rows of its images, int64, in
-    natural order; `class_attributes` is float32 [classes, attributes] in [0, 1], or None.
+    natural order; `class_attributes` is float32 [classes, attributes] in [0, 1], or None;
+    `class_ids` are the official names with their numbers, `class_names` without.
 
     `attributes` is a folder that may hold attributes.txt, `masks` the official segmentations.
 
@@ -55,7 +56,10 @@ class CubFiles:
         classes = self._column("image_class_labels.txt", int, "the number of a class")
         used = sorted(set(classes))
         self.label = np.searchsorted(used, classes).astype(np.int64)
-        self.class_names = self._class_names(used)
+        self.class_ids = self._class_ids(used)
+        self.class_names = tuple(
+            name.partition(".")[2].replace("_", " ") for name in self.class_ids
+        )
         self.class_attributes = self._class_attributes(used)
         self.attribute_names = self._attribute_names(attributes)
         self.splits = self._splits()
@@ -119,7 +123,8 @@ class CubFiles:
                 ) from error
         return values
 
-    def _class_names(self, used: list[int]) -> tuple[str, ...]:
+    def _class_ids(self, used: list[int]) -> tuple[str, ...]:
+        """The official names, such as 001.Black_footed_Albatross."""
         names = self._table("classes.txt")
         unknown = sorted(set(used) - names.keys())
         if unknown:
@@ -127,7 +132,7 @@ class CubFiles:
                 f"image_class_labels.txt gives class {unknown[0]}, which "
                 f"{self._where('classes.txt')} does not list: {_REMEDY}"
             )
-        return tuple(names[number].partition(".")[2].replace("_", " ") for number in used)
+        return tuple(names[number] for number in used)
 
     def _class_attributes(self, used: list[int]) -> np.ndarray | None:
         folder, _, name = _ATTRIBUTES.rpartition("/")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,21 +62,32 @@ def png_size(data: bytes, name: str) -> tuple[int, int]:
 class EncodedSource:
     """A source whose images can be read by index as JPEG bytes.
 
-    `read` takes int64 indices in [0, size) and returns a dict of arrays that share their first
-    axis: `image` objects [n] (the bytes of one JPEG file each, grey or coloured), `label` int64
-    [n], `id` (bytes) [n], and what else the data set has; `mask` is a PNG file each, in which the
-    object is brighter than half. `image_shape` is None where it differs from image to image.
+    `label` int64 [size] holds the class of each image, known before any is read. `read` takes
+    int64 indices in [0, size) and returns a dict of arrays that share their first axis: `image`
+    objects [n] (the bytes of one JPEG file each, grey or coloured), `label` int64 [n], `id`
+    (bytes) [n], and what else the data set has; `mask` is a PNG file each, in which the object is
+    brighter than half. `image_shape` is None where it differs from image to image.
     """
 
     def __init__(
         self,
-        size: int,
+        label: np.ndarray,
         read: Callable[[np.ndarray], dict[str, np.ndarray]],
         image_shape: tuple[Any, Any, int],
     ) -> None:
-        self.size = size
-        self._encoded = IndexedSource(size, read)
+        self._encoded = IndexedSource(label, read)
         self._image_shape = image_shape
+
+    @property
+    def size(self) -> int:
+        """How many images there are."""
+        return self._encoded.size
+
+    def select(self, classes: Sequence[int]) -> EncodedSource:
+        """The images of some classes only, in the same order."""
+        chosen = copy.copy(self)
+        chosen._encoded = self._encoded.select(classes)
+        return chosen
 
     def records(self, seed: Any) -> tf.data.Dataset:
         """The indices in their order, as a tf.data.Dataset of int64 scalars."""

@@ -30,7 +30,10 @@ class DatasetInfo:
 
     `image_shape` is (height, width, channels), with None for height and width where they differ
     from image to image; `splits` maps a split to its number of images; `class_attributes` is
-    float32 [classes, attributes], or None where the set has no attributes.
+    float32 [classes, attributes], or None where the set has no attributes; `why_no_attributes` then
+    says why, and what to do about it. `class_ids` name the classes in every copy of the data set in
+    the same way (WordNet ids, official folder names); where there are no such ids, they are the
+    class names.
     """
 
     name: str
@@ -43,11 +46,29 @@ class DatasetInfo:
     has_masks: bool = False
     attribute_names: tuple[str, ...] = ()
     class_attributes: np.ndarray | None = dataclasses.field(default=None, compare=False)
+    why_no_attributes: str = ""
+    class_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.class_ids:
+            object.__setattr__(self, "class_ids", self.class_names)
+        if self.class_attributes is None and not self.why_no_attributes:
+            why = (
+                f"{self.name} comes without class attributes: give an array [classes, attributes] "
+                "of your own, one row for each of its class_names"
+            )
+            object.__setattr__(self, "why_no_attributes", why)
 
     @property
     def num_classes(self) -> int:
         """How many classes there are: labels lie in [0, num_classes)."""
         return len(self.class_names)
+
+    def required_attributes(self) -> np.ndarray:
+        """`class_attributes`, float32 [classes, attributes]; ValueError says why there are none."""
+        if self.class_attributes is None:
+            raise ValueError(self.why_no_attributes)
+        return self.class_attributes
 
 
 class DatasetModule(Protocol):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.data.class_names import class_indices, quoted
 from pag_tf.data.geometry import FITS, fit_to_square
 from pag_tf.data.info import dataset_module
+from pag_tf.data.seen_unseen import ClassSplit, training_classes
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
 from pag_tf.data.splits import resolve
 
@@ -30,6 +32,7 @@ def load(
     shuffle_seed: Any = None,
     image_size: int | None = None,
     fit: str = "whole",
+    classes: Iterable[str | int] | None = None,
 ) -> tf.data.Dataset:
     """Read a split of a data set as a `tf.data.Dataset` of dicts.
 
@@ -49,13 +52,19 @@ def load(
     to 8/7 of `image_size` and cuts out the centre (see `geometry.py`). Without it images keep their
     own size, and those of `cub` cannot be batched.
 
-    Raises ValueError for an unknown data set or split, an empty slice, bad options, and data not
-    found. What is wrong with a stored image is raised as it is read: as ValueError for the first
-    one, as tf.errors.InvalidArgumentError from within the pipeline.
+    `classes`, indices, names or ids of `info(name)`, leaves out images of all others before they
+    are decoded (and before a shuffle: it is one of what is left). Labels stay indices into
+    `info(name).class_names`, ids stay as they are. A slice is cut first, so that it means the same
+    images whichever classes are asked for, and holds as many of them as it happens to.
+
+    Raises ValueError for an unknown data set, split or class, a slice without images, bad options,
+    and data not found. What is wrong with a stored image is raised as it is read: as ValueError for
+    the first one, as tf.errors.InvalidArgumentError from within the pipeline.
     """
     _check_positive("batch_size", batch_size)
     _check_geometry(image_size, fit, allowed=("whole", "centre_crop"))
-    source = _open(name, split, data_dir, one_size=batch_size is not None and image_size is None)
+    one_size = batch_size is not None and image_size is None
+    source = _open(name, split, data_dir, one_size=one_size, classes=classes)
     import tensorflow as tf
 
     examples = source.decode(source.records(shuffle_seed))
@@ -77,6 +86,8 @@ def batches(
     first_epoch: int = 0,
     image_size: int | None = None,
     fit: str = "whole",
+    classes: Iterable[str | int] | None = None,
+    class_split: ClassSplit | None = None,
 ) -> tuple[Iterable[tuple[Any, Any]], int]:
     """An endless, shuffled training stream and its number of steps per epoch.
 
@@ -93,19 +104,26 @@ def batches(
     installed, it is an iterable over numpy arrays that does not need TensorFlow, unless there is an
     `image_size`.
 
-    Raises ValueError as `load` does, for a batch larger than the split and for negative `seed` or
-    `first_epoch`.
+    `classes` is that of `load`; an epoch is then one pass over the images of these classes. With
+    a `class_split` the stream holds its seen classes, or those of `classes`, which must all be
+    seen: images of a class that is to be unseen never get into training.
+
+    Raises ValueError as `load` does, for a batch larger than the split, for negative `seed` or
+    `first_epoch`, and for classes that the `class_split` does not allow.
     """
     _check_positive("batch_size", batch_size)
     _check_geometry(image_size, fit, allowed=FITS)
     for option, value in (("seed", seed), ("first_epoch", first_epoch)):
         if value < 0:
             raise ValueError(f"{option} must be 0 or more, got {value}")
-    source = _open(name, split, data_dir, one_size=image_size is None)
+    if class_split is not None:
+        classes = training_classes(dataset_module(name).describe(data_dir), class_split, classes)
+    source = _open(name, split, data_dir, one_size=image_size is None, classes=classes)
     steps = source.size // batch_size
     if steps == 0:
         raise ValueError(
-            f"batch_size={batch_size} is larger than {name} {split!r} ({source.size} images), so "
+            f"batch_size={batch_size} is larger than {name} {split!r} ({source.size} images"
+            f"{'' if classes is None else ' of the classes asked for'}), so "
             f"that no batch is complete: use a batch_size of at most {source.size}"
         )
     in_numpy = image_size is None and (name == "arrays" or not _has_tensorflow())
@@ -117,7 +135,14 @@ def batches(
     return _tf_batches(pairs, batch_size), steps
 
 
-def _open(name: str, split: str, data_dir: str | Path | None, *, one_size: bool) -> Source:
+def _open(
+    name: str,
+    split: str,
+    data_dir: str | Path | None,
+    *,
+    one_size: bool,
+    classes: Iterable[str | int] | None,
+) -> Source:
     """Open a split; ValueError where images must have `one_size` and have not."""
     module = dataset_module(name)
     info = module.describe(data_dir)
@@ -127,7 +152,17 @@ def _open(name: str, split: str, data_dir: str | Path | None, *, one_size: bool)
             f"the images of {name} have different sizes and cannot be put into batches: give an "
             "image_size, such as image_size=224"
         )
-    return module.open_split(part, data_dir)
+    if classes is None:
+        return module.open_split(part, data_dir)
+    wanted = class_indices(info, classes)
+    source = module.open_split(part, data_dir).select(wanted)
+    if source.size == 0:
+        raise ValueError(
+            f"split {split!r} of {name} has none of its {part.size} images in the classes "
+            f"{quoted(info.class_names[index] for index in wanted)}: slices are cut before classes "
+            "are chosen, so take a longer one"
+        )
+    return source
 
 
 def _check_positive(option: str, value: int | None) -> None:

@@ -6,7 +6,7 @@ does not grow with the size of the pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -33,6 +33,12 @@ class Source(Protocol):
     def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Records to examples {image, label, id, ...}, in the same order, in parallel."""
 
+    def select(self, classes: Sequence[int]) -> Source:
+        """The images of some classes only, in the same order, with the same labels and ids.
+
+        No image is read for it, here or later, that has another class.
+        """
+
 
 def epoch_seed(seed: int, epoch: int) -> int:
     """The shuffle seed of one epoch of a training stream, in [0, 2**63).
@@ -52,14 +58,22 @@ def permutation(size: int, seed: int) -> np.ndarray:
 class IndexedSource:
     """A source whose images can be read by index, by numpy alone.
 
-    `read` takes int64 indices in [0, size) and returns a dict of arrays that share their first
-    axis: image float32 [n, H, W, 3] in [0, 1], label int64 [n], id (bytes) [n], and what else the
-    data set has.
+    `label` int64 [size] holds the class of each image, known before any is read. `read` takes
+    int64 indices in [0, size) and returns a dict of arrays that share their first axis: image
+    float32 [n, H, W, 3] in [0, 1], label int64 [n], id (bytes) [n], and what else the data set has.
     """
 
-    def __init__(self, size: int, read: Callable[[np.ndarray], dict[str, np.ndarray]]) -> None:
-        self.size = size
+    def __init__(
+        self, label: np.ndarray, read: Callable[[np.ndarray], dict[str, np.ndarray]]
+    ) -> None:
+        self._label = label
+        self.size = len(label)
         self.read = read
+
+    def select(self, classes: Sequence[int]) -> IndexedSource:
+        """The images of some classes only, in the same order."""
+        places = np.flatnonzero(np.isin(self._label, classes))
+        return IndexedSource(self._label[places], lambda indices: self.read(places[indices]))
 
     def order(self, seed: int | None) -> np.ndarray:
         """int64 [size]: natural order (None) or the order of a shuffle seed."""

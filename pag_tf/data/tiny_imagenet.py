@@ -10,6 +10,8 @@ to, or from any subset in the same layout: the classes are those that its `wnids
   of an image depends on nothing but its name.
 * The natural order takes the lowest-numbered image of each class, then the second lowest, and so
   on, so that slices are balanced.
+* Attributes are WordNet's hypernyms, 1 where a class has one (`hypernyms.py`): all that some
+  classes of the copy have and others have not, but never the class itself.
 * Boxes come as inclusive pixels x0 y0 x1 y1: the edges are (y0, x0, y1 + 1, x1 + 1) / 64.
 """
 
@@ -21,6 +23,7 @@ import numpy as np
 
 from pag_tf.data.archives import Files, FolderFiles, SubfolderFiles, zip_files
 from pag_tf.data.encoded import EncodedSource
+from pag_tf.data.hypernyms import class_attributes
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, find, looked_in
 from pag_tf.data.splits import Slice
@@ -33,11 +36,12 @@ def describe(data_dir: str | Path | None = None) -> DatasetInfo:
     """Describe the archive or folder found, without reading an image.
 
     Class names are those of `words.txt` where it is there, otherwise the wnids. `has_boxes` is
-    False where no class has its box file; only `test` has boxes then.
+    False where no class has its box file; only `test` has boxes then. There are no class attributes
+    where the copy has classes beyond the official 200, unless a table of hypernyms lies beside it.
 
     Raises ValueError where no data is found, and where files are missing or contradict each other.
     """
-    copy = TinyImageNetFiles(_open(data_dir))
+    copy, beside = _open(data_dir)
     return DatasetInfo(
         name="tiny_imagenet",
         class_names=copy.class_names(),
@@ -47,6 +51,8 @@ def describe(data_dir: str | Path | None = None) -> DatasetInfo:
         citation="Ya Le, Xuan Yang. Tiny ImageNet visual recognition challenge. CS 231N, 2015. "
         "Jia Deng et al. ImageNet: a large-scale hierarchical image database. CVPR 2009.",
         has_boxes=copy.has_train_boxes(),
+        class_ids=copy.wnids,
+        **class_attributes(copy.wnids, beside),
     )
 
 
@@ -56,9 +62,10 @@ def open_split(part: Slice, data_dir: str | Path | None = None) -> EncodedSource
     Raises ValueError as `describe` does, and for boxes that are missing, empty or outside the
     image. What is wrong with an image is raised as it is read.
     """
-    copy = TinyImageNetFiles(_open(data_dir))
+    copy, beside = _open(data_dir)
     label, number = (column[part.start : part.stop] for column in copy.images(part.name))
     boxes = copy.boxes(part.name, label, number)
+    attributes = class_attributes(copy.wnids, beside).get("class_attributes")
 
     def read(indices: np.ndarray) -> dict[str, np.ndarray]:
         paths = [copy.path(part.name, label[index], number[index]) for index in indices]
@@ -68,9 +75,13 @@ def open_split(part: Slice, data_dir: str | Path | None = None) -> EncodedSource
             "label": label[indices],
             "id": np.array([f"tiny_imagenet-{name}".encode() for name in names]),
         }
-        return examples if boxes is None else {**examples, "box": boxes[indices]}
+        if boxes is not None:
+            examples["box"] = boxes[indices]
+        if attributes is not None:
+            examples["attributes"] = attributes[label[indices]]
+        return examples
 
-    return EncodedSource(part.size, read, _SHAPE)
+    return EncodedSource(label, read, _SHAPE)
 
 
 def _matches(path: Path) -> bool:
@@ -79,8 +90,8 @@ def _matches(path: Path) -> bool:
     return (path / "wnids.txt").is_file()
 
 
-def _open(data_dir: str | Path | None) -> Files:
-    """The files of the copy found, from the folder that holds wnids.txt on."""
+def _open(data_dir: str | Path | None) -> tuple[TinyImageNetFiles, Path]:
+    """The copy found, and the folder in which a table of hypernyms for it may lie."""
     path = find("tiny_imagenet", data_dir, _matches)
     if path is None:
         raise ValueError(
@@ -89,7 +100,12 @@ def _open(data_dir: str | Path | None) -> Files:
             f"point data_dir, or {DATA_VARIABLE}, at it or at the folder that holds it"
         )
     if path.is_dir():
-        return FolderFiles(path)
+        return TinyImageNetFiles(FolderFiles(path)), path
+    return TinyImageNetFiles(_files_of_zip(path)), path.parent
+
+
+def _files_of_zip(path: Path) -> Files:
+    """The files of an archive, from the folder that holds wnids.txt on."""
     archive = zip_files(path)
     roots = [root for root in ("", *archive.folders()) if "wnids.txt" in archive.listing(root)]
     if len(roots) != 1:

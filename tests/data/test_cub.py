@@ -203,6 +203,10 @@ def test_attributes_may_be_missing(tmp_path):
     files = {name: data for name, data in official().items() if "attributes/" not in name}
     info = pag_tf.data.info("cub", make_folder(tmp_path / "b", files))
     assert info.attribute_names == () and info.class_attributes is None
+    with pytest.raises(
+        ValueError, match="no attributes/class_attribute.*official CUB_200_2011.tgz"
+    ):
+        info.required_attributes()
     assert "attributes" not in read_all("test", tmp_path / "b")
 
 

@@ -71,7 +71,7 @@ def test_decoded_pixels_are_those_of_another_decoder():
             "mask": np.array([cv2.imencode(".png", mask)[1].tobytes()] * len(indices), object),
         }
 
-    source = EncodedSource(2, read, (None, None, 3))
+    source = EncodedSource(np.arange(2), read, (None, None, 3))
     first, second = source.decode(source.records(None))
     assert (first["image"][..., :1] == first["image"]).numpy().all()
     for example, data in ((first, grey), (second, colour)):

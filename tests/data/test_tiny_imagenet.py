@@ -82,7 +82,8 @@ def test_info(copy):
     assert info.class_names == ("goldfish, Carassius auratus", FROG)
     assert dict(info.splits) == {"train": 6, "validation": 4, "test": 4}
     assert info.image_shape == (64, 64, 3) and info.has_boxes and not info.has_masks
-    assert info.attribute_names == () and info.class_attributes is None
+    assert info.class_ids == (FISH, FROG)
+    assert info.class_attributes.shape == (2, len(info.attribute_names))
 
 
 def test_splits_and_order(copy):
@@ -112,16 +113,20 @@ def test_labels_and_boxes_worked_out_by_hand(copy):
 def test_loaded_images(copy):
     tf = pytest.importorskip("tensorflow")
     dataset = pag_tf.data.load("tiny_imagenet", "train", copy)
+    info = pag_tf.data.info("tiny_imagenet", copy)
     assert dataset.cardinality() == 6
     assert dataset.element_spec == {
         "image": tf.TensorSpec((64, 64, 3), tf.float32),
         "label": tf.TensorSpec((), tf.int64),
         "id": tf.TensorSpec((), tf.string),
         "box": tf.TensorSpec((4,), tf.float32),
+        "attributes": tf.TensorSpec((len(info.attribute_names),), tf.float32),
     }
     levels = [1, 1, 5, 5, 224, 224]
     for example, level in zip(dataset, levels, strict=True):
         np.testing.assert_allclose(example["image"], level / 255, atol=1.01 / 255)
+        attributes = info.class_attributes[example["label"]]
+        np.testing.assert_array_equal(example["attributes"], attributes)
     part = pag_tf.data.load("tiny_imagenet", "train[2:5]", copy, batch_size=2, shuffle_seed=1)
     ids = [name for batch in part for name in batch["id"].numpy()]
     assert sorted(ids) == sorted(read_all("train", copy)["id"][2:5])

@@ -1,0 +1,158 @@
+"""Seen and unseen classes: which classes a model may be trained on, and which it never sees.
+
+Splits are stored in `class_splits.json`, by class id, and never drawn again, so that results stay
+comparable:
+
+* `shapes`, "combinations": 45 seen, 15 unseen. Each shape is left out in each texture once, in some
+  colour, so that every shape, texture and colour, and every pair of them, is seen.
+* `tiny_imagenet`, "animals": 44 seen, 15 unseen, for the 59 animal classes; "all": 150 seen, 50
+  unseen, for the 200 classes of the official archive. Each unseen class has a relative among the
+  seen: a hypernym that at most ten classes have. The hypernyms that some seen class has tell each
+  unseen class from every other class, so that it can be recognised by them at all.
+* `cub`, "proposed": 150 seen, 50 unseen, the split that Xian et al. propose ("Zero-shot learning:
+  the good, the bad and the ugly", CVPR 2017; 2,967 images of unseen classes) and that most results
+  are published for; "ten-species": 7 seen, 3 unseen, for the first ten species, each unseen one
+  with a relative of the same name (albatross, auklet, blackbird) among the seen.
+
+Only classes are divided here. Which images of the seen classes are for training and which for
+testing is what the splits of the data set itself say ("train", "validation", "test"): generalised
+evaluation takes its seen images from "test". (Xian et al. divide the images of CUB in their own
+way, so that numbers for seen classes differ from theirs; those for unseen classes take all images
+of these.)
+
+Each split comes with `folds`: some seen classes are held out in turn and stand in for the unseen
+ones. Whatever is chosen (temperatures, constants, training time) is chosen on them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pag_tf.data.class_names import class_indices, quoted
+from pag_tf.data.info import DatasetInfo, info
+from pag_tf.data.seen_unseen import ClassSplit
+
+_STORED = Path(__file__).with_name("class_splits.json")
+
+
+def class_split_names(dataset: str) -> tuple[str, ...]:
+    """Names of the stored splits of a data set; there may be none."""
+    return tuple(_stored().get(dataset, {}))
+
+
+def class_split(
+    dataset: str, data_dir: str | Path | None = None, *, split_name: str | None = None
+) -> ClassSplit:
+    """A stored split of the classes of `info(dataset, data_dir)` into seen and unseen.
+
+    Without `split_name` it is the one made for exactly the classes of the copy. A named split also
+    fits a copy that has more classes: those are in neither part.
+
+    Raises ValueError where no stored split fits the copy (it says which ones would, and how to make
+    one's own), for an unknown split name, and as `info` does.
+    """
+    described = info(dataset, data_dir)
+    stored = _stored().get(dataset, {})
+    if split_name is not None and split_name not in stored:
+        raise ValueError(
+            f"{dataset} has no class split {split_name!r}: stored are "
+            f"{quoted(stored) or 'none'}; {_YOUR_OWN}"
+        )
+    if split_name is None:
+        exact = [name for name in stored if _classes(stored[name]) == set(described.class_ids)]
+        if not exact:
+            raise ValueError(_does_not_fit(described, stored))
+        split_name = exact[0]
+    entry = stored[split_name]
+    missing = sorted(_classes(entry) - set(described.class_ids))
+    if missing:
+        raise ValueError(
+            f"class split {split_name!r} does not fit this copy of {dataset}, which lacks "
+            f"{len(missing)} of its {len(_classes(entry))} classes: {quoted(missing)}; {_YOUR_OWN}"
+        )
+    return _built(described, split_name, **entry)
+
+
+def make_class_split(
+    dataset: str,
+    data_dir: str | Path | None = None,
+    *,
+    unseen: Iterable[str | int],
+    seen: Iterable[str | int] | None = None,
+    validation: Iterable[Iterable[str | int]] = (),
+    name: str = "custom",
+    source: str = "given by its user",
+) -> ClassSplit:
+    """A split of one's own, checked; classes are names, ids or indices of `info(dataset)`.
+
+    `seen` None takes all classes that are not unseen. `validation` is a list of lists of seen
+    classes, one for each fold.
+
+    Raises ValueError for unknown classes (with similar names), a class in both, a class twice, no
+    unseen or no seen class, and for bad folds.
+    """
+    described = info(dataset, data_dir)
+    if seen is None:
+        left_out = set(class_indices(described, unseen := list(unseen)))
+        seen = [index for index in range(described.num_classes) if index not in left_out]
+    return _built(described, name, seen=seen, unseen=unseen, validation=validation, source=source)
+
+
+_YOUR_OWN = (
+    "make a split of your own with pag_tf.data.make_class_split(dataset, data_dir, unseen=[names])"
+)
+
+
+@functools.cache
+def _stored() -> Mapping[str, Mapping[str, dict[str, Any]]]:
+    stored: dict[str, dict[str, dict[str, Any]]] = json.loads(_STORED.read_text("utf-8"))
+    return stored
+
+
+def _classes(entry: Mapping[str, Any]) -> set[str]:
+    return {*entry["seen"], *entry["unseen"]}
+
+
+def _built(
+    described: DatasetInfo,
+    name: str,
+    *,
+    seen: Iterable[str | int],
+    unseen: Iterable[str | int],
+    source: str,
+    validation: Iterable[Iterable[str | int]] = (),
+    seed: int | None = None,
+) -> ClassSplit:
+    """A split with its classes as indices in ascending order."""
+
+    def indices(classes: Iterable[str | int]) -> tuple[int, ...]:
+        given = list(classes)  # none at all is refused by the record, which says in which part
+        return tuple(sorted(class_indices(described, given))) if given else ()
+
+    return ClassSplit(
+        name=name,
+        dataset=described.name,
+        class_names=described.class_names,
+        seen=indices(seen),
+        unseen=indices(unseen),
+        source=source,
+        seed=seed,
+        validation=tuple(map(indices, validation)),
+    )
+
+
+def _does_not_fit(described: DatasetInfo, stored: Mapping[str, Mapping[str, Any]]) -> str:
+    here = set(described.class_ids)
+    fitting = [name for name in stored if _classes(stored[name]) < here]
+    listed = ", ".join(f"{name!r} ({len(_classes(stored[name]))} classes)" for name in stored)
+    choice = (
+        f"name one that covers a part of them, split_name={fitting[0]!r}, or " if fitting else ""
+    )
+    return (
+        f"no stored class split was made for exactly the {described.num_classes} classes of this "
+        f"copy of {described.name}; stored are {listed or 'none'}: {choice}{_YOUR_OWN}"
+    )

@@ -1,0 +1,185 @@
+"""The record of seen and unseen classes, and the check that training keeps to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from pag_tf.data.class_names import class_indices, quoted
+from pag_tf.data.info import DatasetInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassSplit:
+    """Seen and unseen classes of a data set; both are indices into the one list `class_names`.
+
+    A class may be in neither (a fold leaves the unseen classes out altogether), but never in both.
+    `source` says how the split was made, `seed` with which seed, or None where none was used.
+    `validation` holds, for each fold, the seen classes that stand in for unseen ones.
+
+    Raises ValueError where a class is in both, no class is seen or unseen, an index is out of range
+    or given twice, or a fold has a class that is not seen or leaves none to train on.
+    """
+
+    name: str
+    dataset: str
+    class_names: tuple[str, ...]
+    seen: tuple[int, ...]
+    unseen: tuple[int, ...]
+    source: str
+    seed: int | None = None
+    validation: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, classes in (("seen", self.seen), ("unseen", self.unseen)):
+            self._check_classes(kind, classes)
+        both = sorted(set(self.seen) & set(self.unseen))
+        if both:
+            raise ValueError(
+                f"class split {self.name!r} has classes that are both seen and unseen: "
+                f"{self._quoted(both)}; take each out of one of the two"
+            )
+        for fold, classes in enumerate(self.validation, start=1):
+            self._check_classes(f"validation fold {fold}", classes)
+            strangers = sorted(set(classes) - set(self.seen))
+            if strangers or len(classes) == len(self.seen):
+                problem = (
+                    f"{self._quoted(strangers)}, not seen" if strangers else "all seen classes"
+                )
+                raise ValueError(
+                    f"validation fold {fold} of class split {self.name!r} has {problem}: hold out "
+                    "some of the seen classes, and leave some to train on"
+                )
+
+    @property
+    def seen_names(self) -> tuple[str, ...]:
+        """Names of the seen classes."""
+        return tuple(self.class_names[index] for index in self.seen)
+
+    @property
+    def unseen_names(self) -> tuple[str, ...]:
+        """Names of the unseen classes."""
+        return tuple(self.class_names[index] for index in self.unseen)
+
+    def seen_positions(self) -> np.ndarray:
+        """int64 [classes]: the place of each class within `seen`, -1 for classes not seen.
+
+        `split.seen_positions()[labels]` are labels of a classifier over the seen classes alone.
+        """
+        positions = np.full(len(self.class_names), -1, np.int64)
+        positions[list(self.seen)] = np.arange(len(self.seen))
+        return positions
+
+    def hold_out(self, classes: Iterable[int]) -> ClassSplit:
+        """The split on which to choose hyperparameters: seen `classes` stand in for the unseen.
+
+        The unseen classes are in neither part of it. Raises ValueError for classes not seen.
+        """
+        held_out = tuple(map(int, classes))
+        checked = dataclasses.replace(self, validation=(held_out,))
+        rest = tuple(index for index in checked.seen if index not in held_out)
+        return dataclasses.replace(
+            checked, name=f"{self.name}, held out", seen=rest, unseen=held_out, validation=()
+        )
+
+    def folds(self) -> tuple[ClassSplit, ...]:
+        """The splits on which to choose hyperparameters, one for each entry of `validation`.
+
+        Raises ValueError where no seen classes are held out.
+        """
+        if not self.validation:
+            raise ValueError(
+                f"class split {self.name!r} has no held-out seen classes: make it with validation="
+                "[[...]], or use hold_out"
+            )
+        return tuple(
+            dataclasses.replace(self.hold_out(classes), name=f"{self.name}, fold {number}")
+            for number, classes in enumerate(self.validation, start=1)
+        )
+
+    def _quoted(self, classes: Iterable[int]) -> str:
+        return quoted(self.class_names[index] for index in classes)
+
+    def _check_classes(self, kind: str, classes: tuple[int, ...]) -> None:
+        if not classes:
+            raise ValueError(
+                f"class split {self.name!r} of {self.dataset} has no class in {kind!r}: expected "
+                "at least one"
+            )
+        outside = [index for index in classes if not 0 <= index < len(self.class_names)]
+        if outside:
+            raise ValueError(
+                f"class split {self.name!r} has the class index {outside[0]} in {kind!r}: "
+                f"{self.dataset} has classes 0 to {len(self.class_names) - 1}"
+            )
+        if len(set(classes)) < len(classes):
+            twice = sorted({index for index in classes if classes.count(index) > 1})
+            raise ValueError(
+                f"class split {self.name!r} lists classes twice in {kind!r}, "
+                f"{self._quoted(twice)}: give each once"
+            )
+
+
+def check_no_leak(classes: Iterable[Any], split: ClassSplit) -> None:
+    """Refuse training labels, or a list of classes, with a class that is not seen.
+
+    `classes` holds class indices (an array of the labels of all training images is fine) or class
+    names of the split.
+
+    Raises ValueError, naming the classes, where one is unseen, and where one is in no part of the
+    split: in a fold those are the classes that are unseen for good.
+    """
+    given = np.asarray(classes if hasattr(classes, "__array__") else list(classes))
+    if given.ndim != 1 or not given.size:
+        raise ValueError(
+            f"labels have shape {given.shape}: expected one class index per image, [N], and at "
+            "least one; one-hot labels become indices with labels.argmax(-1)"
+        )
+    found = np.unique(given)
+    if found.dtype.kind == "U":
+        unknown = sorted(set(found.tolist()) - set(split.class_names))
+        if unknown:
+            raise ValueError(f"class split {split.name!r} knows no classes {quoted(unknown)}")
+        # All classes of a name: one of them may be unseen.
+        found = np.flatnonzero(np.isin(np.array(split.class_names), found))
+    elif found.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels have dtype {found.dtype}: expected integer class indices or class names"
+        )
+    names = {int(index): _name(split, int(index)) for index in found}
+    leaks = [names[index] for index in names if index in split.unseen]
+    if leaks:
+        raise ValueError(
+            f"training would leak: {quoted(leaks)} among its classes, which class split "
+            f"{split.name!r} of {split.dataset} keeps unseen; train on classes=split.seen only"
+        )
+    strangers = [names[index] for index in names if index not in split.seen]
+    if strangers:
+        raise ValueError(
+            f"{quoted(strangers)} among the classes to train on, which are not seen classes of "
+            f"class split {split.name!r} of {split.dataset}; train on classes=split.seen only"
+        )
+
+
+def training_classes(
+    described: DatasetInfo, split: ClassSplit, classes: Iterable[str | int] | None
+) -> tuple[int, ...]:
+    """The classes to train on: `classes`, or all seen ones; ValueError where one is not seen."""
+    if (split.dataset, split.class_names) != (described.name, described.class_names):
+        raise ValueError(
+            f"class split {split.name!r} was made for another data set: it has "
+            f"{len(split.class_names)} classes of {split.dataset}, this copy of {described.name} "
+            f"has {described.num_classes}; make it for the same data_dir"
+        )
+    if classes is None:
+        return split.seen
+    chosen = class_indices(described, classes)
+    check_no_leak(chosen, split)
+    return chosen
+
+
+def _name(split: ClassSplit, index: int) -> str:
+    return split.class_names[index] if 0 <= index < len(split.class_names) else f"class {index}"
