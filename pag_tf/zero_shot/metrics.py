@@ -78,7 +78,11 @@ def evaluate(
         prediction=_calibrated(scores, seen, gamma).argmax(axis=1),
         unseen_prediction=unseen[scores[:, unseen].argmax(axis=1)],
     )
-    settings: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    settings: dict[str, Any] = {
+        "confidence": float(confidence),
+        "resamples": int(resamples),
+        "seed": int(seed),
+    }
     measure = _measure(labels, is_seen, predicted, found)
     return ZeroShotResult(
         **_means(labels, is_seen, predicted, found),

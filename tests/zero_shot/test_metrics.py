@@ -142,7 +142,7 @@ def test_the_order_of_classes_and_images_does_not_matter():
 
 
 def test_the_result_is_frozen_and_plain_json():
-    result = evaluated(class_names=NAMES, resamples=10)
+    result = evaluated(class_names=NAMES, resamples=np.int64(10), calibration=np.float32(0))
     with pytest.raises(AttributeError):
         result.T1 = 1.0
     plain = json.loads(json.dumps(result.to_dict(), allow_nan=False))
