@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         models,
         report,
         training,
+        zero_shot,
         zoo,
     )
 
@@ -35,6 +36,7 @@ __all__ = [
     "models",
     "report",
     "training",
+    "zero_shot",
     "zoo",
 ]
 

@@ -1,0 +1,72 @@
+"""Classes that no image was trained on: recognised by their attributes, measured, calibrated.
+
+Class ids are the rows and columns of one common list of seen and unseen classes; accuracies are
+fractions.
+
+* `evaluate`: T1, S, U, H and the area under the `seen_unseen_curve`.
+* `ESZSL`, `ALE`: bilinear models on frozen features; `choose` finds their settings.
+* `choose_calibration`, `cross_validated_calibration`: the constant of calibrated stacking.
+
+Names are imported on first use, so that those that need no TensorFlow do not import it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pag_tf.zero_shot.ale import ALE
+    from pag_tf.zero_shot.bilinear import BilinearModel
+    from pag_tf.zero_shot.calibration import (
+        ChosenCalibration,
+        choose_calibration,
+        cross_validated_calibration,
+    )
+    from pag_tf.zero_shot.curve import SeenUnseenCurve, seen_unseen_curve
+    from pag_tf.zero_shot.eszsl import ESZSL
+    from pag_tf.zero_shot.folds import Candidate, Choice, class_folds
+    from pag_tf.zero_shot.metrics import evaluate
+    from pag_tf.zero_shot.result import PerImage, ZeroShotResult
+
+__all__ = [
+    "ALE",
+    "BilinearModel",
+    "Candidate",
+    "Choice",
+    "ChosenCalibration",
+    "ESZSL",
+    "PerImage",
+    "SeenUnseenCurve",
+    "ZeroShotResult",
+    "choose_calibration",
+    "class_folds",
+    "cross_validated_calibration",
+    "evaluate",
+    "seen_unseen_curve",
+]
+# No module may have a name of __all__: importing it would hide that name.
+_MODULE_OF = {
+    "ALE": "ale",
+    "BilinearModel": "bilinear",
+    "Candidate": "folds",
+    "Choice": "folds",
+    "ChosenCalibration": "calibration",
+    "ESZSL": "eszsl",
+    "PerImage": "result",
+    "SeenUnseenCurve": "curve",
+    "ZeroShotResult": "result",
+    "choose_calibration": "calibration",
+    "class_folds": "folds",
+    "cross_validated_calibration": "calibration",
+    "evaluate": "metrics",
+    "seen_unseen_curve": "curve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f"pag_tf.zero_shot.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module 'pag_tf.zero_shot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
