@@ -3,6 +3,8 @@
 Class ids are the rows and columns of one common list of seen and unseen classes; accuracies are
 fractions.
 
+* `attribute_classifier`: a Keras model that knows its classes by their attributes; `with_classes`
+  exchanges them, `attribute_model` gives the attributes.
 * `evaluate`: T1, S, U, H and the area under the `seen_unseen_curve`.
 * `ESZSL`, `ALE`: bilinear models on frozen features; `choose` finds their settings.
 * `choose_calibration`, `cross_validated_calibration`: the constant of calibrated stacking.
@@ -15,6 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pag_tf.zero_shot.ale import ALE
+    from pag_tf.zero_shot.attribute_models import (
+        attribute_classifier,
+        attribute_model,
+        features_model,
+        set_classes,
+        temperature_of,
+        with_classes,
+    )
     from pag_tf.zero_shot.bilinear import BilinearModel
     from pag_tf.zero_shot.calibration import (
         ChosenCalibration,
@@ -37,11 +47,17 @@ __all__ = [
     "PerImage",
     "SeenUnseenCurve",
     "ZeroShotResult",
+    "attribute_classifier",
+    "attribute_model",
     "choose_calibration",
     "class_folds",
     "cross_validated_calibration",
     "evaluate",
+    "features_model",
     "seen_unseen_curve",
+    "set_classes",
+    "temperature_of",
+    "with_classes",
 ]
 # No module may have a name of __all__: importing it would hide that name.
 _MODULE_OF = {
@@ -54,11 +70,17 @@ _MODULE_OF = {
     "PerImage": "result",
     "SeenUnseenCurve": "curve",
     "ZeroShotResult": "result",
+    "attribute_classifier": "attribute_models",
+    "attribute_model": "attribute_models",
     "choose_calibration": "calibration",
     "class_folds": "folds",
     "cross_validated_calibration": "calibration",
     "evaluate": "metrics",
+    "features_model": "attribute_models",
     "seen_unseen_curve": "curve",
+    "set_classes": "attribute_models",
+    "temperature_of": "attribute_models",
+    "with_classes": "attribute_models",
 }
 
 

@@ -44,7 +44,7 @@ def features_model(classifier: keras.Model) -> keras.Model:
             f"{type(last).__name__}. Build the features model yourself: "
             "keras.Model(model.input, model.get_layer(name).output)."
         )
-    return keras.Model(classifier.inputs, last.input, name=f"{classifier.name}_features")
+    return keras.Model(classifier.input, last.input, name=f"{classifier.name}_features")
 
 
 def attribute_classifier(
@@ -71,7 +71,7 @@ def attribute_classifier(
         ValueError: A bad matrix (the message names the shape that is wanted), temperature, or
             features that are not `[B, d]`.
     """
-    attributes = checks.class_attributes(class_attributes)
+    attributes = checks.attribute_matrix(class_attributes)
     features = getattr(features_model, "output", None)
     if features is None or isinstance(features, (list, dict)) or len(features.shape) != 2:
         raise ValueError(
@@ -80,7 +80,7 @@ def attribute_classifier(
             "a classifier before its last layer."
         )
     logits = head(features, len(attributes), attributes.shape[1])
-    model = keras.Model(features_model.inputs, logits, name=name)
+    model = keras.Model(features_model.input, logits, name=name)
     set_classes(model, attributes, temperature=temperature)
     return model
 
@@ -98,8 +98,11 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
     """
     if isinstance(temperature, bool) or not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be a positive number, got {temperature!r}.")
-    wanted = (_layer(model, LOGITS).units, _layer(model, ATTRIBUTES).units)
-    attributes = checks.class_attributes(class_attributes, shape=wanted)
+    attributes = checks.attribute_matrix(
+        class_attributes,
+        classes=_layer(model, LOGITS).units,
+        attributes=_layer(model, ATTRIBUTES).units,
+    )
     unit = attributes / np.linalg.norm(attributes, axis=1, keepdims=True)
     _layer(model, LOGITS).set_weights([(unit.T / temperature).astype(np.float32)])
 
@@ -120,16 +123,16 @@ def with_classes(
     Raises:
         ValueError: Another model; a bad matrix.
     """
-    attributes = checks.class_attributes(
-        class_attributes, shape=(None, _layer(model, ATTRIBUTES).units)
+    attributes = checks.attribute_matrix(
+        class_attributes, attributes=_layer(model, ATTRIBUTES).units
     )
     logits = compatibility(_layer(model, NORMALISED).output, len(attributes))
-    other = keras.Model(model.inputs, logits, name=name or model.name)
-    set_classes(other, attributes, temperature=temperature(model))
+    other = keras.Model(model.input, logits, name=name or model.name)
+    set_classes(other, attributes, temperature=temperature_of(model))
     return other
 
 
-def temperature(model: keras.Model) -> float:
+def temperature_of(model: keras.Model) -> float:
     """The temperature that an attribute classifier was made with.
 
     Raises:
@@ -154,7 +157,7 @@ def attribute_model(model: keras.Model) -> keras.Model:
         ValueError: Another model.
     """
     return keras.Model(
-        model.inputs, _layer(model, ATTRIBUTES).output, name=f"{model.name}_attributes"
+        model.input, _layer(model, ATTRIBUTES).output, name=f"{model.name}_attributes"
     )
 
 
