@@ -18,10 +18,10 @@ or, for large files, to `/cdn/<signature>/<sha256>/<repo>/<path>` on another hos
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fnmatch
 import hashlib
 import secrets
+import signal
 import tempfile
 import threading
 import time
@@ -202,9 +202,12 @@ def main() -> None:
     arguments = parser.parse_args()
     tokens = TOKENS | {arguments.token: Token(arguments.user, "write", ("pag-tf",))}
     with HubServer(arguments.root, port=arguments.port, tokens=tokens) as hub:
+        stopped = threading.Event()
+        # Set, not relied on: a program that a shell starts in the background ignores SIGINT.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
         print(hub.url, flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        stopped.wait()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import hub_server
@@ -63,6 +64,8 @@ def test_the_program_serves_until_it_is_stopped(tmp_path, monkeypatch):
     options = {"stdout": subprocess.PIPE, "text": True, "env": os.environ}
     for round_, exists in enumerate((False, True)):
         with subprocess.Popen([*command, "--token=hf_mine", "--user=me"], **options) as server:
+            stopped = threading.Timer(60, server.kill)  # whatever happens, it does not stay
+            stopped.start()
             url = server.stdout.readline().strip()
             assert url.startswith("http://127.0.0.1:")
             api = HfApi(endpoint=url, token="hf_mine")
@@ -74,5 +77,6 @@ def test_the_program_serves_until_it_is_stopped(tmp_path, monkeypatch):
                 "me/model", "a.txt", endpoint=url, cache_dir=tmp_path / "cache"
             )
             assert Path(path).read_bytes() == text
-            server.send_signal(signal.SIGINT)
-            assert server.wait(10) == 0
+            server.send_signal(signal.SIGINT if exists else signal.SIGTERM)
+            assert server.wait(30) == 0
+            stopped.cancel()
