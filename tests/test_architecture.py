@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "models": set(),
     "attacks": set(),
     "explain": set(),
-    "training": {"data", "models", "attacks", "zoo"},
+    "training": {"data", "models", "attacks", "zero_shot", "zoo"},
     "zoo": {"data", "models", "attacks"},
     "localization": set(),
     "zero_shot": {"models"},

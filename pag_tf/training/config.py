@@ -19,7 +19,7 @@ FITS = ("whole", "centre_crop")
 TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
     *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
-    *("augment_shift", "seed"),
+    *("augment_shift", "seed", "attribute_temperature"),
 )
 
 
@@ -72,6 +72,16 @@ class TrainConfig:
         "",
         "Weights to start from: id or folder of a zoo entry of the same architecture, or imagenet "
         "(resnet50, vgg16); empty: fresh ones. The head is fresh unless the class names agree.",
+    )
+    class_split: str = _option(
+        "",
+        "Train on the seen classes of this class split only, see pag_tf.data.class_split_names; "
+        "empty: on all classes.",
+    )
+    attribute_temperature: float = _option(
+        0.0,
+        "Temperature of an attribute classifier (see pag_tf.zero_shot), such as 0.1; 0: a linear "
+        "head.",
     )
     epochs: int = _option(16, "Passes over the training images.")
     batch_size: int = _option(128, "Images in one training step.")

@@ -12,6 +12,7 @@ import numpy as np
 
 import pag_tf.data
 import pag_tf.models
+import pag_tf.zero_shot
 import pag_tf.zoo
 from pag_tf import backend, run_folder
 from pag_tf.data.augmentation import Augmentation
@@ -27,6 +28,7 @@ from pag_tf.training.callbacks import (
 from pag_tf.training.config import TrainConfig
 from pag_tf.training.initial_weights import load_initial_weights
 from pag_tf.training.optimizer import build_optimizer
+from pag_tf.training.trained_classes import TrainedClasses
 
 # Fields that say where files lie and what is shown, not what is computed.
 _PLACES = ("output", "data_dir", "tensorboard")
@@ -62,15 +64,20 @@ def train(
     info = pag_tf.data.info(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
     )
-    _, steps = _batches(config, 0)  # before the model: refuses images of different sizes
+    classes = TrainedClasses.of(config, info)
+    _, steps = _batches(config, classes, 0)  # before the model: refuses images of different sizes
     classifier = pag_tf.models.build(
-        config.arch, len(info.class_names), info.image_shape, **config.options
+        config.arch, len(classes.names), info.image_shape, **config.options, **classes.head_options
     )
     # On resuming too, although the checkpoint replaces them: Keras numbers the layers of all
     # models of a process, and both runs are to end with the same files.
-    load_initial_weights(classifier, config, info.class_names)
+    load_initial_weights(classifier, config, classes.names)
+    if classes.attributes is not None:
+        pag_tf.zero_shot.set_classes(
+            classifier, classes.attributes, temperature=config.attribute_temperature
+        )
     trainer = build_trainer(classifier, config, steps)
-    check = _robustness_check(config)
+    check = _robustness_check(config, classes)
     if config.tensorboard:
         _check_tensorboard()
     run_folder.claim(folder, config, overwrite=overwrite)
@@ -81,7 +88,7 @@ def train(
         if check is not None and state.check:
             check.restore(state.check, trainer)
     if state.epoch < config.epochs and not _stopped_early(config, state):
-        _fit(trainer, config, state, check, folder)
+        _fit(trainer, config, classes, state, check, folder)
     elif config.ema_momentum:
         trainer.optimizer.finalize_variable_values(trainer.trainable_weights)
     if _stopped_early(config, state):
@@ -90,7 +97,7 @@ def train(
             f"overfitting (see {folder / 'log.csv'}). Nothing was exported. Train again with "
             "on_overfitting=fall_back, attack=pgd or a smaller epsilon."
         )
-    return _export(classifier, config, info, folder, flags_text)
+    return _export(classifier, config, classes, folder, flags_text)
 
 
 def build_trainer(
@@ -120,11 +127,12 @@ def build_trainer(
 def _fit(
     trainer: AdversarialModel,
     config: TrainConfig,
+    classes: TrainedClasses,
     state: checkpoint.RunState,
     check: RobustnessCheck | None,
     folder: Path,
 ) -> None:
-    batches, steps = _batches(config, state.epoch)
+    batches, steps = _batches(config, classes, state.epoch)
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if check is not None:
         callbacks.append(check)
@@ -141,8 +149,8 @@ def _fit(
     )
 
 
-def _batches(config: TrainConfig, first_epoch: int) -> tuple[Any, int]:
-    return pag_tf.data.batches(
+def _batches(config: TrainConfig, classes: TrainedClasses, first_epoch: int) -> tuple[Any, int]:
+    batches, steps = pag_tf.data.batches(
         config.dataset,
         config.train_split,
         config.data_dir or None,
@@ -151,7 +159,9 @@ def _batches(config: TrainConfig, first_epoch: int) -> tuple[Any, int]:
         first_epoch=first_epoch,
         image_size=config.image_size or None,
         fit=config.resolved_train_fit,
+        class_split=classes.split,
     )
+    return classes.relabelled(batches), steps
 
 
 def _generator(batches: Any) -> Iterator[Any]:
@@ -159,7 +169,7 @@ def _generator(batches: Any) -> Iterator[Any]:
     yield from batches
 
 
-def _robustness_check(config: TrainConfig) -> RobustnessCheck | None:
+def _robustness_check(config: TrainConfig, classes: TrainedClasses) -> RobustnessCheck | None:
     if not config.validation_split:
         return None
     split = pag_tf.data.batches(
@@ -170,8 +180,9 @@ def _robustness_check(config: TrainConfig) -> RobustnessCheck | None:
         seed=0,
         image_size=config.image_size or None,
         fit=config.fit,
+        class_split=classes.split,
     )[0]
-    taken = list(itertools.islice(split, -(-config.check_images // 50)))
+    taken = list(itertools.islice(classes.relabelled(split), -(-config.check_images // 50)))
     images = np.concatenate([np.asarray(image) for image, _ in taken])[: config.check_images]
     labels = np.concatenate([np.asarray(label) for _, label in taken])[: config.check_images]
     return RobustnessCheck(
@@ -204,21 +215,26 @@ def _tensorboard(folder: Path, check: RobustnessCheck | None) -> list[keras.call
 
 
 def _export(
-    classifier: keras.Model, config: TrainConfig, info: Any, folder: Path, flags_text: str
+    classifier: keras.Model,
+    config: TrainConfig,
+    classes: TrainedClasses,
+    folder: Path,
+    flags_text: str,
 ) -> Path:
     training = {n: v for n, v in config.to_dict().items() if n not in _PLACES}
+    name = pag_tf.zoo.entry_id(config.dataset, config.arch, config.threat)
     entry = folder / "entry"
     pag_tf.zoo.write_entry(
         entry,
         classifier,
-        entry_id=pag_tf.zoo.entry_id(config.dataset, config.arch, config.threat),
+        entry_id=f"{name}-{config.class_split}" if config.class_split else name,
         dataset=config.dataset,
-        class_names=info.class_names,
+        class_names=classes.names,
         architecture={
             "name": config.arch,
-            "num_classes": len(info.class_names),
-            "image_shape": list(info.image_shape),
-            "options": config.options,
+            "num_classes": len(classes.names),
+            "image_shape": list(classifier.input_shape[1:]),
+            "options": config.options | classes.head_options,
         },
         threat=config.threat,
         training=training,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         cross_validated_calibration,
     )
     from pag_tf.zero_shot.curve import SeenUnseenCurve, seen_unseen_curve
+    from pag_tf.zero_shot.distinguishing import distinguished
     from pag_tf.zero_shot.eszsl import ESZSL
     from pag_tf.zero_shot.folds import Candidate, Choice, class_folds
     from pag_tf.zero_shot.metrics import evaluate
@@ -52,6 +53,7 @@ __all__ = [
     "choose_calibration",
     "class_folds",
     "cross_validated_calibration",
+    "distinguished",
     "evaluate",
     "features_model",
     "seen_unseen_curve",
@@ -75,6 +77,7 @@ _MODULE_OF = {
     "choose_calibration": "calibration",
     "class_folds": "folds",
     "cross_validated_calibration": "calibration",
+    "distinguished": "distinguishing",
     "evaluate": "metrics",
     "features_model": "attribute_models",
     "seen_unseen_curve": "curve",

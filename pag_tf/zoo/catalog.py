@@ -73,7 +73,8 @@ def find(
     """The entry that `load` takes: exactly this epsilon, never the nearest.
 
     Looks at the bundled entries, then at those of the namespace in the local cache, then at those
-    on the Hub, and stops at the first of these places that has one.
+    on the Hub, and stops at the first of these places that has one. Models that were trained on
+    some of the classes only (a class split) are passed over.
 
     Args:
         threat: Its threat model.
@@ -92,7 +93,8 @@ def find(
     seen: list[Entry] = []
     there: list[Entry] = []
     for entries in _places(threat, dataset, namespace, hub):
-        here = list(entries())
+        # A model of some classes only is loaded by its name.
+        here = [entry for entry in entries() if not entry.training.get("class_split")]
         of_dataset = [e for e in here if e.dataset == dataset and arch in (None, e.arch)]
         found = [entry for entry in of_dataset if _same(threat, entry.threat)]
         if len(found) == 1:

@@ -139,6 +139,14 @@ def test_several_models_are_not_chosen_from(ladder, pristine):
         zoo.load(2 / 255)
 
 
+def test_a_model_of_some_classes_only_is_not_found_by_epsilon(ladder, pristine):
+    seen = {"class_split": "animals"}
+    relabel(pristine, ladder / "seen", threat_model="linf:2/255", dataset="cifar10", training=seen)
+    assert zoo.load(2 / 255).name == "a2"
+    assert zoo.load(ladder / "seen").name == "seen"
+    assert "seen" in [entry.id for entry in zoo.list_models(dataset="cifar10")]
+
+
 def test_the_folder_may_be_a_path_or_a_text_with_a_separator(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
     for form in (f"./{folder.name}", str(folder), Path(folder.name)):

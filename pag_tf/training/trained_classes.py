@@ -1,0 +1,76 @@
+"""Which classes a run trains on: all of the data set, or the seen ones of a class split."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+import pag_tf.data
+from pag_tf import zero_shot
+from pag_tf.training.config import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedClasses:
+    """The classes of a run, in the order of the logits.
+
+    Attributes:
+        names: One a logit.
+        split: The class split, or None where all classes are trained on.
+        attributes: float64 `[classes, attributes]` for an attribute head, or None.
+    """
+
+    names: tuple[str, ...]
+    split: pag_tf.data.ClassSplit | None
+    attributes: np.ndarray | None
+
+    @classmethod
+    def of(cls, config: TrainConfig, info: pag_tf.data.DatasetInfo) -> TrainedClasses:
+        """The classes that a configuration names.
+
+        Raises:
+            ValueError: No such split, or the data set has no attributes.
+        """
+        split = None
+        if config.class_split:
+            split = pag_tf.data.class_split(
+                config.dataset, config.data_dir or None, split_name=config.class_split
+            )
+        used = list(range(info.num_classes)) if split is None else list(split.seen)
+        attributes = None
+        if config.attribute_temperature:
+            attributes, _ = zero_shot.distinguished(
+                info.required_attributes(), info.attribute_names, info.class_names
+            )
+            attributes = attributes[used]
+        return cls(tuple(info.class_names[index] for index in used), split, attributes)
+
+    @property
+    def head_options(self) -> dict[str, Any]:
+        """What the head adds to the options of the architecture."""
+        return {} if self.attributes is None else {"attributes": self.attributes.shape[1]}
+
+    def relabelled(self, batches: Any) -> Any:
+        """A stream of (images, labels of the data set) with the labels that the logits have."""
+        if self.split is None:
+            return batches
+        positions = self.split.seen_positions()
+        if hasattr(batches, "element_spec"):
+            import tensorflow as tf
+
+            return batches.map(lambda images, labels: (images, tf.gather(positions, labels)))
+        return _Relabelled(batches, positions)
+
+
+class _Relabelled:
+    """An iterable over numpy batches that can be gone through more than once, as its source."""
+
+    def __init__(self, batches: Iterable[tuple[Any, Any]], positions: np.ndarray) -> None:
+        self._batches, self._positions = batches, positions
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        for images, labels in self._batches:
+            yield images, self._positions[labels]
