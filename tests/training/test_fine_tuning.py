@@ -188,7 +188,10 @@ def test_evaluate_refuses_another_size(finished, birds):
     [
         ({}, r"\(8, 8, 3\), but image_size=0 .the data set's own sizes. gives \(None, None, 3\)"),
         ({"image_size": "8"}, "pag.json of cub-.* records image_size='8' and fit='whole'"),
-        ({"image_size": SIZE, "fit": "random_crop"}, "expected a whole number of pixels and one of whole, centre_crop"),
+        (
+            {"image_size": SIZE, "fit": "random_crop"},
+            "expected a whole number of pixels and one of whole, centre_crop",
+        ),
     ],
     ids=str,
 )
