@@ -3,6 +3,7 @@
 # card_picture.py is imported before its function of the same name is bound: the function wins.
 from pag_tf.evaluation.card_picture import CardConfig, card_picture, write_card
 from pag_tf.evaluation.localization import localize
+from pag_tf.evaluation.localization_comparison import compare
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.evaluation.robustness import EvaluateConfig, evaluate
 
@@ -11,6 +12,7 @@ __all__ = [
     "EvaluateConfig",
     "LocalizeConfig",
     "card_picture",
+    "compare",
     "evaluate",
     "localize",
     "write_card",
