@@ -106,10 +106,12 @@ def test_names_and_options():
         "softplus_beta": 10.0,
         "mean": 0.5,
         "std": 0.25,
+        "attributes": 0,
     }
     assert models.default_options("resnet50") == {
         "mean": (0.485, 0.456, 0.406),
         "std": (0.229, 0.224, 0.225),
+        "attributes": 0,
     }
     assert set(models.default_options("resnet")) >= {"widths", "blocks", "stem", "pre_activation"}
 
