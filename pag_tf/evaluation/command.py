@@ -16,7 +16,7 @@ def measuring_command(
     Args:
         script: The program, such as `"scripts/evaluate.py"`.
         config: The settings, a dataclass whose fields are the program's flags.
-        always: Names of fields that are given although they are defaults.
+        always: Names of fields that are given first, and although they are defaults.
         left_out: Names of fields that change no number, and those without meaning beside others.
 
     Returns:
@@ -24,7 +24,7 @@ def measuring_command(
     """
     arguments = [
         f"--{field.name}={getattr(config, field.name)}"
-        for field in dataclasses.fields(config)
+        for field in sorted(dataclasses.fields(config), key=lambda field: field.name not in always)
         if field.name not in left_out
         and (field.name in always or getattr(config, field.name) != field.default)
     ]

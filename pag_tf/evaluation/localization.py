@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +10,15 @@ import keras
 import numpy as np
 
 import pag_tf.data
-from pag_tf import explain, run_folder
+from pag_tf import run_folder
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.evaluation.command import measuring_command
-from pag_tf.evaluation.localization_config import AUTO, LocalizeConfig
+from pag_tf.evaluation.heat_map_config import AUTO
+from pag_tf.evaluation.heat_maps import check_explainable, recipe_record
+from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.evaluation.localization_measurement import Measurement, load
 from pag_tf.evaluation.subject import checked_info, find
+from pag_tf.evaluation.versions import versions
 from pag_tf.localization import PerImage
 
 RESULT_FILE, SHEET_FILE = "result.json", "contact_sheet.png"
@@ -26,7 +27,8 @@ RESULT_FILE, SHEET_FILE = "result.json", "contact_sheet.png"
 _PLACES = ("output", "data_dir", "cases")
 # Fields that a result, which may be copied elsewhere, does not record.
 _FOLDERS = ("output", "data_dir")
-_MODULES = ("cv2", "keras", "numpy", "scipy", "tensorflow")
+# Fields that a command begins with: what is measured.
+_FIRST = ("dataset", "eps", "entry", "model")
 
 
 def localize(
@@ -68,11 +70,7 @@ def localize(
     info = checked_info(config, subject)
     part, held_out = _parts(config, info)
     load(config, part)  # refuses a bad image size or fit, and reads nothing yet
-    options = config.parsed_method_options
-    try:
-        explain.check(subject.model, info.image_shape, method=config.method, **options)
-    except TypeError as error:  # such as a text where a number is expected
-        raise ValueError(f"method_options={config.method_options!r}: {error}.") from None
+    check_explainable(subject.model, info.image_shape, config)
     if folder is not None:
         run_folder.claim(folder, given, overwrite=overwrite)
     measurement = Measurement(subject.model, config, folder, progress)
@@ -84,10 +82,10 @@ def localize(
         "clean": _clean_accuracy(measured.per_image),
         "method": {"name": config.method, "options": config.resolved_method_options},
         "target": config.target,
-        "heatmap": _recipe(config),
+        "heatmap": recipe_record(config),
         "localization": measured.to_dict(),
         "seconds": round(measurement.seconds, 1),
-        "versions": _versions(),
+        "versions": versions(),
         "backend": keras.backend.backend(),
     }
     if folder is None:
@@ -132,19 +130,6 @@ def _clean_accuracy(per_image: PerImage) -> dict[str, Any]:
     }
 
 
-def _recipe(config: LocalizeConfig) -> dict[str, Any]:
-    settings = dataclasses.asdict(config.recipe)
-    if settings["percentiles"] is not None:
-        settings["percentiles"] = list(settings["percentiles"])  # as in JSON
-    return {"recipe": config.heatmap, **settings}
-
-
-def _versions() -> dict[str, str]:
-    modules = {name: importlib.import_module(name).__version__ for name in _MODULES}
-    tf_explain = importlib.metadata.version("tf-explain")  # its module does not say it
-    return {"pag_tf": pag_tf.__version__, **modules, "tf_explain": tf_explain}
-
-
 def _command(config: LocalizeConfig) -> str:
     """The command that measures the same numbers again."""
     chosen: tuple[str, ...] = ("eps", "norm", "arch") if config.entry or config.model else ()
@@ -152,6 +137,6 @@ def _command(config: LocalizeConfig) -> str:
     return measuring_command(
         "scripts/localize.py",
         config,
-        always=[name for name in ("dataset", "eps") if getattr(config, name)],
+        always=[name for name in _FIRST if getattr(config, name)],
         left_out=_PLACES + chosen + without_threshold,
     )

@@ -3,148 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from typing import Any
 
-from pag_tf import explain
-from pag_tf.localization import Settings
+from pag_tf.evaluation.heat_map_config import HeatMapConfig, option
 
-AUTO = "auto"
 TARGETS = ("predicted", "label")
 
 
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
-
-
 @dataclasses.dataclass(frozen=True)
-class LocalizeConfig:
+class LocalizeConfig(HeatMapConfig):
     """A localisation measurement. Each field's meaning and unit stands in its `help` metadata.
 
     Raises:
         ValueError: A value out of range, or an unknown name (the message lists the known).
     """
 
-    output: str = _option(
+    output: str = option(
         "", "Folder for result.json, contact_sheet.png and measured.npz; empty: none is written."
     )
-    dataset: str = _option("", "Data set with boxes, see pag_tf.data.names(); --entry names it.")
-    eps: str = _option("2/255", "Epsilon of the zoo entry, in units of pixels in [0, 1].")
-    norm: str = _option("linf", "Norm of the zoo entry: linf or l2.")
-    arch: str = _option("", "Architecture of the zoo entry, where there are several.")
-    entry: str = _option("", "Folder of an entry to measure instead of a bundled one.")
-    model: str = _option(
+    dataset: str = option("", "Data set with boxes, see pag_tf.data.names(); --entry names it.")
+    eps: str = option("2/255", "Epsilon of the zoo entry, in units of pixels in [0, 1].")
+    norm: str = option("linf", "Norm of the zoo entry: linf or l2.")
+    arch: str = option("", "Architecture of the zoo entry, where there are several.")
+    entry: str = option("", "Folder of an entry to measure instead of a bundled one.")
+    model: str = option(
         "",
         "A .keras file to measure instead of an entry: pixels in [0, 1] in, logits of the data "
         "set's classes out.",
     )
-    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA.")
-    split: str = _option("test", "Images to measure on, such as 'test[:1000]'.")
-    image_size: int = _option(
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
+    split: str = option("test", "Images to measure on, such as 'test[:1000]'.")
+    image_size: int = option(
         0,
         "Height and width that images are brought to, in pixels; 0: as in the entry's training, "
         "or the data set's own.",
     )
-    fit: str = _option(
+    fit: str = option(
         "",
         "How images come to that size: whole (resized) or centre_crop (shorter side at 8/7 of it, "
         "the centre cut out); empty: as in the entry's training, or whole.",
     )
-    method: str = _option(
-        "loss_gradients", f"What explains the class: {', '.join(explain.methods())}."
-    )
-    method_options: str = _option("{}", "Options of the method, a JSON object.")
-    target: str = _option(
+    target: str = option(
         "predicted", f"Class that is explained: {' or '.join(TARGETS)} (the true class)."
     )
-    heatmap: str = _option(
-        "paper", f"Recipe from gradients to heat maps: {', '.join(explain.RECIPES)}."
-    )
-    heatmap_options: str = _option(
-        "{}", "Settings of the recipe that replace its own, a JSON object."
-    )
-    threshold: str = _option(
-        AUTO,
-        "Share of a heat map's maximum above which a pixel belongs to the object, in [0, 1], or "
-        f"{AUTO}: the one with which most images of --threshold_split get the right box.",
-    )
-    threshold_split: str = _option(
-        "validation",
-        "Held-out training images that the threshold is chosen on, such as 'validation[:500]'; "
-        "their heat maps are held in memory.",
-    )
-    center_fraction: float = _option(
-        0.75, "Side of the centred box, the baseline, as a share of the image's side."
-    )
-    batch_size: int = _option(64, "Images explained at once.")
-    jit_compile: bool = _option(
-        True, "Compile the gradients with XLA; for a model that XLA does not accept, False."
-    )
-    cases: int = _option(3, "Best, median and worst images on the contact sheet, so many of each.")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.target not in TARGETS:
             raise ValueError(f"Unknown target {self.target!r}. Known: {', '.join(TARGETS)}.")
-        for name in ("batch_size", "cases"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
         if self.image_size < 0:
             raise ValueError(f"image_size must be 0 or more, got {self.image_size!r}.")
-        _known_options(self.method, self.parsed_method_options)
-        Settings(threshold=self.threshold_value or 0.0, center_fraction=self.center_fraction)
-        _ = self.recipe
-
-    @property
-    def parsed_method_options(self) -> dict[str, Any]:
-        """The options of the method that are given."""
-        return _json_object("method_options", self.method_options, '{"samples": 16}')
-
-    @property
-    def resolved_method_options(self) -> dict[str, Any]:
-        """All options of the method, defaults filled in; without those that differ by image."""
-        options = explain.default_options(self.method) | self.parsed_method_options
-        return {name: value for name, value in options.items() if name != "indices"}
-
-    @property
-    def recipe(self) -> explain.Recipe:
-        """The heat maps' recipe, with its settings replaced."""
-        options = _json_object("heatmap_options", self.heatmap_options, '{"sigma": 2.0}')
-        try:
-            return explain.resolve_recipe(self.heatmap, **options)
-        except TypeError as error:  # such as a text where a number is expected
-            raise ValueError(f"heatmap_options={self.heatmap_options!r}: {error}.") from None
-
-    @property
-    def threshold_value(self) -> float | None:
-        """The threshold as a number; None for one that is chosen."""
-        if self.threshold == AUTO:
-            return None
-        try:
-            return float(self.threshold)
-        except ValueError:
-            raise ValueError(
-                f"threshold must be {AUTO} or a number in [0, 1], got {self.threshold!r}."
-            ) from None
-
-
-def _known_options(method: str, options: dict[str, Any]) -> None:
-    known = explain.default_options(method)
-    unknown = sorted(set(options) - set(known) | {"indices"} & set(options))
-    known.pop("indices", None)  # They are the images' places in the split.
-    if unknown:
-        raise ValueError(
-            f"Method {method!r} has no option {', '.join(map(repr, unknown))} here. "
-            f"Its options and defaults: {known or 'none'}."
-        )
-
-
-def _json_object(name: str, text: str, example: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{name} must be a JSON object such as {example}, got {text!r} ({error})."
-        ) from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{name} must be a JSON object such as {example}, got {text!r}.")
-    return found

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 
 import pag_tf.data
-from pag_tf import explain, run_folder
+from pag_tf import run_folder
 from pag_tf.data.splits import Slice
 from pag_tf.evaluation import contact_sheet
+from pag_tf.evaluation.heat_maps import check_shows_something, heat_maps
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.localization import (
     ChosenThreshold,
@@ -61,7 +62,7 @@ class Measurement:
             bar.update(evaluator.images)
             if number % _SAVE_EVERY == _SAVE_EVERY - 1 or evaluator.images == part.size:
                 self._save(evaluator)
-        self._check_shows_something()
+        check_shows_something(self._shows_something, self._config)
         return evaluator.result()
 
     def draw_cases(
@@ -98,30 +99,10 @@ class Measurement:
         """`(maps [B, H, W], logits [B, classes])`; indices are the images' places in the part."""
         config, images = self._config, batch["image"]
         logits = np.asarray(self._model.predict_on_batch(images))
-        options = config.parsed_method_options
-        if "indices" in explain.default_options(config.method):
-            options["indices"] = indices
-        grads = explain.gradients(
-            self._model,
-            images,
-            logits.argmax(axis=-1) if config.target == "predicted" else batch["label"],
-            method=config.method,
-            batch_size=config.batch_size,
-            jit_compile=config.jit_compile,
-            allow_zeros=True,  # One image alone in the last batch must not stop thousands.
-            **options,
-        )
-        maps = explain.heatmaps(grads, config.recipe, size=images.shape[1:3])
+        targets = logits.argmax(axis=-1) if config.target == "predicted" else batch["label"]
+        maps = heat_maps(self._model, images, targets, config, indices)
         self._shows_something |= bool(maps.any())
         return maps, logits
-
-    def _check_shows_something(self) -> None:
-        if not self._shows_something:
-            raise ValueError(
-                f"The heat map of every image is zero with method={self._config.method}: there is "
-                "nothing to measure. Usual causes: dead ReLUs, a layer that is not differentiable "
-                "or a saturated loss. Use another --method or model."
-            )
 
     def _begun(self, held_out: Slice | None) -> Evaluator:
         """A new evaluator, whose threshold is given or chosen now."""
@@ -132,7 +113,7 @@ class Measurement:
             maps.append(self._heat_maps(batch, indices)[0])
             boxes.append(batch["box"])
             bar.add(len(indices))
-        self._check_shows_something()
+        check_shows_something(self._shows_something, self._config)
         chosen = choose_threshold(
             np.concatenate(maps), np.concatenate(boxes), split=self._config.threshold_split
         )
