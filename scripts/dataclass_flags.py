@@ -21,16 +21,45 @@ _DEFINE = {
 }
 
 
-def define(config: type) -> None:
+def define(
+    config: type, flag_values: flags.FlagValues = flags.FLAGS, *, left_out: tuple[str, ...] = ()
+) -> None:
     """Defines one flag for each field; the field's metadata holds its `help`."""
     for field in dataclasses.fields(config):
-        _DEFINE[str(field.type)](field.name, field.default, field.metadata["help"])
+        if field.name not in left_out:
+            add = _DEFINE[str(field.type)]
+            add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
+
+
+def values(
+    config: type,
+    flag_values: flags.FlagValues = flags.FLAGS,
+    *,
+    left_out: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Name to value of each field that has a parsed flag."""
+    names = [field.name for field in dataclasses.fields(config)]
+    return {name: getattr(flag_values, name) for name in names if name not in left_out}
 
 
 def read(config: type[Config]) -> Config:
     """The dataclass with the values of the parsed flags."""
-    names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
-    return config(**{name: getattr(flags.FLAGS, name) for name in names})
+    return config(**values(config))
+
+
+def read_file(config: type[Config], path: str, **changes: Any) -> Config:
+    """The dataclass that a flag file gives, some fields replaced; no flag of the program is read.
+
+    Raises:
+        ValueError: No such file, or a flag in it that the dataclass has no field for.
+    """
+    own = flags.FlagValues()
+    define(config, own)
+    try:
+        own(["program", f"--flagfile={path}"])
+    except flags.Error as error:
+        raise ValueError(f"{path}: {error}") from None
+    return config(**values(config, own) | changes)
 
 
 def flag_lines(config: Any, leave_out: tuple[str, ...] = ()) -> str:

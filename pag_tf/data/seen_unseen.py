@@ -85,20 +85,34 @@ class ClassSplit:
             checked, name=f"{self.name}, held out", seen=rest, unseen=held_out, validation=()
         )
 
+    def fold(self, number: int) -> ClassSplit:
+        """The split on which to choose hyperparameters by one entry of `validation`, from 1.
+
+        Raises ValueError where there is none of that number.
+        """
+        self._check_has_folds()
+        if not 1 <= number <= len(self.validation):
+            raise ValueError(
+                f"class split {self.name!r} has no fold {number}: its folds are 1 to "
+                f"{len(self.validation)}"
+            )
+        held_out = self.hold_out(self.validation[number - 1])
+        return dataclasses.replace(held_out, name=f"{self.name}, fold {number}")
+
     def folds(self) -> tuple[ClassSplit, ...]:
         """The splits on which to choose hyperparameters, one for each entry of `validation`.
 
         Raises ValueError where no seen classes are held out.
         """
+        self._check_has_folds()
+        return tuple(self.fold(number) for number in range(1, len(self.validation) + 1))
+
+    def _check_has_folds(self) -> None:
         if not self.validation:
             raise ValueError(
                 f"class split {self.name!r} has no held-out seen classes: make it with validation="
                 "[[...]], or use hold_out"
             )
-        return tuple(
-            dataclasses.replace(self.hold_out(classes), name=f"{self.name}, fold {number}")
-            for number, classes in enumerate(self.validation, start=1)
-        )
 
     def _quoted(self, classes: Iterable[int]) -> str:
         return quoted(self.class_names[index] for index in classes)

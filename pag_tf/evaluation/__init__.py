@@ -6,14 +6,18 @@ from pag_tf.evaluation.localization import localize
 from pag_tf.evaluation.localization_comparison import compare
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.evaluation.robustness import EvaluateConfig, evaluate
+from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+from pag_tf.evaluation.zero_shot_measurement import measure_zero_shot
 
 __all__ = [
     "CardConfig",
     "EvaluateConfig",
     "LocalizeConfig",
+    "ZeroShotConfig",
     "card_picture",
     "compare",
     "evaluate",
     "localize",
+    "measure_zero_shot",
     "write_card",
 ]

@@ -16,6 +16,7 @@ from pag_tf.models.options import whole
 ATTRIBUTE_COUNT = whole(0, 65536)
 
 LOGITS, ATTRIBUTES, NORMALISED = "logits", "attributes", "normalised_attributes"
+HEAD_LAYERS = (LOGITS, ATTRIBUTES, NORMALISED)
 
 
 def head(features: Any, num_classes: int, attributes: int = 0) -> Any:

@@ -19,7 +19,7 @@ FITS = ("whole", "centre_crop")
 TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
     *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
-    *("augment_shift", "seed", "attribute_temperature"),
+    *("augment_shift", "seed", "class_split_fold", "attribute_temperature"),
 )
 
 
@@ -77,6 +77,11 @@ class TrainConfig:
         "",
         "Train on the seen classes of this class split only, see pag_tf.data.class_split_names; "
         "empty: on all classes.",
+    )
+    class_split_fold: int = _option(
+        0,
+        "Of the class split's folds of seen classes the one that is not trained on either, from 1, "
+        "so that constants can be chosen on it; 0: none.",
     )
     attribute_temperature: float = _option(
         0.0,
@@ -136,6 +141,11 @@ class TrainConfig:
             raise ValueError(
                 "head_learning_rate_factor must be positive and finite, "
                 f"got {self.head_learning_rate_factor!r}."
+            )
+        if self.class_split_fold and not self.class_split:
+            raise ValueError(
+                f"class_split_fold={self.class_split_fold} is a fold of a class split: name it "
+                "(class_split), or leave class_split_fold out."
             )
         self._check_fits()
 

@@ -10,8 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
+import pag_tf.data
 import pag_tf.models
 import pag_tf.zoo
+from pag_tf.models.heads import ATTRIBUTES, HEAD_LAYERS
 from pag_tf.training.config import TrainConfig
 
 IMAGENET = "imagenet"
@@ -22,12 +24,16 @@ _IMAGENET_MEAN = np.array([123.68, 116.779, 103.939])
 
 
 def load_initial_weights(
-    classifier: keras.Model, config: TrainConfig, class_names: Sequence[str]
+    classifier: keras.Model,
+    config: TrainConfig,
+    class_names: Sequence[str],
+    split: pag_tf.data.ClassSplit | None = None,
 ) -> None:
     """Copies the weights that `config.initial_weights` names into a fresh classifier.
 
-    From an entry come all weights but those of the head (the layer `logits`), and those too where
-    the entry's class names are the same in the same order. The entry must have the architecture and
+    From an entry come all weights but those of the head (the last layer, and all layers of an
+    attribute head), and those too where both have a linear head and the entry's class names are the
+    same in the same order. The entry must have the architecture and
     the options of the run, defaults filled in; nothing is taken over from it but weights. Its image
     size may be another: no weight of these architectures depends on it.
 
@@ -38,7 +44,8 @@ def load_initial_weights(
 
     Raises:
         ValueError: Neither an entry nor "imagenet"; an entry of another architecture, or a damaged
-            one; ImageNet weights that there are none of, or that cannot be downloaded.
+            one; one that was trained on classes of the data set that `split` does not let be seen;
+            ImageNet weights that there are none of, or that cannot be downloaded.
         OSError: A file cannot be read.
     """
     if config.initial_weights == IMAGENET:
@@ -46,6 +53,8 @@ def load_initial_weights(
     elif config.initial_weights:
         entry = _find(config.initial_weights)
         _check_architecture(entry, config, classifier.input_shape[-1])
+        if split is not None and entry.dataset == split.dataset:
+            pag_tf.data.check_no_leak(entry.class_names, split)
         same_classes = entry.class_names == tuple(class_names)
         _copy(pag_tf.zoo.load(entry), classifier, head=same_classes)
 
@@ -87,9 +96,13 @@ def _with_defaults(arch: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy(source: keras.Model, target: keras.Model, *, head: bool) -> None:
-    for theirs, ours in zip(source.layers, target.layers, strict=True):
-        if head or ours.name != "logits":
-            ours.set_weights(theirs.get_weights())
+    if any(layer.name == ATTRIBUTES for model in (source, target) for layer in model.layers):
+        head = False  # its classes are no weights
+    left_out = () if head else HEAD_LAYERS
+    theirs = [layer for layer in source.layers if layer.name not in left_out]
+    ours = [layer for layer in target.layers if layer.name not in left_out]
+    for one, other in zip(theirs, ours, strict=True):
+        other.set_weights(one.get_weights())
 
 
 def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:

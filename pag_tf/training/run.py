@@ -71,7 +71,7 @@ def train(
     )
     # On resuming too, although the checkpoint replaces them: Keras numbers the layers of all
     # models of a process, and both runs are to end with the same files.
-    load_initial_weights(classifier, config, classes.names)
+    load_initial_weights(classifier, config, classes.names, classes.split)
     if classes.attributes is not None:
         pag_tf.zero_shot.set_classes(
             classifier, classes.attributes, temperature=config.attribute_temperature
@@ -227,7 +227,7 @@ def _export(
     pag_tf.zoo.write_entry(
         entry,
         classifier,
-        entry_id=f"{name}-{config.class_split}" if config.class_split else name,
+        entry_id="-".join([name, *_part_of_classes(config)]),
         dataset=config.dataset,
         class_names=classes.names,
         architecture={
@@ -242,3 +242,9 @@ def _export(
         overwrite=True,
     )
     return entry
+
+
+def _part_of_classes(config: TrainConfig) -> list[str]:
+    """What an entry's id says of its classes, if they are not all."""
+    fold = [f"fold-{config.class_split_fold}"] if config.class_split_fold else []
+    return [config.class_split, *fold] if config.class_split else []

@@ -32,13 +32,15 @@ class TrainedClasses:
         """The classes that a configuration names.
 
         Raises:
-            ValueError: No such split, or the data set has no attributes.
+            ValueError: No such split or fold, or the data set has no attributes.
         """
         split = None
         if config.class_split:
             split = pag_tf.data.class_split(
                 config.dataset, config.data_dir or None, split_name=config.class_split
             )
+        if split is not None and config.class_split_fold:
+            split = split.fold(config.class_split_fold)
         used = list(range(info.num_classes)) if split is None else list(split.seen)
         attributes = None
         if config.attribute_temperature:

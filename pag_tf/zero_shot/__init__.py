@@ -6,7 +6,8 @@ fractions.
 * `attribute_classifier`: a Keras model that knows its classes by their attributes; `with_classes`
   exchanges them, `attribute_model` gives the attributes.
 * `evaluate`: T1, S, U, H and the area under the `seen_unseen_curve`.
-* `ESZSL`, `ALE`: bilinear models on frozen features; `choose` finds their settings.
+* `ESZSL`, `ALE`: bilinear models on frozen features; `choose` finds their settings, and
+  `bilinear_classifier` makes a Keras model of features and bilinear model.
 * `choose_calibration`, `cross_validated_calibration`: the constant of calibrated stacking.
 
 Names are imported on first use, so that those that need no TensorFlow do not import it.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pag_tf.zero_shot.attribute_models import (
         attribute_classifier,
         attribute_model,
+        bilinear_classifier,
         features_model,
         set_classes,
         temperature_of,
@@ -50,6 +52,7 @@ __all__ = [
     "ZeroShotResult",
     "attribute_classifier",
     "attribute_model",
+    "bilinear_classifier",
     "choose_calibration",
     "class_folds",
     "cross_validated_calibration",
@@ -74,6 +77,7 @@ _MODULE_OF = {
     "ZeroShotResult": "result",
     "attribute_classifier": "attribute_models",
     "attribute_model": "attribute_models",
+    "bilinear_classifier": "attribute_models",
     "choose_calibration": "calibration",
     "class_folds": "folds",
     "cross_validated_calibration": "calibration",

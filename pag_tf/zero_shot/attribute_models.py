@@ -22,22 +22,25 @@ from keras import layers
 
 from pag_tf.models.heads import ATTRIBUTES, LOGITS, NORMALISED, compatibility, head
 from pag_tf.zero_shot import checks
+from pag_tf.zero_shot.bilinear import BilinearModel
 
 
 def features_model(classifier: keras.Model) -> keras.Model:
-    """The part of a classifier before its last layer.
+    """The part of a classifier before its head.
 
     Args:
         classifier: Functional model that ends in a `Dense` layer with logits, such as those of
-            `pag_tf.models` and of the zoo.
+            `pag_tf.models` and of the zoo, or in the layers of an attribute classifier.
 
     Returns:
         A model that shares its weights: images -> float32 features `[B, d]`.
 
     Raises:
-        ValueError: It does not end that way.
+        ValueError: It ends in another way.
     """
-    last = classifier.layers[-1] if getattr(classifier, "layers", None) else None
+    named = {layer.name: layer for layer in getattr(classifier, "layers", None) or []}
+    # The features of an attribute classifier are what its attributes are made from.
+    last = named.get(ATTRIBUTES) or next(reversed(named.values()), None)
     if not isinstance(last, layers.Dense) or len(last.input.shape) != 2:
         raise ValueError(
             "Expected a functional classifier whose last layer is Dense on features [B, d], got "
@@ -159,6 +162,47 @@ def attribute_model(model: keras.Model) -> keras.Model:
     return keras.Model(
         model.input, _layer(model, ATTRIBUTES).output, name=f"{model.name}_attributes"
     )
+
+
+def bilinear_classifier(
+    features_model: keras.Model,
+    bilinear: BilinearModel,
+    class_attributes: Any,
+    *,
+    mean: Any = None,
+    name: str = "bilinear_classifier",
+) -> keras.Model:
+    """A fitted bilinear model on top of its features model, which gradients can explain.
+
+    Args:
+        features_model: Functional model: images -> features `[B, d]`.
+        bilinear: Fitted to such features, minus `mean`.
+        class_attributes: `[classes, attributes]`, a row a class that competes.
+        mean: `[d]`, what was subtracted from the features; None: nothing.
+        name: Of the model.
+
+    Returns:
+        A flat functional model that shares the weights of the features model: images -> float32
+        scores `[B, classes]`, those of `bilinear.scores(features - mean, class_attributes)`.
+
+    Raises:
+        ValueError: Widths that do not go together, a bad matrix.
+    """
+    width, attributes = bilinear.weights.shape
+    matrix = checks.attribute_matrix(class_attributes, attributes=attributes)
+    offset = np.zeros(width) if mean is None else np.asarray(mean, np.float64)
+    features = features_model.output
+    if tuple(features.shape[1:]) != (width,) or offset.shape != (width,):
+        raise ValueError(
+            f"The bilinear model takes {width} features, got a features model with output "
+            f"{features.shape} and a mean of shape {offset.shape}."
+        )
+    scores = layers.Dense(attributes, dtype="float32", name=ATTRIBUTES)
+    classes = layers.Dense(len(matrix), use_bias=False, dtype="float32", name=LOGITS)
+    model = keras.Model(features_model.input, classes(scores(features)), name=name)
+    scores.set_weights([bilinear.weights, -offset @ bilinear.weights])
+    classes.set_weights([matrix.T])
+    return model
 
 
 def _layer(model: keras.Model, name: str) -> Any:

@@ -1,0 +1,121 @@
+"""Models that score any class by its attributes: the entry's own, and those on its features."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from pag_tf import zero_shot
+from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+from pag_tf.evaluation.zero_shot_subject import Subject, find
+
+_METHODS: dict[str, Any] = {"eszsl": zero_shot.ESZSL, "ale": zero_shot.ALE}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recogniser:
+    """One way to score classes.
+
+    Attributes:
+        name: `"attribute_classifier"`, or that of a model on frozen features.
+        model: Given indices of classes, a Keras model: images -> scores of these, in their order.
+        calibration: The constant of calibrated stacking and how it was chosen, or None.
+        record: What else is to be known of it, plain JSON values.
+    """
+
+    name: str
+    model: Callable[[Any], keras.Model]
+    calibration: zero_shot.ChosenCalibration | None
+    record: dict[str, Any]
+
+
+def attribute_recogniser(subject: Subject, config: ZeroShotConfig) -> Recogniser:
+    """The entry's own model, which was trained with attributes."""
+    return Recogniser(
+        "attribute_classifier",
+        lambda classes: zero_shot.with_classes(subject.model, subject.attributes[classes]),
+        _calibration(subject, config) if config.calibration_entry else None,
+        {"temperature": zero_shot.temperature_of(subject.model)},
+    )
+
+
+def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogniser]:
+    """A bilinear model of each name in `config.frozen`, fitted to images of seen classes.
+
+    Features are used minus their mean, divided by their root mean square length; attributes of a
+    class have length 1. Settings and the constant of calibrated stacking are chosen on seen classes
+    that are held out in turn. (The features themselves have seen these: the constant may be too
+    small, and settings are chosen for classes that are easier than the unseen ones.)
+    """
+    if not config.frozen_models:
+        return []
+    extractor = zero_shot.features_model(subject.model)
+    features, labels = predictions(extractor, subject, config, config.train_split)
+    mean = features.mean(axis=0, dtype=np.float64)
+    features = features - mean
+    scale = float(np.sqrt(np.square(features).sum(axis=1).mean())) or 1.0
+    unit = subject.attributes / np.linalg.norm(subject.attributes, axis=1, keepdims=True)
+    known: dict[str, Any] = {"seen": subject.split.seen, "class_names": subject.info.class_names}
+    found = []
+    for name in config.frozen_models:
+        choice = _METHODS[name].choose(features / scale, labels, unit, **known)
+        fitted = choice.method.fit(features / scale, labels, unit, **known)
+        bilinear = zero_shot.BilinearModel(fitted.weights / scale)
+        calibration = zero_shot.cross_validated_calibration(
+            choice.method, features / scale, labels, unit, **known
+        )
+
+        def model(classes: Any, bilinear: zero_shot.BilinearModel = bilinear) -> keras.Model:
+            return zero_shot.bilinear_classifier(extractor, bilinear, unit[classes], mean=mean)
+
+        found.append(Recogniser(name, model, calibration, {"chosen": _plain(choice)}))
+    return found
+
+
+def predictions(
+    model: keras.Model, subject: Subject, config: ZeroShotConfig, split: str, classes: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(outputs [N, ...], labels [N])` of the images of some classes; None: the seen ones."""
+    outputs, labels = [], []
+    wanted = subject.split.seen if classes is None else classes
+    for _, batch in subject.batches(config, split, wanted):
+        outputs.append(np.asarray(model.predict_on_batch(batch["image"])))
+        labels.append(batch["label"])
+    return np.concatenate(outputs), np.concatenate(labels)
+
+
+def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCalibration:
+    """Chosen with the entry that was trained without a fold, whose classes play unseen."""
+    fold = find(config.calibration_entry, config)
+    number = fold.entry.training.get("class_split_fold", 0)
+    same = (fold.entry.dataset, fold.entry.training["class_split"]) == (
+        subject.entry.dataset,
+        subject.entry.training["class_split"],
+    )
+    if not (number and same and fold.has_attribute_head):
+        raise ValueError(
+            f"calibration_entry={config.calibration_entry!r}: expected an attribute classifier of "
+            f"{subject.entry.dataset} that was trained on class split {subject.split.name!r} "
+            "without one of its folds (scripts/train.py --class_split_fold=1), got "
+            f"{fold.entry.id}."
+        )
+    classes = fold.classes
+    model = zero_shot.with_classes(fold.model, fold.attributes[classes])
+    scores, labels = predictions(model, fold, config, config.calibration_split, classes)
+    return zero_shot.choose_calibration(
+        np.searchsorted(classes, labels),
+        scores,
+        seen=np.searchsorted(classes, fold.split.seen),
+        pseudo_unseen=np.searchsorted(classes, fold.split.unseen),
+        class_names=[fold.info.class_names[index] for index in classes],
+    )
+
+
+def _plain(choice: zero_shot.Choice) -> dict[str, Any]:
+    """The choice without the table of all that was tried."""
+    record = choice.to_dict()
+    return {name: value for name, value in record.items() if name != "candidates"}

@@ -1,0 +1,105 @@
+"""What zero-shot is measured with: an entry trained on seen classes, its split and attributes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+
+import pag_tf.data
+import pag_tf.zoo
+from pag_tf import zero_shot
+from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """An entry that knows the seen classes only, and all that is known of the others.
+
+    Attributes:
+        entry: The entry.
+        model: Its model: one logit for each class that was trained on, in the order of `split`.
+        info: Of its data set.
+        split: The classes that it was trained on, and those that it was not.
+        attributes: float64 `[classes of info, attributes]`.
+        attribute_names: One a column.
+    """
+
+    entry: pag_tf.zoo.Entry
+    model: keras.Model
+    info: pag_tf.data.DatasetInfo
+    split: pag_tf.data.ClassSplit
+    attributes: np.ndarray
+    attribute_names: tuple[str, ...]
+
+    @property
+    def has_attribute_head(self) -> bool:
+        """Whether the model itself knows its classes by their attributes."""
+        return bool(self.entry.architecture.options.get("attributes"))
+
+    @property
+    def classes(self) -> np.ndarray:
+        """int64: indices of the seen and unseen classes, rising: the common list."""
+        return np.sort([*self.split.seen, *self.split.unseen])
+
+    def batches(
+        self, config: ZeroShotConfig, split: str, classes: Iterable[int]
+    ) -> Iterator[tuple[np.ndarray, Batch]]:
+        """`(places [B], examples)` of some classes; places count the images that come."""
+        first = 0
+        size, fit = self.entry.image_fit()
+        for tensors in pag_tf.data.load(
+            self.entry.dataset,
+            split,
+            config.data_dir or None,
+            batch_size=config.batch_size,
+            image_size=size or None,
+            fit=fit,
+            classes=[int(index) for index in classes],
+        ):
+            batch = {name: tensor.numpy() for name, tensor in tensors.items()}
+            count = len(batch["image"])
+            yield np.arange(first, first + count), batch
+            first += count
+
+
+def find(folder: str, config: ZeroShotConfig) -> Subject:
+    """The entry in a folder, checked against the class split that it was trained on.
+
+    Raises:
+        ValueError: No such entry; one trained on all classes, or on others than its split says; a
+            data set without attributes.
+    """
+    entry = pag_tf.zoo.read_entry(folder)
+    name = entry.training.get("class_split")
+    if not name:
+        raise ValueError(
+            f"{entry.id} was trained on all {len(entry.class_names)} classes of {entry.dataset}, "
+            "so that none is unseen. Train on the seen classes of a split: scripts/train.py "
+            "--class_split=... (see pag_tf.data.class_split_names)."
+        )
+    info = pag_tf.data.info(entry.dataset, config.data_dir or None)
+    split = pag_tf.data.class_split(entry.dataset, config.data_dir or None, split_name=name)
+    fold = entry.training.get("class_split_fold", 0)
+    if fold:
+        split = split.fold(fold)
+    pag_tf.data.check_no_leak(entry.class_names, split)
+    if entry.class_names != split.seen_names:
+        raise ValueError(
+            f"The {len(entry.class_names)} classes of {entry.id} are not the {len(split.seen)} "
+            f"seen classes of class split {split.name!r} in their order. Train it again."
+        )
+    attributes, names = zero_shot.distinguished(
+        info.required_attributes(), info.attribute_names, info.class_names
+    )
+    wanted = entry.architecture.options.get("attributes") or attributes.shape[1]
+    if wanted != attributes.shape[1]:
+        raise ValueError(
+            f"{entry.id} has {wanted} attributes, {entry.dataset} here {attributes.shape[1]}. Use "
+            "the data that it was trained on (data_dir)."
+        )
+    return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)

@@ -1,0 +1,196 @@
+"""Recognises and localises classes never seen: trains on the seen ones, then measures the others.
+
+    python scripts/zero_shot.py --dataset=shapes
+    python scripts/zero_shot.py --dataset=tiny_imagenet --eps=0 --frozen=eszsl,ale
+    python scripts/zero_shot.py --entry=runs/mine/entry --calibration_entry=runs/mine-fold/entry
+
+Without --entry two attribute classifiers are trained by --recipe, on the seen classes of its class
+split, and on these without a fold (to choose the constant of calibrated stacking on). A run that
+was killed goes on with the same command and --resume.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+import dataclass_flags
+from absl import flags
+
+from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingChoice:
+    """What is trained where no entry is given."""
+
+    dataset: str = _option("", "Data set with class attributes: shapes, tiny_imagenet or cub.")
+    eps: str = _option("2/255", "Epsilon of the training, in units of pixels in [0, 1]; 0: none.")
+    seed: int = _option(0, "Of the training.")
+    recipe: str = _option(
+        "", "Flag file of scripts/train.py; empty: recipes/zero_shot-<dataset>.flags."
+    )
+    calibrate: bool = _option(
+        True, "Train a second time, without a fold of the seen classes, to choose the constant."
+    )
+
+
+dataclass_flags.define(TrainingChoice)
+dataclass_flags.define(ZeroShotConfig, left_out=("entry",))
+_ENTRY = flags.DEFINE_string(
+    "entry", "", "Folder of an entry trained on the seen classes only; empty: one is trained."
+)
+_RESUME = flags.DEFINE_bool(
+    "resume", False, "Go on with the run in --output (start it if there is none)."
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
+
+_RECOGNITION = {"T1": "T1", "S": "S", "U": "U", "H": "H", "ausuc": "area"}
+_LOCALIZATION = {
+    "gt_known": "GT-known",
+    "mean_iou": "mean IoU",
+    "energy_in_box": "energy",
+    "pointing_game": "pointing",
+    "center_box": "centred box",
+}
+
+
+def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
+    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
+    from pag_tf.training import TrainConfig, train
+
+    if not choice.dataset:
+        raise ValueError(
+            "dataset is empty: name a data set with class attributes, such as --dataset=shapes, or "
+            "an entry that was trained on seen classes only (--entry)."
+        )
+    recipe = choice.recipe or str(
+        Path(__file__).parents[1] / "recipes" / f"zero_shot-{choice.dataset}.flags"
+    )
+    if not Path(recipe).is_file():
+        raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
+
+    def entry(name: str, fold: int) -> str:
+        config = dataclass_flags.read_file(
+            TrainConfig,
+            recipe,
+            output=str(folder / name),
+            dataset=choice.dataset,
+            data_dir=data_dir,
+            threat_model=f"linf:{choice.eps}",
+            seed=choice.seed,
+            class_split_fold=fold,
+        )
+        if not (config.class_split and config.attribute_temperature):
+            raise ValueError(
+                f"{recipe} trains on all classes or without attributes: it has to set class_split "
+                "and attribute_temperature."
+            )
+        lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
+        print(f"Training {folder / name}", flush=True)
+        return str(train(config, flags_text=lines, **how))
+
+    return entry("model", 0), entry("calibration", 1) if choice.calibrate else ""
+
+
+def table(columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> str:
+    """Named rows of fractions as text, in percent, each with its interval where there is one."""
+    lines = [" " * 34 + "".join(f"{title:>21}" for title in columns.values())]
+    for name, values in rows.items():
+        cells = [_cell(values, column) for column in columns]
+        lines.append(f"{name:34}" + "".join(f"{cell:>21}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(values: dict[str, Any], name: str) -> str:
+    if values[name] is None:
+        return "-"
+    interval = values["intervals"].get(name)
+    text = f"{100 * values[name]:.1f}"
+    if interval is None:
+        return text
+    return f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result as text."""
+    split = result["class_split"]
+    first = next(iter(result["recognition"].values()), None)
+    lines = [
+        f"\n{result['entry']}, trained within {result['threat_model']} on {len(split['seen'])} "
+        f"seen classes; {len(split['unseen'])} unseen ones. In percent, with 95 % intervals over "
+        "images.",
+    ]
+    if first is not None:
+        lines += [
+            f"\nRecognition of {first['unseen_images']:,} images of unseen classes (T1: chance "
+            f"{100 / len(split['unseen']):.1f}) and {first['seen_images']:,} of seen ones\n",
+            table(_RECOGNITION, result["recognition"]),
+        ]
+    if result["localization"]:
+        images = next(iter(result["localization"].values()))["images"]
+        lines += [
+            f"\nLocalisation on {images:,} images of unseen classes, "
+            f"{result['method']['name']}, threshold of seen classes\n",
+            table(_LOCALIZATION, result["localization"]),
+            "\nOf those whose object covers less than half of the image\n",
+            table(
+                _LOCALIZATION,
+                {k: v["by_size"]["small"] for k, v in result["localization"].items()},
+            ),
+        ]
+    return "\n".join([*lines, f"\n{result['seconds']:.0f} seconds of measuring"])
+
+
+def main(_: list[str]) -> None:
+    """Flags to training runs, where they are missing, and to one measurement."""
+    from pag_tf.evaluation import measure_zero_shot
+
+    choice = dataclass_flags.read(TrainingChoice)
+    how = {"resume": _RESUME.value, "overwrite": _OVERWRITE.value}
+    settings = dataclass_flags.values(ZeroShotConfig, left_out=("entry",))
+    command = ""
+    if _ENTRY.value:
+        config = ZeroShotConfig(entry=_ENTRY.value, **settings)
+    else:
+        named = f"zero_shot-{choice.dataset}-{choice.eps.replace('/', '-')}-seed-{choice.seed}"
+        folder = Path(settings["output"] or Path("runs", named))
+        ZeroShotConfig(entry="to be trained", **settings)  # refuses bad settings before training
+        entry, calibration = trained(choice, folder, settings["data_dir"], **how)
+        config = ZeroShotConfig(
+            **settings
+            | {"entry": entry, "output": str(folder / "result")}
+            | {"calibration_entry": settings["calibration_entry"] or calibration}
+        )
+        command = _command(choice, settings)
+    result = measure_zero_shot(config, command=command, **how)
+    print(report(result))
+    if config.output:
+        print(
+            f"Look at {config.output}/contact_sheet.png and attributes.png; result.json holds "
+            "every number and setting."
+        )
+
+
+def _command(choice: TrainingChoice, settings: dict[str, Any]) -> str:
+    """The command that trains and measures again."""
+    defaults = {field.name: field.default for field in dataclasses.fields(ZeroShotConfig)}
+    given = dataclasses.asdict(choice) | settings
+    left_out = {"output", "data_dir"}
+    defaults |= {field.name: field.default for field in dataclasses.fields(TrainingChoice)}
+    words = [
+        f"--{name}={value}"
+        for name, value in given.items()
+        if name not in left_out and (name in ("dataset", "eps") or value != defaults[name])
+    ]
+    return shlex.join(["python", "scripts/zero_shot.py", *words])
+
+
+if __name__ == "__main__":
+    dataclass_flags.run(main)
