@@ -21,30 +21,19 @@ _DEFINE = {
 }
 
 
-def define(
-    config: type, flag_values: flags.FlagValues = flags.FLAGS, *, left_out: tuple[str, ...] = ()
-) -> None:
+def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag for each field; the field's metadata holds its `help`."""
     for field in dataclasses.fields(config):
-        if field.name not in left_out:
-            add = _DEFINE[str(field.type)]
-            add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
+        add = _DEFINE[str(field.type)]
+        add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
 
 
-def values(
-    config: type,
-    flag_values: flags.FlagValues = flags.FLAGS,
-    *,
-    left_out: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """Name to value of each field that has a parsed flag."""
-    names = [field.name for field in dataclasses.fields(config)]
-    return {name: getattr(flag_values, name) for name in names if name not in left_out}
-
-
-def read(config: type[Config]) -> Config:
-    """The dataclass with the values of the parsed flags."""
-    return config(**values(config))
+def read(
+    config: type[Config], flag_values: flags.FlagValues = flags.FLAGS, **changes: Any
+) -> Config:
+    """The dataclass with the values of the parsed flags, some fields replaced."""
+    names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
+    return config(**{name: getattr(flag_values, name) for name in names} | changes)
 
 
 def read_file(config: type[Config], path: str, **changes: Any) -> Config:
@@ -59,7 +48,7 @@ def read_file(config: type[Config], path: str, **changes: Any) -> Config:
         own(["program", f"--flagfile={path}"])
     except flags.Error as error:
         raise ValueError(f"{path}: {error}") from None
-    return config(**values(config, own) | changes)
+    return read(config, own, **changes)
 
 
 def flag_lines(config: Any, leave_out: tuple[str, ...] = ()) -> str:

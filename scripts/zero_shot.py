@@ -36,20 +36,13 @@ class TrainingChoice:
     recipe: str = _option(
         "", "Flag file of scripts/train.py; empty: recipes/zero_shot-<dataset>.flags."
     )
+    initial_weights: str = _option(
+        "", "What the training starts from, such as the id of an entry; empty: as in the recipe."
+    )
     calibrate: bool = _option(
         True, "Train a second time, without a fold of the seen classes, to choose the constant."
     )
 
-
-dataclass_flags.define(TrainingChoice)
-dataclass_flags.define(ZeroShotConfig, left_out=("entry",))
-_ENTRY = flags.DEFINE_string(
-    "entry", "", "Folder of an entry trained on the seen classes only; empty: one is trained."
-)
-_RESUME = flags.DEFINE_bool(
-    "resume", False, "Go on with the run in --output (start it if there is none)."
-)
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
 
 _RECOGNITION = {"T1": "T1", "S": "S", "U": "U", "H": "H", "ausuc": "area"}
 _LOCALIZATION = {
@@ -76,6 +69,8 @@ def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) ->
     if not Path(recipe).is_file():
         raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
 
+    changes = {"initial_weights": choice.initial_weights} if choice.initial_weights else {}
+
     def entry(name: str, fold: int) -> str:
         config = dataclass_flags.read_file(
             TrainConfig,
@@ -86,6 +81,7 @@ def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) ->
             threat_model=f"linf:{choice.eps}",
             seed=choice.seed,
             class_split_fold=fold,
+            **changes,
         )
         if not (config.class_split and config.attribute_temperature):
             raise ValueError(
@@ -152,23 +148,20 @@ def main(_: list[str]) -> None:
     """Flags to training runs, where they are missing, and to one measurement."""
     from pag_tf.evaluation import measure_zero_shot
 
-    choice = dataclass_flags.read(TrainingChoice)
-    how = {"resume": _RESUME.value, "overwrite": _OVERWRITE.value}
-    settings = dataclass_flags.values(ZeroShotConfig, left_out=("entry",))
+    choice, config = dataclass_flags.read(TrainingChoice), dataclass_flags.read(ZeroShotConfig)
+    how = {"resume": flags.FLAGS.resume, "overwrite": flags.FLAGS.overwrite}
     command = ""
-    if _ENTRY.value:
-        config = ZeroShotConfig(entry=_ENTRY.value, **settings)
-    else:
+    if not config.entry:
+        command = _command(choice, config)
         named = f"zero_shot-{choice.dataset}-{choice.eps.replace('/', '-')}-seed-{choice.seed}"
-        folder = Path(settings["output"] or Path("runs", named))
-        ZeroShotConfig(entry="to be trained", **settings)  # refuses bad settings before training
-        entry, calibration = trained(choice, folder, settings["data_dir"], **how)
-        config = ZeroShotConfig(
-            **settings
-            | {"entry": entry, "output": str(folder / "result")}
-            | {"calibration_entry": settings["calibration_entry"] or calibration}
+        folder = Path(config.output or Path("runs", named))
+        entry, calibration = trained(choice, folder, config.data_dir, **how)
+        config = dataclasses.replace(
+            config,
+            entry=entry,
+            calibration_entry=config.calibration_entry or calibration,
+            output=str(folder / "result"),
         )
-        command = _command(choice, settings)
     result = measure_zero_shot(config, command=command, **how)
     print(report(result))
     if config.output:
@@ -178,19 +171,24 @@ def main(_: list[str]) -> None:
         )
 
 
-def _command(choice: TrainingChoice, settings: dict[str, Any]) -> str:
+def _command(choice: TrainingChoice, config: ZeroShotConfig) -> str:
     """The command that trains and measures again."""
-    defaults = {field.name: field.default for field in dataclasses.fields(ZeroShotConfig)}
-    given = dataclasses.asdict(choice) | settings
-    left_out = {"output", "data_dir"}
-    defaults |= {field.name: field.default for field in dataclasses.fields(TrainingChoice)}
+    left_out = ("output", "data_dir")
     words = [
-        f"--{name}={value}"
-        for name, value in given.items()
-        if name not in left_out and (name in ("dataset", "eps") or value != defaults[name])
+        f"--{field.name}={getattr(given, field.name)}"
+        for given in (choice, config)
+        for field in dataclasses.fields(given)
+        if field.name not in left_out
+        and (field.name in ("dataset", "eps") or getattr(given, field.name) != field.default)
     ]
     return shlex.join(["python", "scripts/zero_shot.py", *words])
 
 
 if __name__ == "__main__":
+    dataclass_flags.define(TrainingChoice)
+    dataclass_flags.define(ZeroShotConfig)
+    flags.DEFINE_bool(
+        "resume", False, "Go on with the run in --output (start it if there is none)."
+    )
+    flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
     dataclass_flags.run(main)

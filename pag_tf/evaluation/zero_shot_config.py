@@ -55,11 +55,6 @@ class ZeroShotConfig(HeatMapConfig):
             )
         if self.attribute_maps < 0:
             raise ValueError(f"attribute_maps must be 0 or more, got {self.attribute_maps!r}.")
-        if not self.entry:
-            raise ValueError(
-                "entry is empty: name the folder of an entry that was trained on the seen classes "
-                "only (scripts/train.py --class_split=...)."
-            )
 
     @property
     def frozen_models(self) -> tuple[str, ...]:

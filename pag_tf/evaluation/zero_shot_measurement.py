@@ -25,7 +25,7 @@ from pag_tf.evaluation.zero_shot_recognisers import (
     frozen_recognisers,
     predictions,
 )
-from pag_tf.evaluation.zero_shot_subject import Subject, find
+from pag_tf.evaluation.zero_shot_subject import Subject, check_splits, find
 from pag_tf.localization import PerImage
 
 RESULT_FILE, SHEET_FILE = "result.json", "contact_sheet.png"
@@ -81,6 +81,7 @@ def measure_zero_shot(
             return dict(json.loads((folder / RESULT_FILE).read_text("utf-8")))
     started = time.perf_counter()
     subject = find(config.entry, config)
+    check_splits(subject, config)
     check_explainable(subject.model, subject.entry.architecture.image_shape, config)
     if folder is not None:
         run_folder.claim(folder, config, overwrite=overwrite)

@@ -67,13 +67,14 @@ def write_attribute_maps(subject: Subject, config: ZeroShotConfig, path: Path) -
     telling = subject.attributes - subject.attributes[subject.classes].mean(axis=0)
     count = min(config.attribute_maps, telling.shape[1])
     chosen = np.argsort(-telling[labels], axis=1, kind="stable")[:, :count]
-    panels = [[Panel(image)] for image in images]
+    boxes = batch["box"][:, None] if "box" in batch else [()] * len(images)
+    panels = [[Panel(image, true_boxes=box)] for image, box in zip(images, boxes, strict=True)]
     for column in range(count):
         attributes = chosen[:, column]
         maps = heat_maps(model, images, attributes, config, np.arange(len(images)))
         heat = localization_figure.overlay(images, maps)
-        for row, pixels, attribute in zip(panels, heat, attributes, strict=True):
-            row.append(Panel(pixels, subject.attribute_names[attribute]))
+        for row, pixels, attribute, box in zip(panels, heat, attributes, boxes, strict=True):
+            row.append(Panel(pixels, subject.attribute_names[attribute], true_boxes=box))
     figure = localization_figure.draw(
         panels,
         columns=["image", *(f"attribute {number}" for number in range(1, count + 1))],

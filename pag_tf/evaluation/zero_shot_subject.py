@@ -11,9 +11,12 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
+from pag_tf.data.splits import resolve
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 
 Batch = dict[str, np.ndarray]
+
+_CHOSEN_ON = ("train_split", "calibration_split", "threshold_split")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +77,11 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
         ValueError: No such entry; one trained on all classes, or on others than its split says; a
             data set without attributes.
     """
+    if not folder:
+        raise ValueError(
+            "entry is empty: name the folder of an entry that was trained on the seen classes only "
+            "(scripts/train.py --class_split=...)."
+        )
     entry = pag_tf.zoo.read_entry(folder)
     name = entry.training.get("class_split")
     if not name:
@@ -103,3 +111,30 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             "the data that it was trained on (data_dir)."
         )
     return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)
+
+
+def check_splits(subject: Subject, config: ZeroShotConfig) -> None:
+    """Refuses to choose anything on test images, or to measure on what was chosen on.
+
+    Images of unseen classes may come from any split: none of them was trained on.
+
+    Raises:
+        ValueError: Such a choice, or a split that there is not.
+    """
+    sizes, dataset = subject.info.splits, subject.entry.dataset
+    resolve(config.unseen_split, sizes, dataset=dataset)
+    measured = resolve(config.seen_split, sizes, dataset=dataset)
+    for name in _CHOSEN_ON:
+        split = getattr(config, name)
+        part = resolve(split, sizes, dataset=dataset)
+        if part.name == "test":
+            raise ValueError(
+                f"{name}={split!r}: nothing is ever fitted to or chosen on test images. Use images "
+                "of train or validation."
+            )
+        overlap = part.start < measured.stop and measured.start < part.stop
+        if part.name == measured.name and overlap:
+            raise ValueError(
+                f"seen_split={config.seen_split!r} has images of {name}={split!r}: measure on "
+                "images that nothing was fitted to, such as those of test."
+            )

@@ -56,7 +56,10 @@ class ChosenCalibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        values["pseudo_unseen"] = [list(fold) for fold in self.pseudo_unseen]
+        values["class_names"] = None if self.class_names is None else list(self.class_names)
+        return values
 
 
 def choose_calibration(

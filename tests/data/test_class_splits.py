@@ -21,6 +21,10 @@ def test_folds_hold_out_seen_classes_and_leave_the_unseen_out():
             pag_tf.data.check_no_leak(split.unseen[:1], fold)
     with pytest.raises(ValueError, match="no held-out seen classes: make it with validation"):
         split.folds()[0].folds()
+    assert split.fold(2) == split.folds()[1]
+    for number in (0, 4, -1):
+        with pytest.raises(ValueError, match=f"no fold {number}: its folds are 1 to 3"):
+            split.fold(number)
     one = split.hold_out(split.seen[:2])
     assert one.unseen == split.seen[:2] and one.seen == split.seen[2:]
     with pytest.raises(ValueError, match="has 'green plain disc', not seen"):

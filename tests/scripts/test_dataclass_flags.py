@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from absl import app, flags
 
-from pag_tf import zoo
+from pag_tf import data, zoo
 from pag_tf.attacks import PGD
 from pag_tf.evaluation import EvaluateConfig, LocalizeConfig
 from pag_tf.training import TrainConfig
@@ -104,6 +104,28 @@ def test_the_recipe_for_birds_is_the_papers(parse):
     (entry,) = zoo.list_models(dataset="tiny_imagenet", eps="2/255")
     assert entry.id == "tiny_imagenet-resnet-linf-2-255"
     assert found.options.items() <= entry.architecture.options.items()
+
+
+def test_a_file_is_read_beside_the_programs_own_flags(dataclass_flags, tmp_path):
+    path = tmp_path / "recipe.flags"
+    path.write_text("# three\n--epochs=3\n--noaugment_flip\n")
+    found = dataclass_flags.read_file(TrainConfig, str(path), dataset="shapes")
+    assert found == TrainConfig(epochs=3, augment_flip=False, dataset="shapes")
+    for text, message in (("--epoch=3", "Unknown command line flag 'epoch'"), ("--seed=x", "seed")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"recipe.flags: .*{message}"):
+            dataclass_flags.read_file(TrainConfig, str(path))
+
+
+RECIPES = sorted((ROOT / "recipes").glob("zero_shot-*.flags"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_of_zero_shot_train_on_seen_classes_by_attributes(dataclass_flags, path):
+    found = dataclass_flags.read_file(TrainConfig, str(path))
+    assert path.stem == f"zero_shot-{found.dataset}"
+    assert found.class_split in data.class_split_names(found.dataset)
+    assert found.attribute_temperature > 0
 
 
 @pytest.mark.parametrize("entry", zoo.list_models(), ids=lambda entry: entry.id)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from absl import flags
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(
@@ -29,23 +30,31 @@ def call(script, *arguments):
     )
 
 
-def config_of(script):
-    """The dataclass that the script hands to `dataclass_flags.define`."""
+def configs_of(script):
+    """The dataclasses that the script hands to `dataclass_flags.define`."""
     tree = ast.parse(script.read_text("utf-8"))
-    (name,) = (
+    names = [
         node.args[0].id
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass_flags.define"
-    )
+    ]
+    assert names
+    return [config_of(name, script, tree) for name in names]
+
+
+def config_of(name, script, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
             return getattr(importlib.import_module(node.module), name)
     spec = importlib.util.spec_from_file_location(f"{script.stem}_of_tests", script)
     module = importlib.util.module_from_spec(spec)
+    defined = set(flags.FLAGS)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(script.parent))
         patch.setitem(sys.modules, spec.name, module)  # dataclasses looks annotations up there
         spec.loader.exec_module(module)
+    for flag in set(flags.FLAGS) - defined:  # other tests may define theirs
+        delattr(flags.FLAGS, flag)
     return getattr(module, name)
 
 
@@ -62,7 +71,7 @@ def test_help_explains_every_flag(script):
     assert "Traceback" not in finished.stderr
     # absl breaks lines inside a text.
     shown = " ".join(finished.stdout.split())
-    for field in dataclasses.fields(config_of(script)):
+    for field in (f for config in configs_of(script) for f in dataclasses.fields(config)):
         assert re.search(rf"--(\[no\])?{field.name}: ", shown), field.name
         text = " ".join(field.metadata["help"].split())
         assert text in shown, field.name

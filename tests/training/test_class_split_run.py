@@ -52,9 +52,19 @@ def test_an_attribute_head_recognises_classes_that_were_never_trained_on(tmp_pat
     assert unseen(images).shape == (4, 15)
 
 
+def test_a_fold_is_left_out_too(tmp_path, split):
+    run = config(tmp_path / "run", attribute_temperature=0.1, class_split_fold=2)
+    entry = zoo.read_entry(train(run))
+    assert entry.id == "shapes-resnet-linf-2-255-combinations-fold-2"
+    assert entry.class_names == split.fold(2).seen_names
+    assert zoo.load(entry).output_shape == (None, 30)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"class_split_fold": 4}, "no fold 4: its folds are 1 to 3"),
+        ({"class_split_fold": 1, "class_split": ""}, "is a fold of a class split: name it"),
         ({"class_split": "no"}, "no class split 'no'"),
         ({"dataset": "cifar10", "class_split": ""}, "attributes"),
         ({"attribute_temperature": -1.0}, "attribute_temperature must be 0 or more"),

@@ -1,12 +1,13 @@
 """Weights that a run starts from: what is copied, what stays fresh, and what does not fit."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
 
-from pag_tf import models, zoo
+from pag_tf import data, models, zoo
 from pag_tf.training import TrainConfig, initial_weights
 from pag_tf.training.initial_weights import load_initial_weights
 
@@ -61,6 +62,29 @@ def test_all_is_copied_but_the_head_of_other_classes(entry, names, size, head_to
         theirs = fresh if name == "logits" and not head_too else copied
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def test_an_attribute_head_is_fresh_and_takes_the_rest(entry):
+    classifier = models.build("resnet", 3, (8, 8, 3), **OPTIONS, attributes=5)
+    fresh = layers_of(classifier)
+    load_initial_weights(classifier, config_for(entry.folder), NAMES)  # the same classes
+    found, theirs = layers_of(classifier), layers_of(zoo.load(entry.folder))
+    body = [layer for name, layer in theirs.items() if name != "logits"]
+    head = ("attributes", "normalised_attributes", "logits")
+    expected = [*body, *(fresh[name] for name in head)]
+    for (name, weights), others in zip(found.items(), expected, strict=True):
+        for one, other in zip(weights, others, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def test_weights_that_saw_unseen_classes_are_refused(entry):
+    split = data.ClassSplit("mine", "colours", NAMES, seen=(0, 1), unseen=(2,), source="a test")
+    classifier = models.build("resnet", 2, (8, 8, 3), **OPTIONS)
+    with pytest.raises(ValueError, match="would leak: 'blue' among its classes"):
+        load_initial_weights(classifier, config_for(entry.folder), NAMES[:2], split)
+    # Another data set has other classes.
+    other = dataclasses.replace(split, dataset="shapes")
+    load_initial_weights(classifier, config_for(entry.folder), NAMES[:2], other)
 
 
 def test_an_id_names_an_entry_of_the_zoo(entry, monkeypatch):

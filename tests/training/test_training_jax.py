@@ -93,7 +93,10 @@ def both(folder, on_tensorflow):
         return on_tensorflow["numbers"](start), dict(found)
 
 
-@pytest.mark.parametrize(("recipe", "steps"), [("fgsm", 1), ("fgsm", 3), ("everything", 3)])
+@pytest.mark.parametrize(
+    ("recipe", "steps"),
+    [("fgsm", 1), ("fgsm", 3), ("everything", 3), ("attributes", 1), ("attributes", 3)],
+)
 def test_steps_on_jax_give_the_numbers_of_tensorflow(both, recipe, steps):
     expected, found = both
     assert str(found["backend"]) == "jax"

@@ -137,6 +137,40 @@ def test_a_zoo_entry_keeps_its_classes(tmp_path):
     assert zero_shot.temperature_of(loaded) == pytest.approx(0.5)
 
 
+def test_features_come_before_the_attributes(linear, images):
+    extractor = zero_shot.features_model(linear)
+    np.testing.assert_array_equal(extractor(images), images.reshape(5, -1))
+
+
+@pytest.mark.parametrize("mean", [None, np.arange(12) / 10])
+def test_a_bilinear_classifier_scores_as_the_bilinear_model(linear, images, mean, tmp_path):
+    weights = np.random.default_rng(5).normal(size=(12, 4))
+    bilinear = zero_shot.BilinearModel(weights)
+    extractor = zero_shot.features_model(linear)
+    model = zero_shot.bilinear_classifier(extractor, bilinear, OTHERS, mean=mean)
+    features = images.reshape(5, -1) - (0 if mean is None else mean)
+    expected = bilinear.scores(features, OTHERS)
+    np.testing.assert_allclose(model(images), expected, rtol=1e-5, atol=1e-5)
+    model.save(tmp_path / "bilinear.keras")
+    loaded = keras.saving.load_model(tmp_path / "bilinear.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+
+
+@pytest.mark.parametrize(
+    ("width", "classes", "mean", "message"),
+    [
+        (11, OTHERS, None, r"takes 11 features, got a features model with output \(None, 12\)"),
+        (12, OTHERS, [1.0], r"a mean of shape \(1,\)"),
+        (12, OTHERS[:, :3], None, r"\[classes, 4\]|4 attributes"),
+    ],
+)
+def test_a_bilinear_classifier_of_other_widths_is_refused(linear, width, classes, mean, message):
+    extractor = zero_shot.features_model(linear)
+    bilinear = zero_shot.BilinearModel(np.ones((width, 4)))
+    with pytest.raises(ValueError, match=message):
+        zero_shot.bilinear_classifier(extractor, bilinear, classes, mean=mean)
+
+
 @pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), True])
 def test_a_bad_temperature_is_refused(temperature):
     inputs = keras.Input((4,))
