@@ -99,6 +99,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         "config": dataclasses.asdict(config),
         "entry": entry.id,
         "weights_sha256": entry.weights_sha256,
+        "threat_model": str(entry.threat),
         **report.to_dict(),
         "seconds": round(time.perf_counter() - started, 1),
         "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},

@@ -75,7 +75,11 @@ def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     subject = Subject(
         model=pag_tf.zoo.load(entry),
         name=entry.id,
-        record={"entry": entry.id, "weights_sha256": entry.weights_sha256},
+        record={
+            "entry": entry.id,
+            "weights_sha256": entry.weights_sha256,
+            "threat_model": str(entry.threat),
+        },
         image_shape=entry.architecture.image_shape,
         class_names=entry.class_names,
     )

@@ -192,6 +192,7 @@ def test_the_result_says_everything(entry, data, tmp_path):
     assert expected.pop("data_dir") == given.data_dir
     assert result["config"] == expected
     assert (result["entry"], result["weights_sha256"]) == (entry.id, entry.weights_sha256)
+    assert result["threat_model"] == str(entry.threat)
     assert result["command"] == (
         f"python scripts/localize.py --entry={entry.folder} --method=smoothgrad "
         "'--method_options={\"samples\": 2}' '--threshold_split=train[20:]' --batch_size=16 "

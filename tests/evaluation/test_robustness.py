@@ -89,6 +89,7 @@ def test_the_result_has_every_count_and_every_setting(
         "'--threat_models=linf:24/255, linf:32/255' --steps=3 --seed=5 --batch_size=20"
     )
     assert (result["entry"], result["weights_sha256"]) == (entry.id, entry.weights_sha256)
+    assert result["threat_model"] == str(entry.threat)
     assert result["backend"] == keras.backend.backend()
     assert result["versions"] == {"pag_tf": pag_tf.__version__, "keras": keras.__version__}
     assert result["seconds"] >= 0
