@@ -128,9 +128,7 @@ def _localization(results: Results) -> tuple[Curve, ...]:
 
 
 def _alignment(results: Results) -> tuple[Curve, ...]:
-    found = {
-        model: model.alignment for model in results.models if model.alignment is not None
-    }
+    found = {model: model.alignment for model in results.models if model.alignment is not None}
     curves = []
     for key, each in tables.alignment_measures(list(found.values())).items():
         if not _FILE_NAME.fullmatch(key):
@@ -180,9 +178,7 @@ def _add(series: dict[str, Points], name: str, eps: float, number: Number) -> No
 def _baseline(values: set[float | None]) -> dict[str, float]:
     known = sorted(value for value in values if value is not None)
     name = "centre box"
-    return {
-        name if len(known) == 1 else f"{name} ({100 * value:.1f} %)": value for value in known
-    }
+    return {name if len(known) == 1 else f"{name} ({100 * value:.1f} %)": value for value in known}
 
 
 def _measured_only(curves: Iterable[Curve]) -> tuple[Curve, ...]:

@@ -52,9 +52,7 @@ def files(curve: Curve, eps_texts: Mapping[float, str]) -> dict[str, bytes]:
     with _settings(curve):
         figure, _ = _draw(curve, eps_texts, [])
         png = io.BytesIO()
-        figure.savefig(
-            png, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None}
-        )
+        figure.savefig(png, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
         svg = _svg(figure, facecolor="white")
     return {f"{curve.name}.png": png.getvalue(), f"{curve.name}.svg": svg.encode()}
 
@@ -82,7 +80,9 @@ def inline(curve: Curve, eps_texts: Mapping[float, str], steps: Sequence[float])
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
-    return re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg)
+    return re.sub(
+        r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg
+    )
 
 
 def _settings(curve: Curve) -> Any:
@@ -109,9 +109,13 @@ def _draw(
     for number, (name, points) in enumerate(curve.series.items()):
         _line(axes, points, places, scale, number, name)
     for name, value in curve.baseline.items():
-        axes.axhline(scale * value, color=BASELINE, linewidth=1.2, linestyle=(0, (4, 3)), label=name)
+        axes.axhline(
+            scale * value, color=BASELINE, linewidth=1.2, linestyle=(0, (4, 3)), label=name
+        )
     marks = [
-        axes.axvline(places[eps], color=BASELINE, linewidth=6, alpha=0.25, zorder=0, gid=f"step-{s}")
+        axes.axvline(
+            places[eps], color=BASELINE, linewidth=6, alpha=0.25, zorder=0, gid=f"step-{s}"
+        )
         for s, eps in enumerate(steps)
     ]
     axes.set_title(curve.title, loc="left", fontsize=10, fontweight="bold", color=TEXT)

@@ -36,7 +36,7 @@ class Number:
         """The ends of the interval, or nothing."""
         if self.value is None or self.interval is None:
             return ""
-        return " to ".join(self._written(end) for end in self.interval)
+        return " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
 
     def _written(self, value: float) -> str:
         return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"

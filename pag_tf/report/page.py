@@ -107,6 +107,8 @@ def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
 
 def _figures(results: Results, groups: list[Group]) -> dict[str, bytes]:
     """Every figure as PNG and SVG, by its name below the folder of the report."""
+    from matplotlib import rc_context
+
     texts = _eps_texts(results)
     files: dict[str, bytes] = {}
     for group in groups:
@@ -114,10 +116,11 @@ def _figures(results: Results, groups: list[Group]) -> dict[str, bytes]:
             files |= curves_figure.files(curve, texts)
     figure = sheet_figure.draw(results)
     if figure is not None:
-        for suffix, metadata in _REPEATABLE.items():
-            file = io.BytesIO()
-            figure.savefig(file, format=suffix, metadata=metadata)
-            files[f"sheet.{suffix}"] = file.getvalue()
+        with rc_context({"svg.hashsalt": "sheet"}):
+            for suffix, metadata in _REPEATABLE.items():
+                file = io.BytesIO()
+                figure.savefig(file, format=suffix, metadata=metadata)
+                files[f"sheet.{suffix}"] = file.getvalue()
     return {f"{output_folder.FIGURES}/{name}": content for name, content in files.items()}
 
 
@@ -141,11 +144,12 @@ def _has_slider(results: Results, rows: list[pictures.Row]) -> bool:
 
 def _summary(model: Model) -> list[tuple[str, str]]:
     """The first numbers of a model, by name, for the line beside the slider."""
-    numbers = {}
-    if model.evaluations:
-        evaluation = model.evaluations[0]
-        names = measured.attack_names([evaluation])
-        numbers |= measured.accuracies(evaluation, names)
-    if model.localizations:
-        numbers[measured.GT_KNOWN] = measured.localization(model.localizations[0])[measured.GT_KNOWN]
+    accuracies, boxes = {}, {}
+    for result in model.evaluations[:1]:
+        accuracies = measured.accuracies(result, measured.attack_names([result]))
+    for result in model.localizations[:1]:
+        boxes = {measured.GT_KNOWN: measured.localization(result)[measured.GT_KNOWN]}
+    # A phone shows the first two.
+    first = {name: accuracies.pop(name) for name in (measured.CLEAN,) if name in accuracies}
+    numbers = first | boxes | accuracies
     return [(name, number.text) for name, number in numbers.items() if number.value is not None]

@@ -41,7 +41,9 @@ def draw(results: Results) -> Figure | None:
     full_height = _HEADER + count * (height + _GAP) + 30
     figure = canvas.blank(full_height, lefts[-1] + block + _GAP)
     _title(figure, _LABELS + width / 2, "input", "")
-    for left, title in zip(lefts, ("input gradient", "heat map and boxes", "synthesis"), strict=True):
+    for left, title in zip(
+        lefts, ("input gradient", "heat map and boxes", "synthesis"), strict=True
+    ):
         canvas.write(figure, left + block / 2, 12, title, "center", size=11)
         for number, model in enumerate(models):
             _title(figure, left + number * (width + _GAP) + width / 2, "", f"ε {model.title}")

@@ -203,4 +203,3 @@ def _measured_somewhere(numbers: Iterable[dict[str, Number]]) -> list[str]:
     listed = list(numbers)
     names = dict.fromkeys(name for each in listed for name in each)
     return [n for n in names if any(e.get(n, Number(None)).value is not None for e in listed)]
-
