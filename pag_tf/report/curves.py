@@ -121,7 +121,7 @@ def _localization(results: Results) -> tuple[Curve, ...]:
         for model, result in found:
             numbers = measured.localization(result)
             _add(series, variants[result], model.threat.eps, numbers[title])
-            if center and numbers[center].value is not None:
+            if center:
                 baselines.add(numbers[center].value)
         curves.append(Curve(name, title, series, _baseline(baselines), caption))
     return _measured_only(curves)
@@ -164,9 +164,8 @@ def _zero_shot(results: Sequence[ResultFile]) -> tuple[Curve, ...]:
             for recogniser, numbers in measured.zero_shot(result).items():
                 label = ", ".join(part for part in (recogniser, variants[result]) if part)
                 _add(series, label, result.threat.eps, numbers[title])
-                center = numbers[measured.CENTER].value
-                if title == measured.UNSEEN and center is not None:
-                    baselines.add(center)
+                if title == measured.UNSEEN:
+                    baselines.add(numbers[measured.CENTER].value)
         curves.append(Curve(name, title, series, _baseline(baselines), caption))
     return _measured_only(curves)
 

@@ -28,7 +28,7 @@ _VARIABLES = {
     BASELINE: "var(--muted)",
     **{colour: f"var(--series-{number})" for number, colour in enumerate(COLOURS)},
 }
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",  # letters stay letters, in the page's own font
     "text.parse_math": False,  # names from files are shown as they are
     "font.size": 9.0,

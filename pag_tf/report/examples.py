@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pag_tf.report.numbers import finite
 from pag_tf.report.result_files import ResultFile, complete
 
 EXAMPLES_FILE = "examples.npz"
@@ -49,7 +50,7 @@ def read(result: ResultFile) -> Examples | None:
         return None
     with complete(result.path, result.kind):
         for record in records:
-            _check_record(record, result)
+            _check_record(record)
     path = result.path.with_name(EXAMPLES_FILE)
     if not path.is_file():
         raise ValueError(
@@ -118,9 +119,10 @@ def _check_array(array: np.ndarray, name: str, shape: tuple[int, ...], path: Any
         )
 
 
-def _check_record(record: dict[str, Any], result: ResultFile) -> None:
-    for name in ("id", "class", "predicted", "target", "iou"):
+def _check_record(record: dict[str, Any]) -> None:
+    for name in ("id", "class", "predicted", "target"):
         record[name]
+    finite(record["iou"])
     for name in ("true_box", "box"):
         if record[name] is None:
             continue
@@ -128,6 +130,6 @@ def _check_record(record: dict[str, Any], result: ResultFile) -> None:
         inside = box.shape == (4,) and box.min() >= 0 and box.max() <= 1
         if not (inside and (box[:2] < box[2:]).all()):
             raise ValueError(
-                f"{result.path}: {name} of {record['id']} must be [ymin, xmin, ymax, xmax] in "
-                f"fractions of the image, got {record[name]}."
+                f"{name} of {record['id']} must be [ymin, xmin, ymax, xmax] in fractions of the "
+                f"image, got {record[name]}"
             )

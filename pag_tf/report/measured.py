@@ -8,6 +8,7 @@ from typing import Any
 
 from pag_tf.report.numbers import Number, counted, ends, finite, named
 from pag_tf.report.result_files import ResultFile
+from pag_tf.threat_model import ThreatModel
 
 CLEAN = "clean accuracy"
 GT_KNOWN, GT_KNOWN_SMALL = "GT-known", "GT-known, small objects"
@@ -44,7 +45,7 @@ def check(result: ResultFile) -> None:
     """Reads all that a page tells of a result.
 
     Raises:
-        KeyError, TypeError, AttributeError, ValueError: Something is missing, or is no number.
+        KeyError, TypeError, ValueError and the like: Something is missing, or is no number.
     """
     variants([result])
     if result.kind == "evaluation":
@@ -78,12 +79,16 @@ def accuracies(result: ResultFile, names: dict[str, str]) -> dict[str, Number]:
 
 
 def attack_names(results: Sequence[ResultFile]) -> dict[str, str]:
-    """Each attack to the threat model that it stays in, with its settings where these differ."""
+    """Each attack to the threat model that it stays in, or to itself where several share one.
+
+    By rising epsilon.
+    """
     threats = {a["attack"]: a["threat_model"] for r in results for a in r.document["attacks"]}
     listed = list(threats.values())
+    eps = {attack: ThreatModel.parse(threat).eps for attack, threat in threats.items()}
     return {
-        attack: f"under {threat if listed.count(threat) == 1 else attack}"
-        for attack, threat in sorted(threats.items(), key=lambda item: (item[1], item[0]))
+        attack: f"under {threats[attack] if listed.count(threats[attack]) == 1 else attack}"
+        for attack in sorted(threats, key=lambda attack: (eps[attack], attack))
     }
 
 

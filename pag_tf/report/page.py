@@ -10,9 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pag_tf.report import curves, curves_figure, measured, output_folder, pictures, sheet_figure
+from pag_tf.report import (
+    curves,
+    curves_figure,
+    measured,
+    output_folder,
+    pictures,
+    sheet_figure,
+    tables,
+)
 from pag_tf.report import results as all_results
-from pag_tf.report import tables
 from pag_tf.report.curves import Curve, Group
 from pag_tf.report.results import Model, Results
 from pag_tf.threat_model import ThreatModel

@@ -91,11 +91,11 @@ def complete(path: Path, kind: str) -> Iterator[None]:
     """Names the file in the error of whatever is missing in it, or is not what it should be.
 
     Raises:
-        ValueError: Instead of KeyError, TypeError, AttributeError and IndexError.
+        ValueError: Instead of KeyError, TypeError and the like.
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ValueError(
             f"{path} is not a complete result of the kind {kind} ({type(error).__name__}: {error})."
             " Measure again."
@@ -127,13 +127,11 @@ def _read(path: Path) -> ResultFile | None:
 
 def _result(path: Path, kind: str, document: dict[str, Any]) -> ResultFile:
     settings = document["training" if kind == "zero_shot" else "config"]
-    try:
-        threat = ThreatModel.parse(document["threat_model"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    threat = ThreatModel.parse(document["threat_model"])
     for name in ("command", "weights_sha256", *_MEASURED[kind]):
         document[name]  # a missing one is refused here, and not half-way through the page
-    result = ResultFile(path, kind, str(document["entry"]), threat, settings["dataset"], document)
+    dataset, entry = str(settings["dataset"]), str(document["entry"])
+    result = ResultFile(path, kind, entry, threat, dataset, document)
     result.settings  # noqa: B018  the same
     return result
 
@@ -180,12 +178,15 @@ def _check_weights(results: Sequence[ResultFile]) -> None:
         if result.kind == "zero_shot":
             continue
         other = first.setdefault(result.entry, result)
-        for name in ("weights_sha256", "threat_model"):
-            if other.document[name] != result.document[name]:
+        for name, one, two in (
+            ("weights_sha256", other.document["weights_sha256"], result.document["weights_sha256"]),
+            ("epsilon", other.threat.eps, result.threat.eps),
+        ):
+            if one != two:
                 raise ValueError(
                     f"{other.path} and {result.path} are results of {result.entry} with different "
-                    f"{name} ({other.document[name]} and {result.document[name]}): keep those of "
-                    "one model, and measure the others again."
+                    f"{name} ({one} and {two}): keep those of one model, and measure the others "
+                    "again."
                 )
 
 

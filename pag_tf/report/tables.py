@@ -63,10 +63,10 @@ def build(results: Results) -> list[Table]:
 
 def _accuracy(models: Sequence[Model]) -> Table:
     names = measured.attack_names([r for model in models for r in model.evaluations])
-    rows = _Rows([measured.CLEAN, *dict.fromkeys(names.values())], ["images"])
+    rows = _Rows([measured.CLEAN, *dict.fromkeys(names.values())], count=["images"])
     for model in models:
         for result in model.evaluations:
-            rows.add(model, result, measured.accuracies(result, names), [_count(result)])
+            rows.add(model, result, measured.accuracies(result, names), [], [_count(result)])
         if not model.evaluations:
             rows.add_missing(model)
     explanations = {
@@ -80,11 +80,11 @@ def _localization(models: Sequence[Model]) -> Table:
     found = [result for model in models for result in model.localizations]
     numbers = {result: measured.localization(result) for result in found}
     variants = measured.variants(found)
-    rows = _Rows(_measured_somewhere(numbers.values()), ["method", "images"])
+    rows = _Rows(_measured_somewhere(numbers.values()), how=["method"], count=["images"])
     for model in models:
         for result in model.localizations:
             method = variants[result] or result.document["method"]["name"]
-            rows.add(model, result, numbers[result], [Cell(method), _count(result)])
+            rows.add(model, result, numbers[result], [Cell(method)], [_count(result)])
         if not model.localizations:
             rows.add_missing(model)
     explanations = {
@@ -99,13 +99,13 @@ def _localization(models: Sequence[Model]) -> Table:
 def _alignment(models: Sequence[Model]) -> Table:
     found = [model.alignment for model in models if model.alignment is not None]
     measures = alignment_measures(found)
-    rows = _Rows(list(measures), ["images"])
+    rows = _Rows(list(measures), count=["images"])
     for model in models:
         if model.alignment is None:
             rows.add_missing(model)
         else:
             numbers = measured.alignment(model.alignment)
-            rows.add(model, model.alignment, numbers, [_count(model.alignment)])
+            rows.add(model, model.alignment, numbers, [], [_count(model.alignment)])
     table = rows.table("alignment", "Alignment of the gradients", {})
     titles = {key: str(each["title"]) for key, each in measures.items()}
     return dataclasses.replace(
@@ -137,11 +137,11 @@ def _zero_shot(results: Sequence[ResultFile]) -> Table:
         for result in results
         for recogniser, numbers in measured.zero_shot(result).items()
     ]
-    rows = _Rows(_measured_somewhere(n for _, _, n in found), ["recogniser", "seed"])
+    rows = _Rows(_measured_somewhere(n for _, _, n in found), how=["recogniser", "seed"])
     for result, recogniser, numbers in found:
         seed = result.document["training"].get("seed")
         seed_cell = Cell("") if seed is None else Cell(str(seed), value=float(seed))
-        rows.add(result, result, numbers, [Cell(recogniser), seed_cell])
+        rows.add(result, result, numbers, [Cell(recogniser), seed_cell], [])
     explanations = {
         "T1": "Class-averaged accuracy on unseen classes, when only these compete.",
         "S": "The same on seen classes, when all classes compete.",
@@ -153,10 +153,12 @@ def _zero_shot(results: Sequence[ResultFile]) -> Table:
 
 
 class _Rows:
-    """Collects the rows of one table."""
+    """Collects the rows of one table: whose numbers they are, then these, then of how many."""
 
-    def __init__(self, measures: list[str], others: list[str]) -> None:
-        self._measures, self._others = measures, others
+    def __init__(
+        self, measures: list[str], *, how: Sequence[str] = (), count: Sequence[str] = ()
+    ) -> None:
+        self._measures, self._how, self._count = measures, how, count
         self._rows: list[tuple[Cell, ...]] = []
         self._commands: list[tuple[str, str]] = []
 
@@ -165,18 +167,20 @@ class _Rows:
         model: Model | ResultFile,
         result: ResultFile,
         numbers: dict[str, Number],
-        others: list[Cell],
+        how: list[Cell],
+        count: list[Cell],
     ) -> None:
         cells = [_cell(numbers.get(name, Number(None))) for name in self._measures]
-        self._rows.append((*_identity(model), *cells, *others))
+        self._rows.append((*_identity(model), *how, *cells, *count))
         self._commands.append((result.entry, result.command))
 
     def add_missing(self, model: Model) -> None:
-        cells = [_cell(Number(None))] * (len(self._measures) + len(self._others))
+        others = len(self._how) + len(self._measures) + len(self._count)
+        cells = [_cell(Number(None))] * others
         self._rows.append((*_identity(model), *cells))
 
     def table(self, name: str, title: str, explanations: dict[str, str]) -> Table:
-        columns = ("model", "trained within", *self._measures, *self._others)
+        columns = ("model", "trained within", *self._how, *self._measures, *self._count)
         commands = tuple(dict.fromkeys(self._commands))
         return Table(name, title, columns, explanations, tuple(self._rows), commands)
 

@@ -96,6 +96,12 @@ def test_a_result_of_a_model_file(results):
         ("evaluation", {"clean": {"accuracy": 0.5}}, "'correct'"),
         ("evaluation", {"clean": {"correct": 5, "accuracy": "0.5"}}, "expected a number"),
         ("evaluation", {"config": []}, "TypeError"),
+        ("evaluation", {"threat_model": "two"}, "Cannot read 'two' as a threat model"),
+        (
+            "localization",
+            {"localization": {"images": 3, "intervals": {"gt_known": [0.5]}}},
+            "unpack",
+        ),
         ("localization", {"localization": {"gt_known": 0.5}}, "'images'"),
         ("localization", {"heatmap": None}, "'heatmap'"),
         ("alignment", {"alignment": {"images": 3}}, "'measures'"),
@@ -175,7 +181,7 @@ def test_a_box_outside_the_image(results):
     examples = json.loads(path.read_text())["examples"]
     examples[1]["box"] = [0, 0, 2, 1]
     results.change(path, examples=examples)
-    refused(results, r"result\.json: box of toy-test_1 must be \[ymin, xmin, ymax, xmax\]")
+    refused(results, r"result\.json is not .*box of toy-test_1 must be \[ymin, xmin, ymax, xmax\]")
 
 
 def test_different_images_of_two_models(results):
