@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "alignment": {"attacks", "explain"},
     "report": {"threat_model"},
     "evaluation": {
-        *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "report"),
+        *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "alignment", "report"),
     },
 }
 # These import nothing of ours, not even what is open to all (report: threat_model only).

@@ -91,16 +91,19 @@ def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     )
 
 
-def checked_info(config: LocalizeConfig, subject: Subject) -> pag_tf.data.DatasetInfo:
+def checked_info(
+    config: LocalizeConfig, subject: Subject, *, needs_boxes: bool = True
+) -> pag_tf.data.DatasetInfo:
     """The description of the data.
 
     Raises:
-        ValueError: Data without boxes, images of another size than the model takes, other classes.
+        ValueError: Data without boxes where they are needed, images of another size than the model
+            takes, other classes.
     """
     info = pag_tf.data.info(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
     )
-    if not info.has_boxes:
+    if needs_boxes and not info.has_boxes:
         raise ValueError(
             f"The data set {config.dataset} has no boxes, so that localisation cannot be measured "
             "on it. Use one that has them (shapes, tiny_imagenet, cub), or put an array 'box' into "
