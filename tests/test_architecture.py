@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "zoo": {"data", "models", "attacks"},
     "localization": set(),
     "zero_shot": {"models"},
-    "alignment": {"attacks", "explain"},
+    "alignment": {"attacks", "explain", "localization"},
     "report": {"threat_model"},
     "evaluation": {
         *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "alignment", "report"),
