@@ -10,7 +10,7 @@ import numpy as np
 from pag_tf import alignment, explain
 from pag_tf.evaluation.alignment_config import AlignConfig
 from pag_tf.evaluation.heat_maps import heat_maps
-from pag_tf.localization import boxes, choose_threshold, iou
+from pag_tf.localization import best_iou, boxes, choose_threshold
 
 Arrays = dict[str, np.ndarray]
 
@@ -65,6 +65,7 @@ def draw_examples(
         "synthesis": synthesis.images,
     }
     found = _boxes(model, maps, held_out, config) if "box" in test else None
+    overlap = None if found is None else best_iou(found, test["box"][rows])
     records = [
         {
             "id": test["id"][row].decode(),
@@ -73,7 +74,7 @@ def draw_examples(
             "target": class_names[targets[place]],
             "true_box": None if found is None else test["box"][row].tolist(),
             "box": None if found is None else found[place].tolist(),
-            "iou": None if found is None else float(iou(found[place], test["box"][row])),
+            "iou": None if overlap is None else float(overlap[place]),
         }
         for place, row in enumerate(rows)
     ]

@@ -178,8 +178,8 @@ def test_examples_are_the_first_of_each_class(measured, gradients, test_images):
         true = test_images["box"][rows[place]]
         assert example["id"] == test_images["id"][rows[place]].decode()
         assert example["true_box"] == pytest.approx(true.tolist())
-        found = localization.iou(np.array(example["box"], np.float32), true)
-        assert example["iou"] == pytest.approx(float(found), abs=1e-6)
+        found = localization.iou([example["box"]], true[None])
+        assert example["iou"] == pytest.approx(float(found[0, 0]), abs=1e-6)
 
 
 def test_every_model_shows_the_same_images(measured, entries):
@@ -197,7 +197,7 @@ def test_the_files_hold_the_result_and_what_makes_it_again(measured):
     assert result["command"].startswith("python scripts/align.py --entry=")
     assert "--curve_steps=4" in result["command"] and "--output" not in result["command"]
     assert "output" not in result["config"]
-    assert result["synthesis"] == {"threat_model": "l2:3", "steps": 3}
+    assert result["synthesis"] == {"threat_model": "l2:3.0", "steps": 3}
 
 
 def test_what_is_not_measured_has_no_value(entries, tmp_path):
@@ -271,4 +271,4 @@ def test_bad_input_is_refused(entries, changes, message):
 )
 def test_the_synthesis_grows_with_the_image(shape, expected):
     assert str(AlignConfig().synthesis_threat(shape)) == expected
-    assert str(AlignConfig(synthesis="linf:0.5").synthesis_threat(shape)) == "linf:0.5"
+    assert str(AlignConfig(synthesis="linf:1/5").synthesis_threat(shape)) == "linf:51/255"
