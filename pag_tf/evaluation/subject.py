@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -13,6 +13,8 @@ import pag_tf.zoo
 from pag_tf.evaluation import entries, keras_file
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.zoo import weights
+
+Config = TypeVar("Config", bound=LocalizeConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Subject:
     class_names: tuple[str, ...] | None
 
 
-def find(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def find(config: Config) -> tuple[Subject, Config]:
     """The model, and the configuration with what its entry records filled in.
 
     Raises:
@@ -51,7 +53,7 @@ def find(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     return _of_keras_file(config) if config.model else _of_entry(config)
 
 
-def _of_keras_file(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def _of_keras_file(config: Config) -> tuple[Subject, Config]:
     model = keras_file.load(config.model)
     sha256, _ = weights.fingerprint(Path(config.model))
     subject = Subject(
@@ -64,7 +66,7 @@ def _of_keras_file(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     return subject, dataclasses.replace(config, fit=config.fit or "whole")
 
 
-def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def _of_entry(config: Config) -> tuple[Subject, Config]:
     entry = entries.find(config)
     if config.dataset not in ("", entry.dataset):
         raise ValueError(
