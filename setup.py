@@ -24,7 +24,11 @@ ENTRY_FILES = [
 
 packages = find_packages(include=["pag_tf", "pag_tf.*"])
 package_dir = {"": "."}
-package_data = {"pag_tf": ["py.typed"], "pag_tf.data": ["*.json", "WORDNET-LICENSE.txt"]}
+package_data = {
+    "pag_tf": ["py.typed"],
+    "pag_tf.data": ["*.json", "WORDNET-LICENSE.txt"],
+    "pag_tf.report": ["page.html", "page.css", "page.js"],
+}
 editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere could not be imported.
 if not editable and (Path(__file__).parent / "zoo").is_dir():
     packages.append(ENTRIES)

@@ -55,6 +55,7 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
         "class_splits.json",
         "tiny_imagenet_hypernyms.json",
     }
+    assert {f"pag_tf/report/page.{suffix}" for suffix in ("html", "css", "js")} <= set(names)
     assert len([name for name in names if "/licenses/" in name]) == 2
     # Cards are read on the Hub and in the repository: their pictures stay out.
     assert [name for name in names if name.endswith(".png")] == []

@@ -15,9 +15,12 @@ DPI = 100
 _PANEL = 192  # a panel's side in pixels, about: it is a whole multiple of the image's
 
 
-def zoom_of(images: np.ndarray) -> int:
-    """How many pixels of the figure, in both directions, show one pixel of images [N, H, W, C]."""
-    return max(1, round(_PANEL / max(images.shape[1:3])))
+def zoom_of(images: np.ndarray, side: int = _PANEL) -> int:
+    """How many pixels of the figure, in both directions, show one pixel of images [N, H, W, C].
+
+    The longer side of an image becomes about `side` pixels.
+    """
+    return max(1, round(side / max(images.shape[1:3])))
 
 
 def blank(height: int, width: int) -> Figure:

@@ -105,14 +105,15 @@ def draw(
         canvas.write(figure, _LABELS - _GAP, middle, text, "right", size=9)
         for panel, left, caption in zip(row, lefts, texts, strict=True):
             canvas.place(figure, np.asarray(panel.pixels, np.float32), left, int(top), zoom)
-            _draw_boxes(figure, panel, left, int(top), height, width)
+            draw_boxes(figure, panel, left, int(top), height, width)
             below = top + height + 3
             canvas.write(figure, left + width / 2, below, caption, "center", size=8, vertical="top")
-    _draw_legend(figure, int(tops[-1]) + _HEADER / 2 - _GAP / 2)
+    draw_legend(figure, int(tops[-1]) + _HEADER / 2 - _GAP / 2, _LABELS)
     return figure
 
 
-def _draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, width: int) -> None:
+def draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, width: int) -> None:
+    """Draws the boxes of a panel that stands at a place of a figure, in pixels."""
     predicted = [] if panel.box is None else [panel.box]
     boxes = [(b, TRUE, False) for b in panel.true_boxes] + [(b, PREDICTED, True) for b in predicted]
     for box, colour, dashed in boxes:
@@ -129,8 +130,8 @@ def _draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, 
         canvas.frame(figure, edges, colour, width=2, dashed=dashed)
 
 
-def _draw_legend(figure: Figure, y: float) -> None:
-    x = _LABELS
+def draw_legend(figure: Figure, y: float, x: float) -> None:
+    """Draws the colours of the boxes in a line that begins at a point in pixels."""
     for text, colour, dashed in (("true box", TRUE, False), ("predicted box", PREDICTED, True)):
         canvas.frame(figure, (y - 5, x, y + 5, x + 16), colour, width=2, dashed=dashed)
         canvas.write(figure, x + 24, y, text, "left", size=9)

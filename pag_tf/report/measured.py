@@ -1,0 +1,151 @@
+"""The numbers of each kind of result, under the names that tables and curves share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pag_tf.report.numbers import Number, counted, ends, finite, named
+from pag_tf.report.result_files import ResultFile
+
+CLEAN = "clean accuracy"
+GT_KNOWN, GT_KNOWN_SMALL = "GT-known", "GT-known, small objects"
+TOP1_LOC, TOP1_LOC_SMALL = "Top-1 Loc", "Top-1 Loc, small objects"
+CENTER, CENTER_SMALL = "centre box", "centre box, small objects"
+UNSEEN = "GT-known, unseen classes"
+
+_LOCALIZATION = {
+    GT_KNOWN: "gt_known",
+    TOP1_LOC: "top1_loc",
+    CENTER: "center_box",
+}
+_SMALL = {
+    GT_KNOWN_SMALL: "gt_known",
+    TOP1_LOC_SMALL: "top1_loc",
+    CENTER_SMALL: "center_box",
+}
+_MORE_LOCALIZATION = {
+    "mean IoU": "mean_iou",
+    "energy in box": "energy_in_box",
+    "pointing game": "pointing_game",
+    "MaxBoxAcc": "max_box_acc",
+    "MaxBoxAccV2": "max_box_acc_v2",
+    "PxAP": "pxap",
+}
+_VIEWS = {
+    UNSEEN: "true_unseen",
+    "of the predicted unseen class": "predicted_unseen",
+}
+_LIKELY_SEEN = "likely_seen"  # A view of the model itself, not of a recogniser.
+
+
+def check(result: ResultFile) -> None:
+    """Reads all that a page tells of a result.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: Something is missing, or is no number.
+    """
+    variants([result])
+    if result.kind == "evaluation":
+        accuracies(result, attack_names([result]))
+        images_of(result)
+    elif result.kind == "localization":
+        localization(result)
+        images_of(result)
+    elif result.kind == "alignment":
+        alignment(result)
+        images_of(result)
+        for measure in result.document["alignment"]["measures"].values():
+            measure["title"]
+    else:
+        zero_shot(result)
+
+
+def images_of(result: ResultFile) -> tuple[int, str]:
+    """How many images were measured on, and of which split."""
+    document = result.document
+    part = document if result.kind == "evaluation" else document[result.kind]
+    return int(part["images"]), str(document["config"]["split"])
+
+
+def accuracies(result: ResultFile, names: dict[str, str]) -> dict[str, Number]:
+    """Clean accuracy, and robust accuracy by the attack's name on the page (`attack_names`)."""
+    document = result.document
+    images = document["images"]
+    attacks = {names[a["attack"]]: counted(a, images) for a in document["attacks"]}
+    return {CLEAN: counted(document["clean"], images), **attacks}
+
+
+def attack_names(results: Sequence[ResultFile]) -> dict[str, str]:
+    """Each attack to the threat model that it stays in, with its settings where these differ."""
+    threats = {a["attack"]: a["threat_model"] for r in results for a in r.document["attacks"]}
+    listed = list(threats.values())
+    return {
+        attack: f"under {threat if listed.count(threat) == 1 else attack}"
+        for attack, threat in sorted(threats.items(), key=lambda item: (item[1], item[0]))
+    }
+
+
+def localization(result: ResultFile) -> dict[str, Number]:
+    """Every measure of the boxes."""
+    found = result.document["localization"]
+    small = (found.get("by_size") or {}).get("small") or {}
+    return {
+        **{title: named(found, name) for title, name in _LOCALIZATION.items()},
+        **{title: named(small, name) for title, name in _SMALL.items()},
+        **{title: named(found, name) for title, name in _MORE_LOCALIZATION.items()},
+    }
+
+
+def alignment(result: ResultFile) -> dict[str, Number]:
+    """Measures by their key."""
+    measures = result.document["alignment"]["measures"]
+    return {
+        key: Number(finite(each["value"]), ends(each.get("interval")))
+        for key, each in measures.items()
+    }
+
+
+def zero_shot(result: ResultFile) -> dict[str, dict[str, Number]]:
+    """Name of each recogniser to its measures."""
+    boxes = result.document["localization"]
+    return {
+        recogniser: {
+            **{name: named(found, name) for name in ("T1", "S", "U", "H")},
+            **{
+                title: named(boxes.get(f"{recogniser}-{view}") or {}, "gt_known")
+                for title, view in _VIEWS.items()
+            },
+            "of the likeliest seen class": named(boxes.get(_LIKELY_SEEN) or {}, "gt_known"),
+            CENTER: named(boxes.get(f"{recogniser}-true_unseen") or {}, "center_box"),
+        }
+        for recogniser, found in result.document["recognition"].items()
+    }
+
+
+def variants(results: Sequence[ResultFile]) -> dict[ResultFile, str]:
+    """A name for how each was measured, of what differs between the results only."""
+    parts = [_how(result) for result in results]
+    varying = {name for name in (parts[0] if parts else ()) if len({p[name] for p in parts}) > 1}
+    return {
+        result: ", ".join(v for name, v in part.items() if name in varying)
+        for result, part in zip(results, parts, strict=True)
+    }
+
+
+def _how(result: ResultFile) -> dict[str, str]:
+    document, config = result.document, result.document["config"]
+    if result.kind in ("evaluation", "alignment"):
+        return {"split": str(config["split"])}
+    parts: dict[str, Any] = {
+        "method": document["method"]["name"],
+        "options": json.dumps(document["method"].get("options"), sort_keys=True),
+        "target": f"{document['target']} class" if "target" in document else "",
+        "heatmap": f"{document['heatmap']['recipe']} heat map",
+    }
+    if result.kind == "zero_shot":
+        parts["class_split"] = document["class_split"]["name"]
+    else:
+        parts["split"] = str(config["split"])
+    return {name: str(part) for name, part in parts.items()}

@@ -1,0 +1,91 @@
+"""Measured numbers with their confidence intervals, and how they are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NOT_MEASURED = "not measured"
+
+_NORMAL_QUANTILE = 1.959963984540054  # of a two-sided 95 % interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """One measured number.
+
+    Attributes:
+        value: None where nothing was measured.
+        interval: Its 95 % confidence interval, or None.
+        percent: It is a share in [0, 1] that is written in percent.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None = None
+    percent: bool = False
+
+    @property
+    def text(self) -> str:
+        """As people read it: one decimal of a percentage, three digits of anything else."""
+        return NOT_MEASURED if self.value is None else self._written(self.value)
+
+    @property
+    def interval_text(self) -> str:
+        """The ends of the interval, or nothing."""
+        if self.value is None or self.interval is None:
+            return ""
+        return " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
+
+    def _written(self, value: float) -> str:
+        return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
+
+
+def wilson_interval(correct: int, images: int) -> tuple[float, float]:
+    """The 95 % score interval of a share of independent images (Wilson 1927).
+
+    Args:
+        correct: Of the images.
+        images: At least 1.
+
+    Returns:
+        (low, high) in [0, 1].
+    """
+    z2 = _NORMAL_QUANTILE**2
+    share = correct / images
+    middle = (share + z2 / (2 * images)) / (1 + z2 / images)
+    half = math.sqrt(share * (1 - share) * z2 / images + z2**2 / (4 * images**2))
+    half /= 1 + z2 / images
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def counted(part: Mapping[str, Any], images: int) -> Number:
+    """An accuracy from `{"correct": ..., "accuracy": ...}`."""
+    interval = wilson_interval(part["correct"], images) if images else None
+    return Number(finite(part["accuracy"]), interval, percent=True)
+
+
+def named(part: Mapping[str, Any], name: str) -> Number:
+    """The share `part[name]` with `part["intervals"][name]`, each of which may be missing."""
+    interval = (part.get("intervals") or {}).get(name)
+    return Number(finite(part.get(name)), ends(interval), percent=True)
+
+
+def finite(value: Any) -> float | None:
+    """A JSON number, or None for null.
+
+    Raises:
+        TypeError: Anything else, such as a text.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"expected a number or null, got {value!r}")
+    return float(value) if math.isfinite(value) else None
+
+
+def ends(interval: Any) -> tuple[float, float] | None:
+    """Both ends of an interval, or None if one of them is not known."""
+    low, high = (None, None) if interval is None else (finite(end) for end in interval)
+    return None if low is None or high is None else (low, high)

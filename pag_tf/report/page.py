@@ -1,0 +1,155 @@
+"""The page that people look at: one file with all pictures in it, and the figures beside it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pag_tf.report import curves, curves_figure, measured, output_folder, pictures, sheet_figure
+from pag_tf.report import results as all_results
+from pag_tf.report import tables
+from pag_tf.report.curves import Curve, Group
+from pag_tf.report.results import Model, Results
+from pag_tf.threat_model import ThreatModel
+
+_HERE = Path(__file__).parent
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """A report. Each field's meaning stands in its `help` metadata."""
+
+    results: str = _option("", "Folder with result files of one data set, at any depth.")
+    out: str = _option("", "Folder for the report; a former report in it is replaced.")
+    overwrite: bool = _option(False, "Delete whatever else is in the folder of the report.")
+
+
+def write_page(config: ReportConfig) -> Path:
+    """Makes a page from result files: pictures that a slider moves through epsilon, curves, tables.
+
+    The page needs no network, and no other file. The figures in it lie beside it as PNG and SVG,
+    with a sheet of all pictures at all epsilons. The same results give the same bytes.
+
+    Args:
+        config: What to read and where to write.
+
+    Returns:
+        The page. The folder is written whole or not at all.
+
+    Raises:
+        ValueError: Results that are none, damaged, incomplete, of different data sets or of
+            different images (see `results.read`); an output that is in the way.
+        OSError: A file cannot be read or written.
+    """
+    if not config.results:
+        raise ValueError("results is empty: name a folder with result files (--results=results).")
+    folder = output_folder.check(config.out, config.results, overwrite=config.overwrite)
+    found = all_results.read(Path(config.results))
+    groups = curves.build(found)
+    files = _figures(found, groups)
+    page = render(found, groups, has_sheet=f"{output_folder.FIGURES}/sheet.png" in files)
+    output_folder.write(folder, {output_folder.PAGE_FILE: page.encode(), **files})
+    return folder / output_folder.PAGE_FILE
+
+
+def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,  # names of classes come from other people
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    rows = pictures.rows(results)
+    texts = _eps_texts(results)
+    steps = [model.threat.eps for model in results.models] if _has_slider(results, rows) else []
+
+    def drawn(curve: Curve) -> Markup:
+        return Markup(curves_figure.inline(curve, texts, steps))
+
+    return environment.get_template("page.html").render(
+        marker=Markup(output_folder.MARKER),
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_sha256=digest,
+        dataset=results.dataset,
+        models=results.models,
+        rows=rows,
+        slider=bool(steps),
+        summaries=[_summary(model) for model in results.models],
+        groups=groups,
+        drawn=drawn,
+        eps_texts=texts,
+        tables=tables.build(results),
+        figures=output_folder.FIGURES,
+        has_sheet=has_sheet,
+        colours={
+            "true": pictures.localization_figure.TRUE,
+            "predicted": pictures.localization_figure.PREDICTED,
+        },
+    )
+
+
+def _figures(results: Results, groups: list[Group]) -> dict[str, bytes]:
+    """Every figure as PNG and SVG, by its name below the folder of the report."""
+    from matplotlib import rc_context
+
+    texts = _eps_texts(results)
+    files: dict[str, bytes] = {}
+    for group in groups:
+        for curve in group.curves:
+            files |= curves_figure.files(curve, texts)
+    figure = sheet_figure.draw(results)
+    if figure is not None:
+        with rc_context({"svg.hashsalt": "sheet"}):
+            for suffix, metadata in _REPEATABLE.items():
+                file = io.BytesIO()
+                figure.savefig(file, format=suffix, metadata=metadata)
+                files[f"sheet.{suffix}"] = file.getvalue()
+    return {f"{output_folder.FIGURES}/{name}": content for name, content in files.items()}
+
+
+# Without what differs from one call or version to the next.
+_REPEATABLE: Mapping[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+def _eps_texts(results: Results) -> dict[float, str]:
+    norms = {model.threat.norm for model in results.models if model.threat.eps > 0}
+    norms |= {result.threat.norm for result in results.zero_shot if result.threat.eps > 0}
+    norm = norms.pop() if norms else "linf"
+    return {eps: ThreatModel(norm, eps).eps_text for eps in results.eps}
+
+
+def _has_slider(results: Results, rows: list[pictures.Row]) -> bool:
+    return bool(rows) and len(results.models) > 1
+
+
+def _summary(model: Model) -> list[tuple[str, str]]:
+    """The first numbers of a model, by name, for the line beside the slider."""
+    accuracies, boxes = {}, {}
+    for result in model.evaluations[:1]:
+        accuracies = measured.accuracies(result, measured.attack_names([result]))
+    for result in model.localizations[:1]:
+        boxes = {measured.GT_KNOWN: measured.localization(result)[measured.GT_KNOWN]}
+    # A phone shows the first two.
+    first = {name: accuracies.pop(name) for name in (measured.CLEAN,) if name in accuracies}
+    numbers = first | boxes | accuracies
+    return [(name, number.text) for name, number in numbers.items() if number.value is not None]

@@ -1,0 +1,203 @@
+"""The result files below a folder: which measurement each holds, and what cannot stand together."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pag_tf.threat_model import ThreatModel
+
+# What two results of the same thing have to agree in, by kind.
+_MEASURED = {
+    "evaluation": ("images", "clean", "attacks"),
+    "localization": ("localization",),
+    "zero_shot": ("recognition", "localization"),
+    "alignment": ("alignment", "examples"),
+}
+# Settings that say where files lie, how fast it goes, or which entry it is, which is known anyhow.
+_CHANGE_NO_NUMBER = {
+    *("output", "data_dir", "overwrite", "update_entry", "entry", "eps", "norm", "arch"),
+    *("batch_size", "jit_compile", "cases", "attribute_maps"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ResultFile:
+    """One measurement of one model.
+
+    Attributes:
+        path: The file.
+        kind: `"evaluation"`, `"localization"`, `"zero_shot"` or `"alignment"`.
+        entry: Id of the model's zoo entry.
+        threat: What the model was trained within.
+        dataset: Data set that was measured on.
+        document: The whole file; what is NaN or infinite there is None.
+    """
+
+    path: Path
+    kind: str
+    entry: str
+    threat: ThreatModel
+    dataset: str
+    document: dict[str, Any]
+
+    @property
+    def command(self) -> str:
+        """What measures the same numbers again."""
+        return str(self.document["command"])
+
+    @property
+    def settings(self) -> str:
+        """Text that two results have in common only if they measured the same thing."""
+        if self.kind == "alignment":  # A model has one row of pictures.
+            return ""
+        settings = {k: v for k, v in self.document["config"].items() if k not in _CHANGE_NO_NUMBER}
+        if self.kind == "zero_shot":
+            settings["seed"] = self.document["training"].get("seed")
+            settings["class_split"] = self.document["class_split"]["name"]
+        return json.dumps(settings, sort_keys=True)
+
+
+def read(folder: Path) -> list[ResultFile]:
+    """Every result below a folder, by path; a copy of another one is left out.
+
+    Raises:
+        ValueError: No such folder, or no results in it; a file that is not JSON, lacks something,
+            or was written by an older version; results of different data sets or norms; one entry
+            with different weights; two results of the same thing that disagree.
+        OSError: A file cannot be read.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}: name one with result files (--results).")
+    read_files = (_read(path) for path in sorted(folder.rglob("*.json")))
+    found = [result for result in read_files if result is not None]
+    if not found:
+        raise ValueError(
+            f"There are no results below {folder}: write some there with scripts/evaluate.py, "
+            "scripts/localize.py, scripts/zero_shot.py or scripts/align.py (--output)."
+        )
+    _check_one_dataset(found)
+    _check_one_norm(found)
+    _check_weights(found)
+    return _without_copies(found)
+
+
+@contextlib.contextmanager
+def complete(path: Path, kind: str) -> Iterator[None]:
+    """Names the file in the error of whatever is missing in it, or is not what it should be.
+
+    Raises:
+        ValueError: Instead of KeyError, TypeError, AttributeError and IndexError.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"{path} is not a complete result of the kind {kind} ({type(error).__name__}: {error})."
+            " Measure again."
+        ) from error
+
+
+def _read(path: Path) -> ResultFile | None:
+    """The result in a file; None for JSON that is no result, such as a run's settings."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON ({error}): delete it or measure again.") from None
+    kind = _kind(document) if isinstance(document, dict) else None
+    if kind is None:
+        return None
+    if "entry" not in document:
+        raise ValueError(
+            f"{path} measured a model file, of which no epsilon is known. The report shows zoo "
+            "entries: move the file elsewhere, or measure an entry (--entry)."
+        )
+    if "threat_model" not in document:
+        raise ValueError(
+            f"{path} was measured by an older version, which did not record the model's threat "
+            f"model: measure again ({document.get('command', 'no command recorded')})."
+        )
+    with complete(path, kind):
+        return _result(path, kind, document)
+
+
+def _result(path: Path, kind: str, document: dict[str, Any]) -> ResultFile:
+    settings = document["training" if kind == "zero_shot" else "config"]
+    try:
+        threat = ThreatModel.parse(document["threat_model"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    for name in ("command", "weights_sha256", *_MEASURED[kind]):
+        document[name]  # a missing one is refused here, and not half-way through the page
+    result = ResultFile(path, kind, str(document["entry"]), threat, settings["dataset"], document)
+    result.settings  # noqa: B018  the same
+    return result
+
+
+def _kind(document: dict[str, Any]) -> str | None:
+    if "recognition" in document:
+        return "zero_shot"
+    if "alignment" in document:
+        return "alignment"
+    if "clean" in document and "attacks" in document and "command" in document:
+        return "evaluation"
+    # A zero-shot measurement keeps its views in files without a model, for comparisons.
+    if "localization" in document and ("entry" in document or "model" in document):
+        return "localization" if "command" in document else None
+    return None
+
+
+def _check_one_dataset(results: Sequence[ResultFile]) -> None:
+    by_dataset: dict[str, list[str]] = {}
+    for result in results:
+        by_dataset.setdefault(result.dataset, []).append(str(result.path))
+    if len(by_dataset) > 1:
+        listed = "; ".join(f"{name}: {', '.join(by_dataset[name])}" for name in sorted(by_dataset))
+        raise ValueError(
+            f"The results are of different data sets, and a report is of one ({listed}). Give the "
+            "results of each data set a folder of their own."
+        )
+
+
+def _check_one_norm(results: Sequence[ResultFile]) -> None:
+    norms = {result.threat.norm: result for result in results if result.threat.eps > 0}
+    if len(norms) > 1:
+        listed = ", ".join(f"{each.path}: {each.threat}" for each in norms.values())
+        raise ValueError(
+            f"The models were trained within balls of different norms ({listed}), and epsilon of "
+            "one does not compare with that of another. Give each norm a folder of its own."
+        )
+
+
+def _check_weights(results: Sequence[ResultFile]) -> None:
+    """An entry is one model; zero-shot results, of several seeds, may share its name."""
+    first: dict[str, ResultFile] = {}
+    for result in results:
+        if result.kind == "zero_shot":
+            continue
+        other = first.setdefault(result.entry, result)
+        for name in ("weights_sha256", "threat_model"):
+            if other.document[name] != result.document[name]:
+                raise ValueError(
+                    f"{other.path} and {result.path} are results of {result.entry} with different "
+                    f"{name} ({other.document[name]} and {result.document[name]}): keep those of "
+                    "one model, and measure the others again."
+                )
+
+
+def _without_copies(results: Sequence[ResultFile]) -> list[ResultFile]:
+    kept: dict[tuple[str, str, str], ResultFile] = {}
+    for result in results:
+        key = result.kind, result.entry, result.settings
+        other = kept.setdefault(key, result)
+        for name in ("weights_sha256", *_MEASURED[result.kind]):
+            if other.document[name] != result.document[name]:
+                raise ValueError(
+                    f"{other.path} and {result.path} are both results of the kind {result.kind} of "
+                    f"{result.entry}, and disagree in {name}: delete one of them."
+                )
+    return list(kept.values())

@@ -1,0 +1,190 @@
+"""What a folder of results must be like: each thing that cannot be shown is refused by name."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from pag_tf.report.results import read
+
+
+def refused(results, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(results.folder)
+    return str(caught.value)
+
+
+def test_models_come_by_epsilon_with_all_that_was_measured_of_them(results):
+    results.evaluation(2)
+    results.localization(2)
+    results.localization(2, method="grad_cam")
+    results.localization(0)
+    results.alignment(0)
+    results.zero_shot(1, seed=3)
+    found = read(results.folder)
+    assert found.dataset == "toy"
+    assert [model.title for model in found.models] == ["0", "2/255"]
+    natural, robust = found.models
+    assert (len(natural.evaluations), len(natural.localizations)) == (0, 1)
+    assert natural.examples.image.shape == (2, 8, 8, 3)
+    assert (len(robust.evaluations), len(robust.localizations)) == (1, 2)
+    assert robust.alignment is None and robust.examples is None
+    assert [result.document["training"]["seed"] for result in found.zero_shot] == [3]
+    assert found.eps == [0, 1 / 255, 2 / 255]
+
+
+def test_models_of_one_epsilon_are_told_apart_by_their_entries(results):
+    results.evaluation(1)
+    other = results.evaluation(1, name="other.json")
+    results.change(other, entry="toy-wide-linf-1-255", weights_sha256="a")
+    titles = [model.title for model in read(results.folder).models]
+    assert titles == ["1/255 (toy-linf-1-255)", "1/255 (toy-wide-linf-1-255)"]
+
+
+def test_no_results(results):
+    refused(results, "There are no results below .*results: write some there with scripts/evaluate")
+    results.folder.rmdir()
+    refused(results, "There is no folder .*results")
+
+
+def test_json_that_is_no_result_is_passed_over(results):
+    results.evaluation(0)
+    (results.folder / "list.json").write_text("[1, 2]")
+    (results.folder / "pag.json").write_text('{"metrics": []}')
+    assert [model.entry for model in read(results.folder).models] == ["toy-natural"]
+
+
+@pytest.mark.parametrize("text", ['{"clean": ', "\x00", "[" * 100_000])
+def test_unreadable_json(results, text):
+    results.evaluation(0)
+    (results.folder / "cut_off.json").write_text(text)
+    refused(results, r"cut_off\.json is not JSON")
+
+
+def test_different_data_sets(results):
+    one, other = results.evaluation(0), results.evaluation(1)
+    results.change(other, config={"dataset": "birds", "split": "test"})
+    message = refused(results, "different data sets")
+    assert re.search(rf"birds: {re.escape(str(other))}; toy: {re.escape(str(one))}", message)
+
+
+def test_different_norms(results):
+    results.evaluation(0)
+    results.evaluation(1)
+    results.evaluation(2, threat_model="l2:0.5")
+    refused(
+        results, r"toy-linf-2-255/evaluation\.json: l2:0\.5.*of different norms|different norms"
+    )
+
+
+def test_a_result_of_an_older_version(results):
+    path = results.evaluation(0)
+    results.change(path, threat_model=None)
+    refused(results, r"evaluation\.json was measured by an older version.*measure again")
+
+
+def test_a_result_of_a_model_file(results):
+    path = results.localization(0)
+    results.change(path, entry=None, model="mine.keras")
+    refused(results, r"result\.json measured a model file, of which no epsilon is known")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "named"),
+    [
+        ("evaluation", {"clean": {"accuracy": 0.5}}, "'correct'"),
+        ("evaluation", {"clean": {"correct": 5, "accuracy": "0.5"}}, "expected a number"),
+        ("evaluation", {"config": []}, "TypeError"),
+        ("localization", {"localization": {"gt_known": 0.5}}, "'images'"),
+        ("localization", {"heatmap": None}, "'heatmap'"),
+        ("alignment", {"alignment": {"images": 3}}, "'measures'"),
+        ("alignment", {"examples": [{"id": "a"}]}, "'class'"),
+    ],
+)
+def test_incomplete_results(results, kind, changes, named):
+    path = getattr(results, kind)(0)
+    results.change(path, **changes)
+    refused(results, rf"{path.name} is not a complete result of the kind {kind}.*{named}")
+
+
+def test_one_entry_with_different_weights(results):
+    one, other = results.evaluation(0), results.localization(0, weights_sha256="f" * 64)
+    message = refused(results, "of toy-natural with different weights_sha256")
+    assert str(one) in message and str(other) in message and "f" * 64 in message
+
+
+def test_two_results_of_the_same_thing(results):
+    results.evaluation(0, name="a.json")
+    results.evaluation(0, name="copy.json")
+    assert len(read(results.folder).models[0].evaluations) == 1
+    results.evaluation(0, name="z.json", clean=89)
+    refused(results, r"a\.json and .*z\.json are both results of the kind evaluation of toy-natural"
+            ", and disagree in clean")  # fmt: skip
+
+
+def test_results_with_other_settings_stand_side_by_side(results):
+    results.evaluation(0)
+    results.evaluation(0, name="b.json", clean=80, config={"dataset": "toy", "split": "test[:9]"})
+    assert len(read(results.folder).models[0].evaluations) == 2
+
+
+def test_one_seed_of_zero_shot_has_one_result(results):
+    results.zero_shot(1, seed=0)
+    again = results.zero_shot(1, seed=1)
+    assert len(read(results.folder).zero_shot) == 2
+    results.change(again, training={"dataset": "toy", "seed": 0})
+    refused(
+        results, "both results of the kind zero_shot of toy-linf-1-255, and disagree in weights"
+    )
+
+
+def test_missing_pictures(results):
+    results.alignment(0).with_name("examples.npz").unlink()
+    refused(results, r"The pictures of .*alignment/result\.json are missing.*examples\.npz")
+
+
+def test_damaged_pictures(results):
+    path = results.alignment(0).with_name("examples.npz")
+    path.write_bytes(path.read_bytes()[:200])
+    refused(results, r"examples\.npz cannot be read: expected the arrays image, gradient")
+    np.savez(path, image=np.zeros((2, 8, 8, 3)))
+    refused(results, r"examples\.npz cannot be read: .*gradient")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"image": np.zeros((3, 8, 8, 3))}, r"image must be \[2, H, W, 3\].*got \(3, 8, 8, 3\)"),
+        ({"gradient": np.zeros((2, 8, 4, 3))}, r"gradient must have the shape \(2, 8, 8, 3\)"),
+        ({"heat_map": np.zeros((2, 8, 8, 1))}, r"heat_map must have the shape \(2, 8, 8\)"),
+        ({"gradient": np.full((2, 8, 8, 3), np.nan)}, "gradient has NaN"),
+        (
+            {"synthesis": np.full((2, 8, 8, 3), 1.5)},
+            r"synthesis must lie in \[0, 1\].*1\.5 to 1\.5",
+        ),
+    ],
+)
+def test_pictures_of_wrong_shapes_or_values(results, arrays, message):
+    results.alignment(0, arrays=arrays)
+    refused(results, r"examples\.npz: " + message)
+
+
+def test_a_box_outside_the_image(results):
+    path = results.alignment(0)
+    examples = json.loads(path.read_text())["examples"]
+    examples[1]["box"] = [0, 0, 2, 1]
+    results.change(path, examples=examples)
+    refused(results, r"result\.json: box of toy-test_1 must be \[ymin, xmin, ymax, xmax\]")
+
+
+def test_different_images_of_two_models(results):
+    one, other = results.alignment(0), results.alignment(1)
+    examples = json.loads(other.read_text())["examples"]
+    results.change(other, examples=examples[::-1])
+    message = refused(results, "show different images .their id differ")
+    assert str(one) in message and str(other) in message
+    results.alignment(1, arrays={"image": np.zeros((2, 8, 8, 3))})
+    refused(results, "show different images .the pixels of their images differ")
+    results.alignment(1, examples=[])
+    refused(results, "show different images .one of them shows none")
