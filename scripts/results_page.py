@@ -1,10 +1,10 @@
-"""Writes the tables of docs/results.md from what scripts/localize.py and zero_shot.py wrote.
+"""Writes the tables of docs/results.md from what localize.py, zero_shot.py and align.py wrote.
 
     python scripts/results_page.py
     python scripts/results_page.py --results=runs/results --page=runs/results.md
 
-Reads result.json of every folder below --results/<data set>, and of those below
---results/zero_shot-<data set>. The page needs the markers <!-- name --> and <!-- /name --> of each
+Reads result.json of every folder below --results/<data set>, --results/zero_shot-<data set> and
+--results/alignment-<data set>. The page needs the markers <!-- name --> and <!-- /name --> of each
 of these folders that has results.
 """
 
@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import alignment_tables
 import dataclass_flags
 import markdown_blocks
 import zero_shot_tables
@@ -58,8 +59,9 @@ def blocks(folder: Path) -> dict[str, str]:
 
 
 def _block(folder: Path) -> str:
-    if folder.name.startswith(zero_shot_tables.PREFIX):
-        return zero_shot_tables.block(folder)
+    for tables in (zero_shot_tables, alignment_tables):
+        if folder.name.startswith(tables.PREFIX):
+            return tables.block(folder)
     results = [_read(path, folder.name) for path in sorted(folder.glob("*/result.json"))]
     return _tables(sorted(results, key=_order)) if results else ""
 

@@ -142,5 +142,7 @@ def test_the_whole_path_runs_and_then_has_nothing_to_do(tmp_path):
         assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     assert finished.stdout.count(": nothing to do") == 6
     page = (tmp_path / "run" / "report" / "index.html").read_text("utf-8")
-    result = json.loads((tmp_path / "run" / "results" / "eps-2-255" / "evaluation.json").read_text())
+    result = json.loads(
+        (tmp_path / "run" / "results" / "eps-2-255" / "evaluation.json").read_text()
+    )
     assert f"{100 * result['clean']['accuracy']:.1f}" in page
