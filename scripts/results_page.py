@@ -1,10 +1,11 @@
-"""Writes the tables of docs/results.md from the results that scripts/localize.py wrote.
+"""Writes the tables of docs/results.md from what localize.py, zero_shot.py and align.py wrote.
 
     python scripts/results_page.py
     python scripts/results_page.py --results=runs/results --page=runs/results.md
 
-Reads result.json of every folder below --results/<data set>. The page needs the markers
-<!-- name --> and <!-- /name --> of each data set that there are results of.
+Reads result.json of every folder below --results/<data set>, --results/zero_shot-<data set> and
+--results/alignment-<data set>. The page needs the markers <!-- name --> and <!-- /name --> of each
+of these folders that has results.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import alignment_tables
 import dataclass_flags
 import markdown_blocks
+import zero_shot_tables
+from markdown_tables import percent, table, threat_model, with_interval
 
 MODEL_COLUMNS = ("model", "trained within", "parameters", "top-1", "top-5", "under attack")
 # What is told of all images, and of those with small objects.
@@ -42,19 +46,24 @@ class PageConfig:
 
 
 def blocks(folder: Path) -> dict[str, str]:
-    """Name of each data set to its tables as Markdown.
+    """Name of each folder with results to its tables as Markdown.
 
     Raises:
         ValueError: There are no results, or one of them is not of the folder's data set.
     """
-    found = {}
-    for dataset in sorted(path for path in folder.iterdir() if path.is_dir()):
-        results = [_read(path, dataset.name) for path in sorted(dataset.glob("*/result.json"))]
-        if results:
-            found[dataset.name] = _tables(sorted(results, key=_order))
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    found = {path.name: block for path in folders if (block := _block(path))}
     if not found:
         raise ValueError(f"{folder} holds no <data set>/<name>/result.json.")
     return found
+
+
+def _block(folder: Path) -> str:
+    for tables in (zero_shot_tables, alignment_tables):
+        if folder.name.startswith(tables.PREFIX):
+            return tables.block(folder)
+    results = [_read(path, folder.name) for path in sorted(folder.glob("*/result.json"))]
+    return _tables(sorted(results, key=_order)) if results else ""
 
 
 def _read(path: Path, dataset: str) -> dict[str, Any]:
@@ -111,15 +120,12 @@ def _model_table(results: list[dict[str, Any]]) -> list[str]:
         attacked = [metric for metric in entry.metrics if metric.attack is not None]
         rows[entry.id] = (
             f"`{entry.id}`",
-            "nothing (natural)" if entry.threat.eps == 0 else f"`{entry.threat}`",
+            threat_model(str(entry.threat), entry.threat.eps),
             f"{_parameters(entry):,}",
-            *(
-                _percent(clean[top]["accuracy"]) if top in clean else "-"
-                for top in ("top1", "top5")
-            ),
-            "<br>".join(f"{_percent(m.value)} ({m.threat_model})" for m in attacked) or "-",
+            *(percent(clean[top]["accuracy"]) if top in clean else "-" for top in ("top1", "top5")),
+            "<br>".join(f"{percent(m.value)} ({m.threat_model})" for m in attacked) or "-",
         )
-    return _markdown(MODEL_COLUMNS, list(rows.values()))
+    return table(MODEL_COLUMNS, list(rows.values()))
 
 
 def _parameters(entry: Any) -> int:
@@ -145,31 +151,20 @@ def _measure_table(results: list[dict[str, Any]], names: list[str], *, small: bo
                 f"`{result['method']['name']}`",
                 f"`{result['entry']}`",
                 f"{found['settings']['threshold']:g}",
-                *(_with_interval(part, name) for name in names),
+                *(_cell(part, name) for name in names),
             )
         )
     center = results[0]["localization"]
     part = center["by_size"]["small"] if small else center
-    baseline = [_with_interval(part, "center_box") if n == "gt_known" else "" for n in names]
+    baseline = [_cell(part, "center_box") if n == "gt_known" else "" for n in names]
     rows.append(("centred box", "none", "", *baseline))
-    return _markdown(("method", "model", "threshold", *(MEASURES[n] for n in names)), rows)
+    return table(("method", "model", "threshold", *(MEASURES[n] for n in names)), rows)
 
 
-def _with_interval(part: dict[str, Any], name: str) -> str:
+def _cell(part: dict[str, Any], name: str) -> str:
     """In percent; GT-known and its baseline with their 95 % intervals."""
-    text = _percent(part[name])
-    if name in ("gt_known", "center_box") and name in part["intervals"]:
-        low, high = part["intervals"][name]
-        text += f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return text
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def _markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
+    with_its_own = name in ("gt_known", "center_box")
+    return with_interval(part, name) if with_its_own else percent(part[name])
 
 
 def main(_: list[str]) -> None:

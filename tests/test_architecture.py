@@ -29,10 +29,10 @@ MAY_IMPORT = {
     "zoo": {"data", "models", "attacks"},
     "localization": set(),
     "zero_shot": {"models"},
-    "alignment": {"attacks", "explain"},
+    "alignment": {"attacks", "explain", "localization"},
     "report": {"threat_model"},
     "evaluation": {
-        *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "report"),
+        *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "alignment", "report"),
     },
 }
 # These import nothing of ours, not even what is open to all (report: threat_model only).

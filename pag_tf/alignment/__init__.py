@@ -1,5 +1,55 @@
-"""How well input gradients can be read."""
+"""How well input gradients can be read: measures, and pictures that a model draws.
 
+* Of gradients, one number an image: `cosine_alignment`, `energy_in_box`, `energy_in_mask`,
+  `total_variation`, `radial_spectrum`, `spectral_centroid`; of a model: `phase_variation`.
+* Of maps and the model: `attribution_robustness`, `deletion`, `insertion`.
+* Large perturbations: `synthesize`, `maximize_feature`, `interpolate`, from photographs or from
+  `noise_seeds` and `class_seeds`; `transfer` asks another model what it sees in them.
+"""
+
+from pag_tf.alignment.animation import save_animation
+from pag_tf.alignment.faithfulness import FaithfulnessCurves, deletion, insertion
+from pag_tf.alignment.gradient_measures import (
+    cosine_alignment,
+    energy_in_box,
+    energy_in_mask,
+    radial_spectrum,
+    spectral_centroid,
+    total_variation,
+)
 from pag_tf.alignment.phase import phase_variation
+from pag_tf.alignment.robustness import (
+    AttributionRobustness,
+    attribution_robustness,
+    rank_correlation,
+    top_k_intersection,
+)
+from pag_tf.alignment.seeds import class_seeds, noise_seeds
+from pag_tf.alignment.synthesis import Synthesis, interpolate, maximize_feature, synthesize
+from pag_tf.alignment.transfer import Transfer, transfer
 
-__all__ = ["phase_variation"]
+__all__ = [
+    "AttributionRobustness",
+    "FaithfulnessCurves",
+    "Synthesis",
+    "Transfer",
+    "attribution_robustness",
+    "class_seeds",
+    "cosine_alignment",
+    "deletion",
+    "energy_in_box",
+    "energy_in_mask",
+    "insertion",
+    "interpolate",
+    "maximize_feature",
+    "noise_seeds",
+    "phase_variation",
+    "radial_spectrum",
+    "rank_correlation",
+    "save_animation",
+    "spectral_centroid",
+    "synthesize",
+    "top_k_intersection",
+    "total_variation",
+    "transfer",
+]

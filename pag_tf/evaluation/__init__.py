@@ -1,6 +1,8 @@
 """Whole measurements of a trained model: entry and data set in, numbers with every setting out."""
 
-# card_picture.py is imported before its function of the same name is bound: the function wins.
+# A module is imported before its function of the same name is bound: the function wins.
+from pag_tf.evaluation.alignment_config import AlignConfig
+from pag_tf.evaluation.alignment_measurement import align
 from pag_tf.evaluation.card_picture import CardConfig, card_picture, write_card
 from pag_tf.evaluation.localization import localize
 from pag_tf.evaluation.localization_comparison import compare
@@ -10,10 +12,12 @@ from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.evaluation.zero_shot_measurement import measure_zero_shot
 
 __all__ = [
+    "AlignConfig",
     "CardConfig",
     "EvaluateConfig",
     "LocalizeConfig",
     "ZeroShotConfig",
+    "align",
     "card_picture",
     "compare",
     "evaluate",

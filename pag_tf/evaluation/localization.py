@@ -9,14 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
-import pag_tf.data
 from pag_tf import run_folder
-from pag_tf.data.splits import Slice, resolve
 from pag_tf.evaluation.command import measuring_command
 from pag_tf.evaluation.heat_map_config import AUTO
 from pag_tf.evaluation.heat_maps import check_explainable, recipe_record
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.evaluation.localization_measurement import Measurement, load
+from pag_tf.evaluation.measured_parts import parts
 from pag_tf.evaluation.subject import checked_info, find
 from pag_tf.evaluation.versions import versions
 from pag_tf.localization import PerImage
@@ -68,7 +67,7 @@ def localize(
     given = config
     subject, config = find(config)
     info = checked_info(config, subject)
-    part, held_out = _parts(config, info)
+    part, held_out = parts(config, info)
     load(config, part)  # refuses a bad image size or fit, and reads nothing yet
     check_explainable(subject.model, info.image_shape, config)
     if folder is not None:
@@ -94,30 +93,6 @@ def localize(
     result["cases"] = cases
     run_folder.write_json(folder / RESULT_FILE, result)
     return result
-
-
-def _parts(config: LocalizeConfig, info: pag_tf.data.DatasetInfo) -> tuple[Slice, Slice | None]:
-    """The images to measure on, and those to choose the threshold on (None: it is given)."""
-    part = resolve(config.split, info.splits, dataset=config.dataset)
-    if config.threshold != AUTO:
-        return part, None
-    remedy = (
-        "Name held-out training images (--threshold_split='train[:500]', as long as the model was "
-        "not trained on them), or give a number (--threshold=0.2)"
-    )
-    try:
-        held_out = resolve(config.threshold_split, info.splits, dataset=config.dataset)
-    except ValueError as error:
-        raise ValueError(
-            f"threshold={AUTO} is chosen on held-out images, but {error}. {remedy}."
-        ) from None
-    overlap = held_out.start < part.stop and part.start < held_out.stop
-    if held_out.name == "test" or (held_out.name == part.name and overlap):
-        raise ValueError(
-            f"The threshold is never chosen on test images nor on those that are measured, got "
-            f"threshold_split={config.threshold_split!r} and split={config.split!r}. {remedy}."
-        )
-    return part, held_out
 
 
 def _clean_accuracy(per_image: PerImage) -> dict[str, Any]:

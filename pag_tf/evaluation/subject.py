@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -13,6 +13,8 @@ import pag_tf.zoo
 from pag_tf.evaluation import entries, keras_file
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.zoo import weights
+
+Config = TypeVar("Config", bound=LocalizeConfig)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Subject:
     class_names: tuple[str, ...] | None
 
 
-def find(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def find(config: Config) -> tuple[Subject, Config]:
     """The model, and the configuration with what its entry records filled in.
 
     Raises:
@@ -51,7 +53,7 @@ def find(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     return _of_keras_file(config) if config.model else _of_entry(config)
 
 
-def _of_keras_file(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def _of_keras_file(config: Config) -> tuple[Subject, Config]:
     model = keras_file.load(config.model)
     sha256, _ = weights.fingerprint(Path(config.model))
     subject = Subject(
@@ -64,7 +66,7 @@ def _of_keras_file(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     return subject, dataclasses.replace(config, fit=config.fit or "whole")
 
 
-def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
+def _of_entry(config: Config) -> tuple[Subject, Config]:
     entry = entries.find(config)
     if config.dataset not in ("", entry.dataset):
         raise ValueError(
@@ -91,16 +93,19 @@ def _of_entry(config: LocalizeConfig) -> tuple[Subject, LocalizeConfig]:
     )
 
 
-def checked_info(config: LocalizeConfig, subject: Subject) -> pag_tf.data.DatasetInfo:
+def checked_info(
+    config: LocalizeConfig, subject: Subject, *, needs_boxes: bool = True
+) -> pag_tf.data.DatasetInfo:
     """The description of the data.
 
     Raises:
-        ValueError: Data without boxes, images of another size than the model takes, other classes.
+        ValueError: Data without boxes where they are needed, images of another size than the model
+            takes, other classes.
     """
     info = pag_tf.data.info(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
     )
-    if not info.has_boxes:
+    if needs_boxes and not info.has_boxes:
         raise ValueError(
             f"The data set {config.dataset} has no boxes, so that localisation cannot be measured "
             "on it. Use one that has them (shapes, tiny_imagenet, cub), or put an array 'box' into "

@@ -14,6 +14,7 @@ from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.evaluation.zero_shot_subject import Subject, find
 
 _METHODS: dict[str, Any] = {"eszsl": zero_shot.ESZSL, "ale": zero_shot.ALE}
+_MOST_FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,11 +60,15 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
     features = features - mean
     scale = float(np.sqrt(np.square(features).sum(axis=1).mean())) or 1.0
     unit = subject.attributes / np.linalg.norm(subject.attributes, axis=1, keepdims=True)
-    known: dict[str, Any] = {"seen": subject.split.seen, "class_names": subject.info.class_names}
+    known: dict[str, Any] = {
+        "seen": subject.split.seen,
+        "class_names": subject.info.class_names,
+        "folds": fold_count(len(subject.split.seen)),
+    }
     found = []
     for name in config.frozen_models:
         choice = _METHODS[name].choose(features / scale, labels, unit, **known)
-        fitted = choice.method.fit(features / scale, labels, unit, **known)
+        fitted = choice.method.fit(features / scale, labels, unit, seen=known["seen"])
         bilinear = zero_shot.BilinearModel(fitted.weights / scale)
         calibration = zero_shot.cross_validated_calibration(
             choice.method, features / scale, labels, unit, **known
@@ -74,6 +79,11 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
 
         found.append(Recogniser(name, model, calibration, {"chosen": _plain(choice)}))
     return found
+
+
+def fold_count(seen: int) -> int:
+    """Into how many folds so many seen classes are divided: five, or of two classes each."""
+    return min(_MOST_FOLDS, seen // 2)
 
 
 def predictions(

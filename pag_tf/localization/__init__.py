@@ -5,7 +5,7 @@ Boxes are `[ymin, xmin, ymax, xmax]` in fractions of the image, maps float [B, H
 * One threshold for all images, chosen elsewhere (`choose_threshold`): `boxes`, `gt_known`,
   `top1_loc`, `top5_loc`, with the `center_box` as the baseline.
 * The WSOL benchmark, equal to its own evaluator: `max_box_acc`, `max_box_acc_v2`, `pxap`.
-* No threshold at all: `energy_in_box`, `pointing_game`.
+* No threshold at all: `energy_in_box`, `energy_in_mask`, `pointing_game`.
 
 `evaluate` measures all of them, with confidence intervals and by size of the object; `Evaluator`
 does so batch by batch.
@@ -18,7 +18,7 @@ from pag_tf.localization.evaluation import Evaluator, evaluate
 from pag_tf.localization.overlap import best_iou, iou
 from pag_tf.localization.pixel_boxes import resize_pixel_boxes, to_pixel_boxes
 from pag_tf.localization.pixel_precision import pxap
-from pag_tf.localization.pointing import energy_in_box, pointing_game
+from pag_tf.localization.pointing import energy_in_box, energy_in_mask, pointing_game
 from pag_tf.localization.regions import boxes, center_box
 from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage
 from pag_tf.localization.settings import Settings
@@ -37,6 +37,7 @@ __all__ = [
     "choose_threshold",
     "confidence_intervals",
     "energy_in_box",
+    "energy_in_mask",
     "evaluate",
     "gt_known",
     "iou",

@@ -1,4 +1,4 @@
-"""Where a map points, without a threshold: the energy in the box and the pointing game."""
+"""Where a map points, without a threshold: energy in the box or mask, and the pointing game."""
 
 from __future__ import annotations
 
@@ -36,6 +36,37 @@ def energy_in_box(maps: Any, boxes: Any) -> np.ndarray:
         total = heat_map.sum()
         shares.append(min(inside / total, 1.0) if total > 0 else 0.0)
     return np.array(shares)
+
+
+def energy_in_mask(maps: Any, masks: Any, *, ignore: Any = None) -> np.ndarray:
+    """Share of each map's sum that lies on the object itself, by its mask.
+
+    An all-zero map has nothing on the object: 0. A constant map has the object's share of the
+    image.
+
+    Args:
+        maps: Float [B, H, W] in [0, 1].
+        masks: Bool [B, H, W], the object; in every image at least one pixel.
+        ignore: Bool [B, H, W], pixels that count neither as object nor as background.
+
+    Returns:
+        float64 [B] in [0, 1], to be averaged.
+
+    Raises:
+        ValueError: Bad maps or masks, or an image without a pixel of its object.
+
+    Source: as `energy_in_box`, with the mask in place of the box.
+    """
+    maps = checks.heat_maps(maps).astype(np.float64, copy=False)
+    if masks is None:
+        raise ValueError("There are no masks: the energy in the box needs none.")
+    objects, ignored = checks.mask_arrays(masks, ignore, maps.shape)
+    empty = np.flatnonzero(~objects.any(axis=(1, 2)))
+    if empty.size:
+        raise ValueError(f"Image {empty[0]} has no pixel in its mask: leave the image out.")
+    inside = (maps * objects).sum(axis=(1, 2))
+    total = (maps * ~ignored).sum(axis=(1, 2))
+    return np.minimum(np.divide(inside, total, out=np.zeros_like(total), where=total > 0), 1.0)
 
 
 def coverage(boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -14,6 +14,7 @@ is divided by a fixed temperature, so that classes with many attributes are not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -55,6 +56,7 @@ def attribute_classifier(
     class_attributes: Any,
     *,
     temperature: float = 0.1,
+    class_names: Sequence[str] | None = None,
     name: str = "attribute_classifier",
 ) -> keras.Model:
     """Puts an attribute layer and the compatibility with each class on top of a features model.
@@ -64,6 +66,7 @@ def attribute_classifier(
         class_attributes: `[classes, attributes]`, finite, any scale; a row a class.
         temperature: What the cosine of an image's and a class's attributes is divided by; positive.
             The logits lie in [-1 / temperature, 1 / temperature].
+        class_names: One a row. Without them a transposed matrix is a good one, of other classes.
         name: Of the model.
 
     Returns:
@@ -74,7 +77,7 @@ def attribute_classifier(
         ValueError: A bad matrix (the message names the shape that is wanted), temperature, or
             features that are not `[B, d]`.
     """
-    attributes = checks.attribute_matrix(class_attributes)
+    attributes = _named(class_attributes, class_names)
     features = getattr(features_model, "output", None)
     if features is None or isinstance(features, (list, dict)) or len(features.shape) != 2:
         raise ValueError(
@@ -111,13 +114,18 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
 
 
 def with_classes(
-    model: keras.Model, class_attributes: Any, *, name: str | None = None
+    model: keras.Model,
+    class_attributes: Any,
+    *,
+    class_names: Sequence[str] | None = None,
+    name: str | None = None,
 ) -> keras.Model:
     """The same model for other classes, of which it need not have seen an image.
 
     Args:
         model: Made by `attribute_classifier`, or read from a file of one.
         class_attributes: `[classes, attributes]` in the order of the attributes that `model` has.
+        class_names: One a row, for error messages.
         name: Of the new model; None: that of `model`.
 
     Returns:
@@ -126,9 +134,7 @@ def with_classes(
     Raises:
         ValueError: Another model; a bad matrix.
     """
-    attributes = checks.attribute_matrix(
-        class_attributes, attributes=_layer(model, ATTRIBUTES).units
-    )
+    attributes = _named(class_attributes, class_names, _layer(model, ATTRIBUTES).units)
     logits = compatibility(_layer(model, NORMALISED).output, len(attributes))
     other = keras.Model(model.input, logits, name=name or model.name)
     set_classes(other, attributes, temperature=temperature_of(model))
@@ -203,6 +209,16 @@ def bilinear_classifier(
     scores.set_weights([bilinear.weights, -offset @ bilinear.weights])
     classes.set_weights([matrix.T])
     return model
+
+
+def _named(
+    class_attributes: Any, class_names: Sequence[str] | None, attributes: int | None = None
+) -> np.ndarray:
+    """The checked matrix, with a row for each name where there are names."""
+    classes = None if class_names is None else len(class_names)
+    return checks.attribute_matrix(
+        class_attributes, classes=classes, attributes=attributes, class_names=class_names
+    )
 
 
 def _layer(model: keras.Model, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Energy in the box and the pointing game, hand-worked."""
+"""Energy in the box or mask and the pointing game, hand-worked."""
 
 import numpy as np
 import pytest
@@ -30,6 +30,33 @@ def test_energy_of_maps_that_say_nothing():
     box = [[0.25, 0.25, 0.75, 1]] * 2
     maps = np.stack([np.zeros((5, 7)), np.full((5, 7), 0.3)])
     assert localization.energy_in_box(maps, box) == pytest.approx([0, 0.375], abs=1e-12)
+
+
+MASK = np.array([[[0, 0, 1, 0], [0, 0, 1, 1]]], bool)
+
+
+def test_energy_in_mask():
+    # Of the whole 2.0 the mask holds 0.2 + 1.0 + 0.2.
+    assert localization.energy_in_mask(MAP, MASK) == pytest.approx([0.7], abs=1e-12)
+    # Without the pixel of 0.4 the whole is 1.6; a pixel of the object is never ignored.
+    ignore = np.array([[[0, 0, 1, 0], [0, 1, 0, 0]]], bool)
+    found = localization.energy_in_mask(MAP, MASK, ignore=ignore)
+    assert found == pytest.approx([1.4 / 1.6], abs=1e-12)
+
+
+def test_energy_in_mask_of_maps_that_say_nothing():
+    maps = np.stack([np.zeros((2, 4)), np.full((2, 4), 0.3)])
+    found = localization.energy_in_mask(maps, np.repeat(MASK, 2, axis=0))
+    assert found == pytest.approx([0, 3 / 8], abs=1e-12)
+
+
+def test_energy_in_mask_refuses():
+    with pytest.raises(ValueError, match="masks must be bool, got int64"):
+        localization.energy_in_mask(MAP, MASK.astype("int64"))
+    with pytest.raises(ValueError, match="Image 0 has no pixel in its mask"):
+        localization.energy_in_mask(MAP, np.zeros_like(MASK))
+    with pytest.raises(ValueError, match="There are no masks"):
+        localization.energy_in_mask(MAP, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Refuses arrays that no alignment can be measured of, and says what to do instead.
+
+What any model, image and class must be is in `pag_tf.model_checks`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+def gradients(grads: Any) -> np.ndarray:
+    """Raw input gradients as float64 [N, H, W, C].
+
+    Raises:
+        ValueError: Empty, of another shape, of integers or not finite.
+    """
+    grads = ops.convert_to_numpy(grads)
+    if grads.ndim != 4 or 0 in grads.shape:
+        remedy = " For one gradient use gradient[None]." if grads.ndim == 3 else ""
+        raise ValueError(
+            "Expected raw gradients [N, H, W, C] of at least one image, got shape "
+            f"{grads.shape}.{remedy}"
+        )
+    _check_floats(grads, "Gradients")
+    return grads.astype(np.float64)
+
+
+def same_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Images that gradients of this shape belong to, as float64.
+
+    Raises:
+        ValueError: Another shape, integers, or pixels that are not finite.
+    """
+    images = ops.convert_to_numpy(images)
+    if images.shape != shape:
+        raise ValueError(
+            f"Images and gradients must have one shape, got {images.shape} and {shape}."
+        )
+    _check_floats(images, "Images")
+    return images.astype(np.float64)
+
+
+def maps(values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Maps as float64 [N, H, W]; only the order of their values need mean anything.
+
+    Args:
+        values: Array or tensor.
+        shape: That is expected, if it is known.
+
+    Raises:
+        ValueError: Another shape, integers, or values that are not finite.
+    """
+    values = ops.convert_to_numpy(values)
+    if values.ndim != 3 or 0 in values.shape or (shape is not None and values.shape != shape):
+        wanted = "[N, H, W] of at least one image" if shape is None else f"{shape} as the images"
+        raise ValueError(
+            f"Maps must be {wanted}, got shape {values.shape}. "
+            "pag_tf.explain.heatmaps makes them of gradients, and enlarges them with size=."
+        )
+    _check_floats(values, "Maps")
+    return values.astype(np.float64)
+
+
+def whole(value: Any, name: str, *, least: int, most: int | None = None) -> int:
+    """A whole number from `least` to `most`.
+
+    Raises:
+        ValueError: Anything else; the message starts with `name`.
+    """
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):
+        limits = f">= {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {limits}, got {value!r}.")
+    return int(value)
+
+
+def positive(value: Any, name: str) -> float:
+    """A finite number above 0.
+
+    Raises:
+        ValueError: Anything else; the message starts with `name`.
+    """
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < np.inf:
+        raise ValueError(f"{name} must be a positive number, got {value!r}.")
+    return float(value)
+
+
+def _check_floats(values: np.ndarray, noun: str) -> None:
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(f"{noun} must be floats, got {values.dtype}: not pictures of bytes.")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{noun} contain NaN or infinity; finite values are expected.")

@@ -1,0 +1,197 @@
+"""How much like the image, how much on the object and how coarse an input gradient is.
+
+Raw gradients in (`pag_tf.explain.gradients`), one number an image out, so that means and intervals
+are the caller's. No model, all in float64. Nothing here depends on the scale of a gradient. A
+gradient that is zero everywhere has neither direction nor spectrum: its value is NaN, to be left
+out and told, unless a measure says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pag_tf import localization
+from pag_tf.alignment import checks
+
+
+def cosine_alignment(images: Any, gradients: Any, *, center: bool = False) -> np.ndarray:
+    """How far the gradient points along the image: `|<x, g>| / (|x| |g|)`.
+
+    Source: Etmann et al. 2019, "On the Connection Between Adversarial Robustness and Saliency Map
+    Interpretability" (arXiv 1905.04172): the alignment `|<x, g>| / |g|`, with g the gradient of the
+    largest logit. For a linear model without bias it is the distance to the decision boundary.
+    Deviations:
+
+    * divided by `|x|` as well, so that it is the cosine of an angle, in [0, 1], and neither
+      brightness nor number of pixels decide it;
+    * x has pixels in [0, 1], not normalised by mean and deviation of the data. All of them are
+      positive, so that how a model answers to plain brightness weighs much. `center=True` takes
+      each image's own channel means off it first: then only structure is compared;
+    * g is whatever is passed: `explain.gradients(model, images)` is the paper's.
+
+    Args:
+        images: Float `[N, H, W, C]`.
+        gradients: Float `[N, H, W, C]`, raw and signed.
+        center: Subtract from every image the mean of each of its channels.
+
+    Returns:
+        float64 `[N]` in [0, 1]; NaN where the gradient or the (centred) image is zero.
+
+    Raises:
+        ValueError: Other shapes, integers, or values that are not finite.
+    """
+    gradients = checks.gradients(gradients)
+    images = checks.same_images(images, gradients.shape)
+    if center:
+        means = images.mean(axis=(1, 2), keepdims=True)
+        # The mean of equal numbers may be off by a rounding, which is no structure.
+        flat = np.ptp(images, axis=(1, 2), keepdims=True) == 0
+        images = np.where(flat, 0.0, images - means)
+    x, g = _unit(images), _unit(gradients)
+    return np.minimum(np.abs((x * g).sum(axis=1)), 1.0)
+
+
+def energy_in_box(gradients: Any, boxes: Any) -> np.ndarray:
+    """Share of the absolute gradient, averaged over channels, that lies in the box.
+
+    Source: the energy-based pointing game of Wang et al., "Score-CAM", CVPR-W 2020, section 4.2;
+    see `pag_tf.localization.energy_in_box`. Deviation: of the raw gradient, not of a heat map that
+    is clipped and smoothed.
+
+    Args:
+        gradients: Float `[N, H, W, C]`.
+        boxes: `[N, 4]` or one array `[n, 4]` an image, `[ymin, xmin, ymax, xmax]` in fractions.
+
+    Returns:
+        float64 `[N]` in [0, 1]. A constant gradient has the box's share of the image; a zero
+        gradient has found nothing: 0, as in `pag_tf.localization`.
+
+    Raises:
+        ValueError: Bad gradients or boxes.
+    """
+    return localization.energy_in_box(_magnitudes(gradients), boxes)
+
+
+def energy_in_mask(gradients: Any, masks: Any, *, ignore: Any = None) -> np.ndarray:
+    """Share of the absolute gradient, averaged over channels, that lies on the object's mask.
+
+    Source and deviation: as `energy_in_box`.
+
+    Args:
+        gradients: Float `[N, H, W, C]`.
+        masks: Bool `[N, H, W]`, with at least one pixel in every image.
+        ignore: Bool `[N, H, W]`, pixels that count neither as object nor as background.
+
+    Returns:
+        float64 `[N]` in [0, 1]; 0 for a zero gradient.
+
+    Raises:
+        ValueError: Bad gradients or masks.
+    """
+    return localization.energy_in_mask(_magnitudes(gradients), masks, ignore=ignore)
+
+
+def total_variation(gradients: Any) -> np.ndarray:
+    """How much the gradient changes from pixel to pixel, for its size.
+
+    The sum of absolute differences between neighbours below and beside each other (anisotropic
+    total variation; Rudin, Osher & Fatemi 1992, "Nonlinear total variation based noise removal
+    algorithms", there isotropic) over the sum of absolute values, both over all channels. 0 for a
+    constant gradient, `2 * sqrt(2)` = 2.83 in the mean for white Gaussian noise, at most 4.
+
+    Args:
+        gradients: Float `[N, H, W, C]`, raw and signed.
+
+    Returns:
+        float64 `[N]` in [0, 4]; NaN for a zero gradient.
+
+    Raises:
+        ValueError: Bad gradients.
+    """
+    gradients = checks.gradients(gradients)
+    axes = (1, 2, 3)
+    variation = sum(np.abs(np.diff(gradients, axis=axis)).sum(axis=axes) for axis in (1, 2))
+    return _ratio(variation, np.abs(gradients).sum(axis=axes))
+
+
+def radial_spectrum(gradients: Any, *, bins: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the gradient's power at each spatial frequency, whatever the direction.
+
+    The squared absolute value of the discrete Fourier transform of each channel, summed over
+    channels and over rings of equal width around frequency zero, out to the corner of the
+    spectrum, `sqrt(1/2)` cycles per pixel. White noise has power in proportion to the ring's area.
+
+    Source: the spectra of perturbations and gradients of Yin et al. 2019, "A Fourier Perspective on
+    Model Robustness in Computer Vision" (arXiv 1906.08988). Deviation: rings in place of the plane.
+    Neither a window is applied nor the mean taken off: borders that do not match add some power
+    along the axes, and the mean is in the first ring.
+
+    Args:
+        gradients: Float `[N, H, W, C]`, raw and signed.
+        bins: Number of rings.
+
+    Returns:
+        `(frequencies float64 [bins], power float64 [N, bins])`: the middle of each ring in cycles
+        per pixel, and shares that sum to 1 for each image; NaN for a zero gradient.
+
+    Raises:
+        ValueError: Bad gradients or bins.
+    """
+    gradients = checks.gradients(gradients)
+    checks.whole(bins, "bins", least=1)
+    width = np.sqrt(0.5) / bins
+    rings = np.minimum(_radii(gradients.shape) / width, bins - 1).astype(int).ravel()
+    power = np.stack([np.bincount(rings, _power(each).ravel(), bins) for each in gradients])
+    return (np.arange(bins) + 0.5) * width, _ratio(power, power.sum(axis=1, keepdims=True))
+
+
+def spectral_centroid(gradients: Any) -> np.ndarray:
+    """The mean spatial frequency of the gradient, weighted by its power, in cycles per pixel.
+
+    Of the exact frequencies, not of the rings of `radial_spectrum`, where the source is named.
+    About 0.38 for white noise; smooth gradients lie lower.
+
+    Args:
+        gradients: Float `[N, H, W, C]`, raw and signed.
+
+    Returns:
+        float64 `[N]` in [0, sqrt(1/2)]; NaN for a zero gradient.
+
+    Raises:
+        ValueError: Bad gradients.
+    """
+    gradients = checks.gradients(gradients)
+    radii = _radii(gradients.shape)
+    power = [_power(each) for each in gradients]
+    moments = np.array([(each * radii).sum() for each in power])
+    return _ratio(moments, np.array([each.sum() for each in power]))
+
+
+def _magnitudes(gradients: Any) -> np.ndarray:
+    """Absolute gradients, mean over channels, each map scaled to a largest value of 1."""
+    magnitudes = np.abs(checks.gradients(gradients)).mean(axis=-1)
+    largest = magnitudes.max(axis=(1, 2), keepdims=True)
+    return magnitudes / np.where(largest > 0, largest, 1.0)
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Each image's values as a row of length 1; NaN if they are all zero."""
+    rows = values.reshape(len(values), -1)
+    return _ratio(rows, np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _ratio(values: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """`values / totals`; NaN, without a warning, where the total is zero."""
+    return values / np.where(totals > 0, totals, np.nan)
+
+
+def _radii(shape: tuple[int, ...]) -> np.ndarray:
+    """Distance of each frequency of [N, H, W, C] from zero, [H, W], in cycles per pixel."""
+    return np.hypot(np.fft.fftfreq(shape[1])[:, None], np.fft.fftfreq(shape[2])[None, :])
+
+
+def _power(gradient: np.ndarray) -> np.ndarray:
+    """Squared spectrum of [H, W, C], summed over channels."""
+    return (np.abs(np.fft.fft2(gradient, axes=(0, 1))) ** 2).sum(axis=-1)

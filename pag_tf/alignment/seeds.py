@@ -1,0 +1,145 @@
+"""What a synthesis may start from other than a photograph: noise, and blurs of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pag_tf.alignment import checks
+
+
+def noise_seeds(
+    count: int,
+    image_shape: Sequence[int],
+    *,
+    mean: float = 0.5,
+    deviation: float = 0.2,
+    seed: int = 0,
+) -> np.ndarray:
+    """Images of white Gaussian noise, clipped to [0, 1].
+
+    Args:
+        count: Number of images.
+        image_shape: `(height, width, channels)`.
+        mean: Of every channel of every pixel, before clipping.
+        deviation: Its standard deviation, >= 0.
+        seed: An image depends on it and on its index alone.
+
+    Returns:
+        float32 `[count, H, W, C]` in [0, 1].
+
+    Raises:
+        ValueError: A value out of range.
+    """
+    checks.whole(count, "count", least=1)
+    checks.whole(seed, "seed", least=0)
+    height, width, channels = (checks.whole(n, "image_shape", least=1) for n in image_shape)
+    if not (0 <= mean <= 1 and 0 <= deviation < np.inf):
+        raise ValueError(f"mean must lie in [0, 1], deviation be >= 0, got {mean}, {deviation}.")
+    drawn = [
+        np.random.default_rng((seed, index)).normal(mean, deviation, (height, width, channels))
+        for index in range(count)
+    ]
+    return np.clip(np.stack(drawn), 0, 1).astype(np.float32)
+
+
+def class_seeds(
+    images: Any,
+    labels: Any,
+    classes: Sequence[int],
+    *,
+    count: int = 1,
+    downsample: int = 4,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws from a Gaussian fitted to the downsampled images of each class: its colours and layout.
+
+    Source: Santurkar et al. 2019, "Image Synthesis with a Single (Robust) Classifier" (arXiv
+    1906.09453), section 3: seeds of a class come from the normal distribution with the mean and
+    covariance of its images, downsampled for large ones. The covariance is never formed: with X the
+    n centred images and z standard normal, `X^T z / sqrt(n - 1)` has it exactly. Deviations: no
+    multiple of the identity is added to it, so that a seed is the mean plus a combination of the
+    images given; enlarged bilinearly and clipped to [0, 1].
+
+    Args:
+        images: float `[M, H, W, C]` in [0, 1], of training images; a few hundred a class are good.
+        labels: Integer `[M]`.
+        classes: The classes that seeds are wanted of.
+        count: Seeds a class.
+        downsample: Side of the squares of pixels that are averaged; H and W must be divisible by
+            it. 1 for images as small as those of CIFAR-10.
+        seed: The seeds of a class depend on it and on the class, not on other classes.
+
+    Returns:
+        `(seeds float32 [K * count, H, W, C] in [0, 1], targets int64 [K * count])`, class by class.
+
+    Raises:
+        ValueError: A value out of range, images or labels of another kind, or a class with fewer
+            than two images.
+    """
+    images, labels = _checked(images, labels)
+    for name, value, least in (
+        ("count", count, 1),
+        ("downsample", downsample, 1),
+        ("seed", seed, 0),
+    ):
+        checks.whole(value, name, least=least)
+    classes = [checks.whole(each, "A class", least=0) for each in classes]
+    if not classes:
+        raise ValueError("classes is empty: name at least one class.")
+    height, width = images.shape[1:3]
+    if height % downsample or width % downsample:
+        raise ValueError(f"Images of {height} x {width} pixels are not divisible by {downsample}.")
+    drawn = [
+        _drawn(images[labels == each], each, count, downsample, np.random.default_rng((seed, each)))
+        for each in classes
+    ]
+    return np.concatenate(drawn), np.repeat(np.array(classes, np.int64), count)
+
+
+def _drawn(
+    images: np.ndarray, label: int, count: int, downsample: int, rng: np.random.Generator
+) -> np.ndarray:
+    if len(images) < 2:
+        raise ValueError(
+            f"Class {label} has {len(images)} image(s): at least two are needed for a covariance."
+        )
+    small = _downsampled(images, downsample)
+    mean = small.mean(axis=0)
+    rows = (small - mean).reshape(len(small), -1) / np.sqrt(len(small) - 1)
+    drawn = rng.standard_normal((count, len(small))) @ rows
+    seeds = drawn.reshape(count, *mean.shape) + mean
+    size = images.shape[2], images.shape[1]
+    # OpenCV drops the channel axis of grey images.
+    large = [cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in seeds]
+    return np.clip(np.stack(large).reshape(count, *images.shape[1:]), 0, 1).astype(np.float32)
+
+
+def _downsampled(images: np.ndarray, factor: int) -> np.ndarray:
+    """Means over squares of pixels, float64 [N, H / factor, W / factor, C]."""
+    count, height, width, channels = images.shape
+    blocks = (count, height // factor, factor, width // factor, factor, channels)
+    return images.reshape(blocks).mean(axis=(2, 4), dtype=np.float64)
+
+
+def _checked(images: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating) or len(images) == 0:
+        raise ValueError(
+            "Images must be float32 [M, H, W, C] in [0, 1], got "
+            f"{images.dtype} of shape {images.shape}."
+        )
+    # NaN is neither.
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            f"Images must lie in [0, 1], got {images.min():g} to {images.max():g}: divide by 255."
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (len(images),):
+        raise ValueError(
+            f"Labels must be integers [{len(images)}], one an image, got {labels.dtype} of shape "
+            f"{labels.shape}."
+        )
+    return images, labels

@@ -1,0 +1,259 @@
+"""Pictures that a model draws: images moved far towards a class or a feature.
+
+What a small perturbation does to a natural model is noise. What a large one does to a model with
+aligned gradients is a picture of the class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from pag_tf import backend
+from pag_tf.alignment import batches, checks
+from pag_tf.alignment.features import climb, representation
+from pag_tf.attacks import PGD
+from pag_tf.threat_model import ThreatModel
+
+
+@dataclasses.dataclass(frozen=True)
+class Synthesis:
+    """Result of `synthesize` and `maximize_feature`.
+
+    Attributes:
+        images: float32 `[N, H, W, C]` in [0, 1], the last iterates.
+        frames: float32 `[F, N, H, W, C]`, iterates at equal distances: the first frame is where the
+            ascent started, the last one `images`. `save_animation` writes them.
+    """
+
+    images: np.ndarray
+    frames: np.ndarray
+
+
+def synthesize(
+    model: keras.Model,
+    images: Any,
+    targets: Any,
+    threat: str | float | ThreatModel = "l2:10",
+    *,
+    steps: int = 60,
+    step_size: float | None = None,
+    frames: int = 0,
+    random_start: bool = False,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> Synthesis:
+    """Moves images towards a class by a large targeted perturbation.
+
+    Projected gradient descent on the cross-entropy of the target, `pag_tf.attacks.PGD` with
+    `targeted=True`, in a ball much larger than those of attacks.
+
+    Sources: Tsipras et al. 2018, "Robustness May Be at Odds with Accuracy" (arXiv 1805.12152),
+    section 3, where large adversarial examples of robust models resemble the class; from noise and
+    from `class_seeds`: Santurkar et al. 2019, "Image Synthesis with a Single (Robust) Classifier"
+    (arXiv 1906.09453), section 3. Deviation: pixels stay in [0, 1] at every step.
+
+    Args:
+        model: Keras model: pixels in [0, 1] in, logits out.
+        images: float32 `[N, H, W, C]` in [0, 1]: photographs, `noise_seeds` or `class_seeds`.
+        targets: Integer `[N]`, the class that each is moved to.
+        threat: The ball, a `ThreatModel` or its text. An l2 radius grows with the number of pixels:
+            10 is much for 64 x 64, little for 224 x 224.
+        steps: Number of gradient steps.
+        step_size: Length of one in the norm; None is `2.5 * eps / steps`.
+        frames: How many iterates are kept, 0 or 2 to `steps + 1`.
+        random_start: Start at a random point of the ball instead of the image.
+        seed: Of the random start, which depends on it and on an image's index, not on the batch.
+        batch_size: Images that pass through the model at once.
+
+    Returns:
+        The images and the frames.
+
+    Raises:
+        ValueError: A value out of range, whatever `pag_tf.model_checks` refuses, or a gradient that
+            is not finite or zero for every image (for some, that is a warning).
+    """
+    # Called before the images are looked at: refuses the threat, steps, step size and seed.
+    attack = PGD(
+        ThreatModel.parse(threat),
+        steps,
+        targeted=True,
+        step_size=step_size,
+        random_start=random_start,
+        seed=seed,
+    )
+    images, targets = batches.checked(model, images, _needed(targets))
+    start = _started(attack, images) if random_start else images
+    step = attack.compiled_step(model)
+    return _travel(step, images, targets, start, attack, -1, frames, batch_size)
+
+
+def maximize_feature(
+    model: keras.Model,
+    images: Any,
+    feature_index: Any,
+    threat: str | float | ThreatModel = "l2:10",
+    *,
+    layer: str | None = None,
+    steps: int = 60,
+    step_size: float | None = None,
+    frames: int = 0,
+    batch_size: int = 64,
+) -> Synthesis:
+    """Moves images so that one number of the model's representation becomes as large as it can.
+
+    Source: Engstrom et al. 2019, "Adversarial Robustness as a Prior for Learned Representations"
+    (arXiv 1906.00945), section 4.2: a component of the representation is maximised by projected
+    gradient ascent without any prior on images. Deviation: within a ball around the start.
+
+    Args:
+        model: Functional Keras model: pixels in [0, 1] in, logits out.
+        images: float32 `[N, H, W, C]` in [0, 1], photographs or `noise_seeds`.
+        feature_index: Integer, or `[N]`, one feature an image, each from 0 to d - 1.
+        threat, steps, step_size, frames, batch_size: As in `synthesize`.
+        layer: Name of a layer whose output is `[N, d]`. None: what the last layer is applied to,
+            the penultimate representation.
+
+    Returns:
+        The images and the frames.
+
+    Raises:
+        ValueError: As `synthesize`, and a model without such a layer, or a feature out of range.
+    """
+    attack = PGD(ThreatModel.parse(threat), steps, step_size=step_size, random_start=False)
+    images, _ = batches.checked(model, images, None)
+    features = representation(model, layer)
+    chosen = _features(feature_index, len(images), features.output_shape[-1])
+    norm = attack.threat.norm
+    compiled = batches.compiled(features, functools.partial(climb, norm=norm), key=("climb", norm))
+    return _travel(compiled, images, chosen, images, attack, 1, frames, batch_size)
+
+
+def interpolate(
+    model: keras.Model,
+    images: Any,
+    targets: Any,
+    threats: Sequence[str | float | ThreatModel],
+    **options: Any,
+) -> np.ndarray:
+    """The synthesis of the same images within several balls: interpolation of epsilon.
+
+    Each is an ascent of its own from the image, as many steps for every radius; it is compiled once
+    for each norm.
+
+    Args:
+        model, images, targets: As in `synthesize`.
+        threats: Balls, for instance `["l2:0", "l2:2.5", "l2:5", "l2:10"]`.
+        **options: Of `synthesize`, but for `frames`.
+
+    Returns:
+        float32 `[T, N, H, W, C]`, in the order of the threats; with eps 0 the images themselves.
+
+    Raises:
+        ValueError: No threats, or as `synthesize`.
+    """
+    if isinstance(threats, str) or len(threats) == 0:
+        raise ValueError(f"threats must be a list of at least one threat model, got {threats!r}.")
+    parsed = [ThreatModel.parse(threat) for threat in threats]
+    return np.stack([synthesize(model, images, targets, t, **options).images for t in parsed])
+
+
+def _travel(
+    step: Callable[..., Any],
+    images: np.ndarray,
+    classes: np.ndarray,
+    start: np.ndarray,
+    attack: PGD,
+    sign: int,
+    frames: int,
+    batch_size: int,
+) -> Synthesis:
+    """Takes the steps of the attack, of one kind, from the start; keeps iterates on the way."""
+    steps = 0 if attack.threat.eps == 0 else attack.steps
+    kept = np.round(np.linspace(0, steps, _frame_count(frames, attack.steps))).astype(int)
+    lengths = [
+        ops.convert_to_tensor(length, dtype="float32")
+        for length in (sign * attack.resolved_step_size, attack.radius)
+    ]
+    ends, film = np.empty_like(images), np.empty((len(kept), *images.shape), np.float32)
+    sizes = np.zeros(len(images))
+    for indices, own in batches.chunks(len(images), batch_size):
+        rows = indices[:own]
+        x, around, wanted = (ops.convert_to_tensor(t[indices]) for t in (start, images, classes))
+        largest = ops.zeros(len(indices))
+        for index in range(steps + 1):
+            for place in np.flatnonzero(kept == index):
+                film[place, rows] = ops.convert_to_numpy(x)[:own]
+            if index < steps:
+                x, _, _, size = step(x, around, wanted, *lengths)
+                largest = ops.maximum(largest, size)
+        ends[rows], sizes[rows] = (ops.convert_to_numpy(t)[:own] for t in (x, largest))
+    if steps:
+        _check_gradients(sizes)
+    return Synthesis(ends, film)
+
+
+def _started(attack: PGD, images: np.ndarray) -> np.ndarray:
+    """A random start for each image, drawn by its index, so that no batch decides it."""
+    starts = [
+        attack.start(ops.convert_to_tensor(image[None]), backend.RandomStream(attack.seed, index))
+        for index, image in enumerate(images)
+    ]
+    return np.concatenate([ops.convert_to_numpy(each) for each in starts])
+
+
+def _needed(targets: Any) -> Any:
+    if targets is None:
+        raise ValueError("targets are needed, one class an image: np.full(N, class_index).")
+    return targets
+
+
+def _frame_count(frames: int, steps: int) -> int:
+    if checks.whole(frames, "frames", least=0, most=steps + 1) == 1:
+        raise ValueError("frames must be 0, or at least 2: the start and the end.")
+    return frames
+
+
+def _features(feature_index: Any, images: int, width: int) -> np.ndarray:
+    """One feature an image, int32 [N]."""
+    chosen = np.asarray(feature_index)
+    if not np.issubdtype(chosen.dtype, np.integer) or chosen.shape not in ((), (images,)):
+        raise ValueError(
+            f"feature_index must be a whole number, or one for each of the {images} images, got "
+            f"{chosen.dtype} of shape {chosen.shape}."
+        )
+    if chosen.min() < 0 or chosen.max() >= width:
+        raise ValueError(
+            f"feature_index must lie in 0 to {width - 1} (the representation has {width} "
+            f"features), got {chosen.min()} to {chosen.max()}."
+        )
+    return np.broadcast_to(chosen, (images,)).astype(np.int32)
+
+
+def _check_gradients(sizes: np.ndarray) -> None:
+    """`sizes`: largest absolute gradient of each image over all steps."""
+    if not np.all(np.isfinite(sizes)):
+        raise ValueError(
+            "The input gradient is not finite for image "
+            f"{int(np.argmin(np.isfinite(sizes)))}: there is no direction to go."
+        )
+    zero = np.flatnonzero(sizes == 0)
+    if len(zero) == len(sizes):
+        raise ValueError(
+            "The input gradient is zero for every image, at every step: the score does not depend "
+            "on the pixels here (a dead ReLU, a layer that is not differentiable). Start from "
+            "other images."
+        )
+    if len(zero):
+        warnings.warn(
+            f"The input gradient is zero for {len(zero)} of {len(sizes)} images (the first is "
+            f"{zero[0]}): they stay where they started.",
+            stacklevel=4,
+        )

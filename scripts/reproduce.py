@@ -1,0 +1,261 @@
+"""The whole path in one command: trains what is missing, measures it, and makes the report.
+
+    python scripts/reproduce.py --dataset=shapes
+    python scripts/reproduce.py --dataset=tiny_imagenet --eps=0,1/255,2/255,4/255 --output=runs/ti
+
+Each stage is a command of its own, which is shown. What nothing has changed for is not done again:
+the same command goes on where it was killed, and has nothing to do when it is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import dataclass_flags
+from stages import ROOT, Stage, run
+
+import pag_tf
+from pag_tf.threat_model import ThreatModel
+
+
+def _option(default: Any, description: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclasses.dataclass(frozen=True)
+class ReproduceConfig:
+    """What is trained and measured. Each field's meaning stands in its `help` metadata."""
+
+    dataset: str = _option("shapes", "Data set, see pag_tf.data.names().")
+    eps: str = _option(
+        "0,1/255,2/255,4/255", "Epsilons, separated by commas, in units of pixels in [0, 1]; linf."
+    )
+    output: str = _option("", "Folder of the run; empty: runs/reproduce-<dataset>.")
+    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA.")
+    recipe: str = _option(
+        "", "Flag file of scripts/train.py; empty: that of the bundled model of the data set."
+    )
+    from_zoo: bool = _option(
+        False, "Measure the bundled models where there are any, and train only the others."
+    )
+    judge: bool = _option(
+        True, "Train another natural model (next seed) that judges targeted perturbations."
+    )
+    zero_shot: bool = _option(
+        True, "Train and measure on seen classes too, where the data has class attributes."
+    )
+    epochs: int = _option(0, "Epochs of every training; 0: those of the recipes.")
+    seed: int = _option(0, "Of the training; the judge gets the next one.")
+    split: str = _option("test", "Images to measure accuracy and localisation on.")
+    align_split: str = _option("test[:500]", "Images to measure alignment on.")
+    threshold_images: int = _option(
+        1180, "Images of validation, at most, that thresholds of boxes are chosen on."
+    )
+    steps: int = _option(20, "PGD steps of the robust accuracy.")
+    overwrite: bool = _option(
+        False, "Train and measure again where the folder holds a run of other settings."
+    )
+
+    def __post_init__(self) -> None:
+        if not self.threats:
+            raise ValueError("eps is empty: name epsilons, such as --eps=0,2/255.")
+        for name in ("threshold_images", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
+
+    @property
+    def threats(self) -> list[ThreatModel]:
+        """The threat models, weakest first, each once."""
+        texts = [text for text in self.eps.split(",") if text.strip()]
+        found = {ThreatModel.parse(text) for text in texts}
+        return sorted(found, key=lambda threat: threat.eps)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything goes."""
+        return Path(self.output or Path("runs", f"reproduce-{self.dataset}"))
+
+
+def plan(config: ReproduceConfig) -> list[Stage]:
+    """All stages of a run, in order.
+
+    Raises:
+        ValueError: No data set of that name, or no recipe for it.
+    """
+    info = pag_tf.data.info(config.dataset, config.data_dir or None)
+    recipe, folder = _recipe(config), config.folder
+    held_out = min(config.threshold_images, info.splits.get("validation", 0))
+    stages, results = [], []
+    judge = _training(config, recipe, "judge", ThreatModel.parse(0), config.seed + 1)
+    if config.judge:
+        stages.append(judge)
+    for threat in config.threats:
+        name = f"eps-{threat.eps_text.replace('/', '-')}"
+        bundled = _bundled(config, threat) if config.from_zoo else None
+        subject: tuple[str, ...]
+        if bundled is None:
+            training = _training(config, recipe, name, threat, config.seed)
+            stages.append(training)
+            subject = (f"--entry={training.writes[0].parent}",)
+            weights = training.writes
+        else:
+            subject = (f"--dataset={config.dataset}", f"--eps={threat.eps_text}")
+            weights = (bundled.folder / "pag.json", bundled.folder / "model.weights.h5")
+        place = folder / "results" / name
+        stages.append(_evaluation(config, name, subject, weights, place))
+        if info.has_boxes:
+            stages.append(_localization(config, name, subject, weights, place, held_out))
+        if config.zero_shot and info.class_attributes is not None:
+            stages.append(_zero_shot(config, name, threat, place))
+        stages.append(_alignment(config, name, subject, weights, place, held_out, judge.writes))
+    results = [
+        path for stage in stages for path in stage.writes if folder / "results" in path.parents
+    ]
+    return [*stages, _report(config, tuple(results))]
+
+
+def _recipe(config: ReproduceConfig) -> Path:
+    """The flag file that every model is trained by."""
+    if config.recipe:
+        if not Path(config.recipe).is_file():
+            raise ValueError(f"There is no recipe {config.recipe}: give one (--recipe).")
+        return Path(config.recipe)
+    for entry in reversed(pag_tf.zoo.list_models(dataset=config.dataset)):
+        if entry.threat.eps > 0:
+            return entry.folder / "train.flags"
+    raise ValueError(
+        f"No bundled model of {config.dataset} says how to train one: give a flag file of "
+        "scripts/train.py (--recipe=recipes/mine.flags)."
+    )
+
+
+def _bundled(config: ReproduceConfig, threat: ThreatModel) -> Any:
+    entries = pag_tf.zoo.list_models(dataset=config.dataset)
+    return next((entry for entry in entries if entry.threat == threat), None)
+
+
+def _training(
+    config: ReproduceConfig, recipe: Path, name: str, threat: ThreatModel, seed: int
+) -> Stage:
+    output = config.folder / "models" / name
+    command = (
+        "scripts/train.py",
+        f"--flagfile={recipe}",
+        f"--threat_model={threat}",
+        f"--seed={seed}",
+        *((f"--epochs={config.epochs}",) if config.epochs else ()),
+        *_common(config, output),
+    )
+    written = (output / "entry" / "pag.json", output / "entry" / "model.weights.h5")
+    return Stage(f"train {name}", command, (recipe,), written)
+
+
+def _evaluation(
+    config: ReproduceConfig,
+    name: str,
+    subject: tuple[str, ...],
+    weights: tuple[Path, ...],
+    place: Path,
+) -> Stage:
+    written = place / "evaluation.json"
+    threats = ",".join(str(threat) for threat in config.threats if threat.eps > 0)
+    command = (
+        "scripts/evaluate.py",
+        *subject,
+        f"--split={config.split}",
+        *((f"--threat_models={threats}",) if threats else ()),
+        f"--steps={config.steps}",
+        "--restarts=1",
+        *_common(config, written, again=True),
+    )
+    return Stage(f"evaluate {name}", command, weights, (written,))
+
+
+def _localization(
+    config: ReproduceConfig,
+    name: str,
+    subject: tuple[str, ...],
+    weights: tuple[Path, ...],
+    place: Path,
+    held_out: int,
+) -> Stage:
+    output = place / "localization"
+    command = (
+        "scripts/localize.py",
+        *subject,
+        f"--split={config.split}",
+        f"--threshold_split=validation[:{held_out}]",
+        *_common(config, output, again=True),
+    )
+    return Stage(f"localise {name}", command, weights, (output / "result.json",))
+
+
+def _zero_shot(config: ReproduceConfig, name: str, threat: ThreatModel, place: Path) -> Stage:
+    output = place / "zero_shot"
+    recipe = ROOT / "recipes" / f"zero_shot-{config.dataset}.flags"
+    command = (
+        "scripts/zero_shot.py",
+        f"--dataset={config.dataset}",
+        f"--eps={threat.eps_text}",
+        f"--seed={config.seed}",
+        *_common(config, output),
+    )
+    return Stage(f"zero-shot {name}", command, (recipe,), (output / "result" / "result.json",))
+
+
+def _alignment(
+    config: ReproduceConfig,
+    name: str,
+    subject: tuple[str, ...],
+    weights: tuple[Path, ...],
+    place: Path,
+    held_out: int,
+    judge: tuple[Path, ...],
+) -> Stage:
+    output = place / "alignment"
+    command = (
+        "scripts/align.py",
+        *subject,
+        f"--split={config.align_split}",
+        f"--threshold_split=validation[:{held_out}]",
+        *((f"--judge={judge[0].parent}",) if config.judge else ()),
+        *_common(config, output, again=True),
+    )
+    written = (output / "result.json", output / "examples.npz")
+    return Stage(f"align {name}", command, weights + (judge if config.judge else ()), written)
+
+
+def _report(config: ReproduceConfig, results: tuple[Path, ...]) -> Stage:
+    output = config.folder / "report"
+    command = (
+        "scripts/report.py",
+        f"--results={config.folder / 'results'}",
+        f"--out={output}",
+        "--overwrite",
+    )
+    return Stage("report", command, results, (output / "index.html",))
+
+
+def _common(config: ReproduceConfig, output: Path, *, again: bool = False) -> tuple[str, ...]:
+    """Flags of every stage; `again`: it is quick, and is done anew rather than gone on with."""
+    data = (f"--data_dir={config.data_dir}",) if config.data_dir else ()
+    return *data, f"--output={output}", "--overwrite" if again or config.overwrite else "--resume"
+
+
+def main(_: list[str]) -> None:
+    """Flags to stages, and the stages to files."""
+    config = dataclass_flags.read(ReproduceConfig)
+    stages = plan(config)
+    seconds = run(stages, config.folder / "stages", version=pag_tf.__version__)
+    width = max(len(name) for name in seconds)
+    print("\nstage, and the seconds that it took")
+    for name, taken in seconds.items():
+        print(f"  {name:{width}}  {'nothing to do' if taken is None else f'{taken:13.1f}'}")
+    print(f"\nOpen {config.folder / 'report' / 'index.html'}")
+
+
+if __name__ == "__main__":
+    dataclass_flags.define(ReproduceConfig)
+    dataclass_flags.run(main)

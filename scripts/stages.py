@@ -1,0 +1,116 @@
+"""Stages of a long run: commands that are left out when nothing changed since they last ran.
+
+What a stage did is remembered in a small JSON file: its command and the SHA-256 of every file that
+it read and wrote. A stage is fresh if its command, all of these files and pag_tf's version are as
+they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One command of a run.
+
+    Attributes:
+        name: What it is called, and the name of its stamp.
+        command: Words after the Python interpreter, such as `scripts/evaluate.py --eps=0`.
+        reads: Files whose content decides what comes out.
+        writes: Files that are there afterwards.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    reads: tuple[Path, ...]
+    writes: tuple[Path, ...]
+
+
+def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, float | None]:
+    """Runs the stages that are not fresh, in order, and shows what they print.
+
+    Args:
+        stages: In an order in which each finds what it reads.
+        stamps: Folder for what is remembered.
+        version: Of the program; another one makes no stage fresh.
+
+    Returns:
+        Name of each stage to its seconds, None for one that was left out.
+
+    Raises:
+        ValueError: A stage failed, or did not write what it should. What is done so far is kept.
+    """
+    seconds: dict[str, float | None] = {}
+    for number, stage in enumerate(stages, 1):
+        head = f"[{number}/{len(stages)}] {stage.name}"
+        stamp = stamps / f"{stage.name.replace('/', '-').replace(' ', '_')}.json"
+        if is_fresh(stage, stamp, version):
+            print(f"{head}: nothing to do", flush=True)
+            seconds[stage.name] = None
+            continue
+        print(f"\n{head}: python {' '.join(stage.command)}", flush=True)
+        started = time.perf_counter()
+        _execute(stage)
+        seconds[stage.name] = round(time.perf_counter() - started, 1)
+        missing = [str(path) for path in stage.writes if not path.is_file()]
+        if missing:
+            raise ValueError(f"Stage {stage.name!r} ended without writing {', '.join(missing)}.")
+        _write(stamp, _state(stage, version) | {"seconds": seconds[stage.name]})
+    return seconds
+
+
+def is_fresh(stage: Stage, stamp: Path, version: str) -> bool:
+    """Whether the stage need not run: nothing that it depends on or left behind has changed."""
+    try:
+        before = json.loads(stamp.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    now = _state(stage, version)
+    complete = None not in now["files"].values()
+    return complete and isinstance(before, dict) and now.items() <= before.items()
+
+
+def _execute(stage: Stage) -> None:
+    inherited = os.environ.get("PYTHONPATH")
+    paths = os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / stage.command[0]), *stage.command[1:]],
+        env=os.environ | {"PYTHONPATH": paths},
+        check=False,
+    )
+    if finished.returncode:
+        raise ValueError(
+            f"Stage {stage.name!r} ended with status {finished.returncode}; its own message stands "
+            "above. What was done before is kept: start the same command again."
+        )
+
+
+def _state(stage: Stage, version: str) -> dict[str, Any]:
+    return {
+        "command": list(stage.command),
+        "version": version,
+        "files": {str(path): _sha256(path) for path in (*stage.reads, *stage.writes)},
+    }
+
+
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _write(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    os.replace(partial, path)

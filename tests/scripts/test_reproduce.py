@@ -1,0 +1,148 @@
+"""The stages of scripts/reproduce.py: what is trained, and what is measured with what."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pag_tf import zoo
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def reproduce():
+    """scripts/reproduce.py as a module; it defines no flags when it is imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "scripts"))
+        yield importlib.import_module("reproduce")
+        for name in ("reproduce", "stages", "dataclass_flags"):
+            sys.modules.pop(name, None)
+
+
+def names(stages):
+    return [stage.name for stage in stages]
+
+
+def test_every_model_is_trained_measured_and_reported(reproduce):
+    stages = reproduce.plan(reproduce.ReproduceConfig(eps="2/255,0", output="o"))
+    each = ("train", "evaluate", "localise", "zero-shot", "align")
+    assert names(stages) == [
+        "train judge",
+        *(f"{stage} eps-{eps}" for eps in ("0", "2-255") for stage in each),
+        "report",
+    ]
+    by_name = {stage.name: stage for stage in stages}
+    assert set(by_name["report"].reads) == {
+        path for stage in stages for path in stage.writes if "results" in path.parts
+    }
+    natural, robust, judge = (
+        by_name[f"train {n}"].command for n in ("eps-0", "eps-2-255", "judge")
+    )
+    assert set(natural) ^ set(robust) == {
+        *("--threat_model=linf:0", "--threat_model=linf:2/255"),
+        *("--output=o/models/eps-0", "--output=o/models/eps-2-255"),
+    }
+    assert "--seed=0" in natural and "--seed=1" in judge
+    # Both are attacked within the same threat models, and the judge is never the model.
+    for eps in ("eps-0", "eps-2-255"):
+        assert "--threat_models=linf:2/255" in by_name[f"evaluate {eps}"].command
+        assert "--judge=o/models/judge/entry" in by_name[f"align {eps}"].command
+        entry = Path("o", "models", eps, "entry")
+        for stage in ("evaluate", "localise", "align"):
+            assert f"--entry={entry}" in by_name[f"{stage} {eps}"].command
+            assert entry / "model.weights.h5" in by_name[f"{stage} {eps}"].reads
+
+
+def test_every_stage_reads_what_an_earlier_one_wrote(reproduce):
+    stages = reproduce.plan(reproduce.ReproduceConfig(output="o"))
+    written: set[Path] = set()
+    for stage in stages:
+        missing = {path for path in stage.reads if path.parts[0] == "o"} - written
+        assert not missing, stage.name
+        written |= set(stage.writes)
+    assert len(names(stages)) == len(set(names(stages)))
+
+
+def test_bundled_models_are_not_trained_where_they_are_wanted(reproduce):
+    config = reproduce.ReproduceConfig(eps="0,1/255", from_zoo=True, judge=False, zero_shot=False)
+    stages = {stage.name: stage for stage in reproduce.plan(config)}
+    assert "train eps-0" not in stages and "train judge" not in stages
+    assert "train eps-1-255" in stages
+    assert {"--dataset=shapes", "--eps=0"} <= set(stages["evaluate eps-0"].command)
+    entry = next(e for e in zoo.list_models(dataset="shapes") if e.threat.eps == 0)
+    assert entry.folder / "model.weights.h5" in stages["align eps-0"].reads
+    assert not any(word.startswith("--judge") for word in stages["align eps-0"].command)
+
+
+def test_data_without_boxes_or_attributes_has_no_such_stages(reproduce):
+    pytest.importorskip("tensorflow_datasets")
+    stages = names(reproduce.plan(reproduce.ReproduceConfig(dataset="cifar10", eps="0")))
+    assert stages == ["train judge", "train eps-0", "evaluate eps-0", "align eps-0", "report"]
+
+
+def test_settings_reach_the_commands(reproduce, tmp_path):
+    recipe = tmp_path / "mine.flags"
+    recipe.write_text("--dataset=shapes\n")
+    config = reproduce.ReproduceConfig(
+        eps="0",
+        recipe=str(recipe),
+        epochs=2,
+        seed=5,
+        split="test[:40]",
+        align_split="test[:20]",
+        threshold_images=30,
+        steps=3,
+        data_dir="/data",
+        overwrite=True,
+    )
+    stages = {stage.name: stage.command for stage in reproduce.plan(config)}
+    expected = {f"--flagfile={recipe}", "--epochs=2", "--seed=5", "--data_dir=/data", "--overwrite"}
+    assert expected <= set(stages["train eps-0"])
+    assert {"--split=test[:40]", "--steps=3"} <= set(stages["evaluate eps-0"])
+    assert "--threshold_split=validation[:30]" in stages["localise eps-0"]
+    assert "--split=test[:20]" in stages["align eps-0"]
+    assert "--overwrite" in stages["zero-shot eps-0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"eps": ""}, "eps is empty: name epsilons"),
+        ({"eps": "2"}, "did you mean"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"threshold_images": 0}, "threshold_images must be at least 1"),
+        ({"recipe": "none.flags"}, "There is no recipe none.flags"),
+        ({"dataset": "mnist"}, "mnist"),
+    ],
+)
+def test_bad_settings_are_refused(reproduce, changes, message):
+    with pytest.raises(ValueError, match=message):
+        reproduce.plan(reproduce.ReproduceConfig(**changes))
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_the_whole_path_runs_and_then_has_nothing_to_do(tmp_path):
+    recipe = tmp_path / "tiny.flags"
+    recipe.write_text(
+        "--dataset=shapes\n--train_split=train[:240]\n--validation_split=\n--batch_size=24\n"
+        '--arch_options={"widths": [8], "blocks": [1]}\n--jit_compile=false\n'
+    )
+    command = [
+        *(sys.executable, str(ROOT / "scripts" / "reproduce.py"), "--eps=2/255", "--epochs=1"),
+        *(f"--recipe={recipe}", "--split=test[:60]", "--align_split=test[:60]", "--steps=2"),
+        *("--threshold_images=30", "--nozero_shot", f"--output={tmp_path / 'run'}"),
+    ]
+    for _ in range(2):
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
+    assert finished.stdout.count(": nothing to do") == 6
+    page = (tmp_path / "run" / "report" / "index.html").read_text("utf-8")
+    result = json.loads(
+        (tmp_path / "run" / "results" / "eps-2-255" / "evaluation.json").read_text()
+    )
+    assert f"{100 * result['clean']['accuracy']:.1f}" in page
