@@ -1,9 +1,10 @@
-"""Measures the bundled models of a data set and draws their gradients and the boxes they give.
+"""Measures the bundled models of a data set, draws their gradients and the boxes they give.
 
     python scripts/demo.py
     python scripts/demo.py --dataset=cifar10 --data_dir=/data
 
-Writes gradients.png, boxes.png (for a data set with boxes) and results.json into --output.
+Writes gradients.png, boxes.png (for a data set with boxes), unseen.png (where models are bundled
+that know some of the classes only) and results.json into --output.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dataclass_flags
+import demo_boxes
+import demo_zero_shot
 import numpy as np
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ class DemoConfig:
     seed: int = _option(0, "Of PGD's random start.")
     batch_size: int = _option(100, "Images attacked at once.")
     output: str = _option(
-        "demo", f"Folder for {PICTURE}, {BOXES} and {RESULTS}, which are replaced there."
+        "demo",
+        f"Folder for {PICTURE}, {BOXES}, {demo_zero_shot.PICTURE} and {RESULTS}, which are "
+        "replaced there.",
     )
 
     def __post_init__(self) -> None:
@@ -73,15 +78,15 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     import keras
 
     import pag_tf
-    from pag_tf.report import gradients_figure, localization_figure
+    from pag_tf.report import gradients_figure
 
     started = time.perf_counter()
     folder = _output_folder(config)
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
     attacks = _attacks(config, entries)
-    test = _images(config, f"test[:{config.images}]")
+    test = demo_boxes.read(config, f"test[:{config.images}]")
     images, labels = test["image"], test["label"]
-    held_out = _held_out_images(config) if "box" in test else None
+    held_out = demo_boxes.read(config, demo_boxes.held_out_split(config)) if "box" in test else None
     names = entries[0].class_names
     rows = first_of_each_class(labels, config.examples)
     measured, gradients, heat_maps = [], {}, {}
@@ -91,9 +96,10 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
         measured.append(_measure(model, entry, attacks, images, labels, config, progress))
         gradients[title] = _gradients(model, images[rows], labels[rows])
         if held_out is not None:
-            found, maps = _localize(model, test, held_out, config)
+            found, maps = demo_boxes.localize(model, test, held_out, config)
             measured[-1]["localization"] = found.to_dict()
-            heat_maps[title] = _panels(test, maps, found.per_image, rows)
+            heat_maps[title] = demo_boxes.panels(test, maps, found.per_image, rows)
+    unseen = demo_zero_shot.run(config)
     labels_of_rows = [names[label] for label in labels[rows]]
     figure = gradients_figure.draw(images[rows], gradients, labels=labels_of_rows)
     result = {
@@ -110,19 +116,18 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
         "threshold is chosen on held-out images"
         if heat_maps
         else None,
+        "unseen": unseen.models if unseen else None,
         "seconds": round(time.perf_counter() - started, 1),
         "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
         "backend": keras.backend.backend(),
     }
     _replace(folder / PICTURE, lambda path: figure.savefig(path, format="png"))
     if heat_maps:
-        panels = {"image": _image_panels(test, rows), **heat_maps}
-        boxes = localization_figure.draw(
-            [list(row) for row in zip(*panels.values(), strict=True)],
-            columns=list(panels),
-            labels=labels_of_rows,
-        )
+        boxes = demo_boxes.draw(test, rows, heat_maps, labels_of_rows)
         _replace(folder / BOXES, lambda path: boxes.savefig(path, format="png"))
+    if unseen:
+        picture = folder / demo_zero_shot.PICTURE
+        _replace(picture, lambda path: unseen.figure.savefig(path, format="png"))
     _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
     return result
 
@@ -179,78 +184,6 @@ def _attacks(config: DemoConfig, entries: tuple[Entry, ...]) -> list[Any]:
             threats.setdefault(str(threat), threat)
     ordered = sorted(threats.values(), key=lambda threat: (threat.norm, threat.eps))
     return [PGD(threat, config.steps, seed=config.seed) for threat in ordered]
-
-
-def _images(config: DemoConfig, split: str) -> dict[str, np.ndarray]:
-    """Images and labels of a split, and their boxes where the data set has them."""
-    import pag_tf
-
-    batches = pag_tf.data.load(
-        config.dataset, split, config.data_dir or None, batch_size=config.batch_size
-    )
-    read = [{name: tensor.numpy() for name, tensor in batch.items()} for batch in batches]
-    names = [name for name in ("image", "label", "box") if name in read[0]]
-    return {name: np.concatenate([batch[name] for batch in read]) for name in names}
-
-
-def _held_out_images(config: DemoConfig) -> dict[str, np.ndarray]:
-    """The images that thresholds are chosen on: as many as are measured, if there are so many."""
-    return _images(config, _held_out_split(config))
-
-
-def _held_out_split(config: DemoConfig) -> str:
-    import pag_tf
-
-    splits = pag_tf.data.info(config.dataset, config.data_dir or None).splits
-    return f"validation[:{min(config.images, splits.get('validation', config.images))}]"
-
-
-def _localize(
-    model: keras.Model,
-    test: dict[str, np.ndarray],
-    held_out: dict[str, np.ndarray],
-    config: DemoConfig,
-) -> tuple[Any, np.ndarray]:
-    """The localisation by the loss gradient of the predicted class, and the heat maps."""
-    from pag_tf import explain, localization
-
-    def maps(images: np.ndarray) -> np.ndarray:
-        grads = explain.gradients(
-            model, images, method="loss_gradients", batch_size=config.batch_size
-        )
-        return explain.heatmaps(grads, "paper")
-
-    threshold = localization.choose_threshold(
-        maps(held_out["image"]), held_out["box"], split=_held_out_split(config)
-    )
-    found = maps(test["image"])
-    split = f"test[:{config.images}]"
-    return localization.evaluate(found, test["box"], threshold=threshold, split=split), found
-
-
-def _image_panels(test: dict[str, np.ndarray], rows: np.ndarray) -> list[Any]:
-    """The images themselves, with the true box."""
-    from pag_tf.report.localization_figure import Panel
-
-    return [Panel(test["image"][row], true_boxes=[test["box"][row]]) for row in rows]
-
-
-def _panels(
-    test: dict[str, np.ndarray], maps: np.ndarray, per_image: Any, rows: np.ndarray
-) -> list[Any]:
-    """The heat maps of some images, with the true and the predicted box."""
-    from pag_tf.report import localization_figure
-
-    heat = localization_figure.overlay(test["image"][rows], maps[rows])
-    return [
-        localization_figure.Panel(
-            pixels,
-            f"IoU {per_image.iou[row]:.2f}",
-            true_boxes=[test["box"][row]],
-            box=per_image.boxes[row],
-        )
-        for pixels, row in zip(heat, rows, strict=True)
-    ]
 
 
 def _measure(
@@ -313,23 +246,35 @@ def main(_: list[str]) -> None:
     import sys
 
     config = dataclass_flags.read(DemoConfig)
-    result = run(config, progress=sys.stdout.isatty())
-    measured = result["models"][0]
-    boxes = "localization" in measured
-    print(
+    print(report(config, run(config, progress=sys.stdout.isatty())))
+
+
+def report(config: DemoConfig, result: dict[str, Any]) -> str:
+    """The result as text, and where to look."""
+    measured, folder = result["models"][0], Path(config.output)
+    boxes, unseen = "localization" in measured, result["unseen"]
+    parts = [
         f"\nAccuracy on {measured['images']} test images of {config.dataset}, clean and under PGD "
         f"({config.steps} steps)"
         + boxes
-        * ";\nshare of right boxes (GT-known) by the loss gradient, and by a centred box"
-        + f"\n\n{table(result)}\n\n{result['seconds']:.0f} seconds. Look at\n"
-        f"  {Path(config.output, PICTURE)}  what an image's gradient shows at each epsilon\n"
-        + boxes
-        * f"  {Path(config.output, BOXES)}  where it says that the object is\n"
-        + f"  {Path(config.output, RESULTS)}  every number and setting\n"
-        "  README.md, 'Train your own model'"
-    )
+        * ";\nshare of right boxes (GT-known) by the loss gradient, and by a centred box",
+        f"\n{table(result)}",
+        *demo_zero_shot.report(config.dataset, unseen),
+        f"\n{result['seconds']:.0f} seconds. Look at",
+        f"  {folder / PICTURE}  what an image's gradient shows at each epsilon",
+    ]
+    if boxes:
+        parts.append(f"  {folder / BOXES}  where it says that the object is")
+    if unseen:
+        parts.append(f"  {folder / demo_zero_shot.PICTURE}  the same of classes never seen")
+    parts += [
+        f"  {folder / RESULTS}  every number and setting",
+        "  README.md, 'Train your own model'",
+    ]
     if config.dataset != "cifar10":
-        print('  make demo ARGS="--dataset=cifar10"  the same on photographs (downloads them once)')
+        again = 'make demo ARGS="--dataset=cifar10"'
+        parts.append(f"  {again}  the same on photographs (downloads them once)")
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

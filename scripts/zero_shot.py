@@ -54,15 +54,33 @@ _LOCALIZATION = {
 }
 
 
-def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
-    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
-    from pag_tf.training import TrainConfig, train
+def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
+    """Refuses what cannot be measured before minutes or hours of training, not after it."""
+    import pag_tf
+    from pag_tf.evaluation.zero_shot_subject import check_splits
 
+    if config.entry:
+        given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} choose what is trained, but entry={config.entry!r} is trained "
+                "already: leave them out, or leave out --entry."
+            )
+        return
     if not choice.dataset:
         raise ValueError(
             "dataset is empty: name a data set with class attributes, such as --dataset=shapes, or "
             "an entry that was trained on seen classes only (--entry)."
         )
+    info = pag_tf.data.info(choice.dataset, config.data_dir or None)
+    info.required_attributes()
+    check_splits(info.name, info.splits, config)
+
+
+def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
+    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
+    from pag_tf.training import TrainConfig, train
+
     recipe = choice.recipe or str(
         Path(__file__).parents[1] / "recipes" / f"zero_shot-{choice.dataset}.flags"
     )
@@ -97,10 +115,11 @@ def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) ->
 
 def table(columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> str:
     """Named rows of fractions as text, in percent, each with its interval where there is one."""
-    lines = [" " * 34 + "".join(f"{title:>21}" for title in columns.values())]
+    width = max(map(len, rows))
+    lines = [" " * width + "".join(f"{title:>21}" for title in columns.values())]
     for name, values in rows.items():
         cells = [_cell(values, column) for column in columns]
-        lines.append(f"{name:34}" + "".join(f"{cell:>21}" for cell in cells))
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>21}" for cell in cells))
     return "\n".join(lines)
 
 
@@ -151,6 +170,7 @@ def main(_: list[str]) -> None:
     choice, config = dataclass_flags.read(TrainingChoice), dataclass_flags.read(ZeroShotConfig)
     how = {"resume": flags.FLAGS.resume, "overwrite": flags.FLAGS.overwrite}
     command = ""
+    check_before_training(choice, config)
     if not config.entry:
         command = _command(choice, config)
         named = f"zero_shot-{choice.dataset}-{choice.eps.replace('/', '-')}-seed-{choice.seed}"

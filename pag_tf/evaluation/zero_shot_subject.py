@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -113,15 +113,19 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
     return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)
 
 
-def check_splits(subject: Subject, config: ZeroShotConfig) -> None:
+def check_splits(dataset: str, sizes: Mapping[str, int], config: ZeroShotConfig) -> None:
     """Refuses to choose anything on test images, or to measure on what was chosen on.
 
     Images of unseen classes may come from any split: none of them was trained on.
 
+    Args:
+        dataset: Name of the data set.
+        sizes: Its splits and their numbers of images.
+        config: Names the splits.
+
     Raises:
         ValueError: Such a choice, or a split that there is not.
     """
-    sizes, dataset = subject.info.splits, subject.entry.dataset
     resolve(config.unseen_split, sizes, dataset=dataset)
     measured = resolve(config.seen_split, sizes, dataset=dataset)
     for name in _CHOSEN_ON:

@@ -19,6 +19,7 @@ def list_models(
     norm: str | None = None,
     eps: float | str | ThreatModel | None = None,
     arch: str | None = None,
+    class_split: str | None = None,
     namespace: str | None = None,
     hub: Hub | None = None,
 ) -> tuple[Entry, ...]:
@@ -30,6 +31,8 @@ def list_models(
         eps: Only those of this epsilon, in the forms of `load` and of the norm `"linf"` where
             neither it nor `norm` says otherwise.
         arch: Only those of this architecture.
+        class_split: Only those trained on the seen classes of the split of this name, such as
+            `"combinations"`; None: only those trained on all classes, as `load` takes them.
         namespace: A user or an organisation of the Hub whose models are listed too: from the cache
             only where the Hub may not be asked. Their weights are not fetched. The environment
             variable that `load` knows does not count here.
@@ -57,6 +60,7 @@ def list_models(
         for entry in entries
         if dataset in (None, entry.dataset)
         and arch in (None, entry.arch)
+        and _trained_on(entry, class_split)
         and (entry.threat.eps == 0 or norm in (None, entry.threat.norm))
         and (threat is None or _same(threat, entry.threat))
     )
@@ -94,7 +98,7 @@ def find(
     there: list[Entry] = []
     for entries in _places(threat, dataset, namespace, hub):
         # A model of some classes only is loaded by its name.
-        here = [entry for entry in entries() if not entry.training.get("class_split")]
+        here = [entry for entry in entries() if _trained_on(entry, None)]
         of_dataset = [e for e in here if e.dataset == dataset and arch in (None, e.arch)]
         found = [entry for entry in of_dataset if _same(threat, entry.threat)]
         if len(found) == 1:
@@ -150,6 +154,11 @@ def _where_else(namespace: str | None, hub: Hub) -> str:
     else:
         looked = f"The Hub's namespace {namespace} has none either"
     return f"{looked}. Or train one with scripts/train.py, or pass the folder of a model."
+
+
+def _trained_on(entry: Entry, class_split: str | None) -> bool:
+    """Whether it was trained on the seen classes of a split, or with None on all classes."""
+    return (entry.training.get("class_split") or None) == class_split
 
 
 def _same(one: ThreatModel, other: ThreatModel) -> bool:

@@ -144,7 +144,18 @@ def test_a_model_of_some_classes_only_is_not_found_by_epsilon(ladder, pristine):
     relabel(pristine, ladder / "seen", threat_model="linf:2/255", dataset="cifar10", training=seen)
     assert zoo.load(2 / 255).name == "a2"
     assert zoo.load(ladder / "seen").name == "seen"
-    assert "seen" in [entry.id for entry in zoo.list_models(dataset="cifar10")]
+    assert "seen" not in [entry.id for entry in zoo.list_models(dataset="cifar10")]
+
+
+def test_models_of_some_classes_only_are_listed_by_their_split(ladder, pristine):
+    for name, split in (("seen", "animals"), ("other", "all"), ("whole", "")):
+        changes = {"threat_model": "linf:2/255", "training": {"class_split": split}}
+        relabel(pristine, ladder / name, dataset="tiny_imagenet", **changes)
+    assert [entry.id for entry in zoo.list_models(class_split="animals")] == ["seen"]
+    assert zoo.list_models(class_split="animals", dataset="cifar10") == ()
+    assert zoo.list_models(class_split="animals", eps="4/255") == ()
+    assert zoo.list_models(class_split="combinations") == ()
+    assert [entry.id for entry in zoo.list_models(dataset="tiny_imagenet")] == ["whole"]
 
 
 def test_the_folder_may_be_a_path_or_a_text_with_a_separator(folder, monkeypatch):

@@ -1,0 +1,111 @@
+"""scripts/zero_shot.py: mistakes told before anything is trained, the command, the text."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from pag_tf.evaluation import ZeroShotConfig
+
+pytestmark = pytest.mark.tensorflow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module; it defines no flags when it is imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "scripts"))
+        path = ROOT / "scripts" / "zero_shot.py"
+        spec = importlib.util.spec_from_file_location("zero_shot_script", path)
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, spec.name, module)  # dataclasses looks its annotations up there
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.mark.parametrize(
+    ("choice", "config", "message"),
+    [
+        ({}, {}, "dataset is empty: name a data set with class attributes, such as --dataset=sha"),
+        ({"dataset": "mars"}, {}, "mars"),
+        ({"dataset": "arrays"}, {"data_dir": "/nowhere"}, "is neither an .npz file nor a folder"),
+        ({"dataset": "shapes"}, {"unseen_split": "holdout"}, "no split 'holdout'"),
+        ({"dataset": "shapes"}, {"threshold_split": "test"}, "nothing is ever fitted to or chosen"),
+        ({"dataset": "shapes"}, {"seen_split": "train"}, "has images of train_split='train'"),
+        (
+            {"dataset": "cub", "eps": "0"},
+            {"entry": "runs/mine/entry"},
+            "dataset, eps choose what is trained, but entry='runs/mine/entry' is trained already",
+        ),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(script, choice, config, message):
+    with pytest.raises(ValueError, match=message):
+        script.check_before_training(script.TrainingChoice(**choice), ZeroShotConfig(**config))
+
+
+def test_data_without_attributes_cannot_be_trained_on(script, arrays_folder):
+    config = ZeroShotConfig(data_dir=str(arrays_folder))
+    with pytest.raises(ValueError, match="attributes"):
+        script.check_before_training(script.TrainingChoice(dataset="arrays"), config)
+
+
+def test_good_flags_pass(script):
+    script.check_before_training(script.TrainingChoice(dataset="shapes"), ZeroShotConfig())
+    script.check_before_training(script.TrainingChoice(), ZeroShotConfig(entry="runs/mine/entry"))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("recipes/no.flags", "There is no recipe recipes/no.flags: give one"),
+        ("zoo/shapes-resnet-natural/train.flags", "has to set class_split and attribute_temp"),
+    ],
+)
+def test_a_recipe_trains_on_seen_classes_by_attributes(script, tmp_path, recipe, message):
+    path = ROOT / recipe
+    choice = script.TrainingChoice(dataset="shapes", recipe=str(path) if path.exists() else recipe)
+    with pytest.raises(ValueError, match=message):
+        script.trained(choice, tmp_path, "", resume=False, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_trainings_have_the_chosen_settings(script, tmp_path, monkeypatch):
+    from pag_tf import training
+
+    taken = []
+    monkeypatch.setattr(training, "train", lambda config, **how: taken.append((config, how)))
+    choice = script.TrainingChoice(dataset="shapes", eps="0", seed=3)
+    script.trained(choice, tmp_path, "data", resume=True, overwrite=False)
+    (first, how), (second, _) = taken
+    assert (str(first.threat_model), first.seed, first.class_split) == (
+        "linf:0",
+        3,
+        "combinations",
+    )
+    assert (first.output, first.class_split_fold) == (str(tmp_path / "model"), 0)
+    assert (second.output, second.class_split_fold) == (str(tmp_path / "calibration"), 1)
+    assert how["resume"] and "--class_split=combinations\n" in how["flags_text"]
+    without = script.TrainingChoice(dataset="shapes", calibrate=False)
+    assert script.trained(without, tmp_path, "", resume=True, overwrite=False)[1] == ""
+    assert len(taken) == 3
+
+
+def test_the_command_trains_and_measures_again(script):
+    choice = script.TrainingChoice(dataset="shapes", eps="0", seed=3)
+    config = ZeroShotConfig(frozen="eszsl,ale", output="runs/x", data_dir="/data")
+    assert script._command(choice, config) == (
+        "python scripts/zero_shot.py --dataset=shapes --eps=0 --seed=3 --frozen=eszsl,ale"
+    )
+
+
+def test_columns_of_the_text_stand_below_each_other(script):
+    row = {"T1": 0.5, "H": None, "intervals": {"T1": [0.25, 0.75]}}
+    rows = {"ale": row, "attribute_classifier-predicted_unseen": row}
+    head, *lines = script.table({"T1": "T1", "H": "H"}, rows).splitlines()
+    assert {len(line) for line in (head, *lines)} == {37 + 2 * 21}
+    assert lines[0].split() == ["ale", "50.0", "[25.0,", "75.0]", "-"]
+    assert lines[1].split()[0] == "attribute_classifier-predicted_unseen"
