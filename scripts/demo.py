@@ -4,7 +4,7 @@
     python scripts/demo.py --dataset=cifar10 --data_dir=/data
 
 Writes gradients.png, boxes.png (for a data set with boxes), unseen.png (where models are bundled
-that know some of the classes only) and results.json into --output.
+that know some of the classes only), results.json and report/index.html into --output.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import dataclass_flags
 import demo_boxes
+import demo_report
 import demo_zero_shot
 import numpy as np
 
@@ -48,16 +49,19 @@ class DemoConfig:
         "within those that the models were trained for.",
     )
     steps: int = _option(20, "PGD steps.")
+    align_images: int = _option(
+        100, "Of the images, so many at most that the alignment of gradients is measured on."
+    )
     seed: int = _option(0, "Of PGD's random start.")
     batch_size: int = _option(100, "Images attacked at once.")
     output: str = _option(
         "demo",
-        f"Folder for {PICTURE}, {BOXES}, {demo_zero_shot.PICTURE} and {RESULTS}, which are "
-        "replaced there.",
+        f"Folder for {PICTURE}, {BOXES}, {demo_zero_shot.PICTURE}, {RESULTS}, the report and the "
+        "results that it shows, which are replaced there.",
     )
 
     def __post_init__(self) -> None:
-        for name in ("images", "examples", "steps", "batch_size"):
+        for name in ("images", "examples", "steps", "align_images", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
 
@@ -117,7 +121,6 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
         if heat_maps
         else None,
         "unseen": unseen.models if unseen else None,
-        "seconds": round(time.perf_counter() - started, 1),
         "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
         "backend": keras.backend.backend(),
     }
@@ -128,6 +131,8 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     if unseen:
         picture = folder / demo_zero_shot.PICTURE
         _replace(picture, lambda path: unseen.figure.savefig(path, format="png"))
+    demo_report.write(config, entries, measured)
+    result["seconds"] = round(time.perf_counter() - started, 1)
     _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
     return result
 
@@ -261,6 +266,7 @@ def report(config: DemoConfig, result: dict[str, Any]) -> str:
         f"\n{table(result)}",
         *demo_zero_shot.report(config.dataset, unseen),
         f"\n{result['seconds']:.0f} seconds. Look at",
+        f"  {folder / demo_report.REPORT / 'index.html'}  all of it, with a slider for epsilon",
         f"  {folder / PICTURE}  what an image's gradient shows at each epsilon",
     ]
     if boxes:

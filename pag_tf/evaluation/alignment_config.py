@@ -26,7 +26,8 @@ class AlignConfig(LocalizeConfig):
         "validation[:500]", "Held-out training images that the threshold of boxes is chosen on."
     )
     perturbation: str = option(
-        "2/255", "Size of the random perturbations that maps are to withstand, linf, in pixels."
+        "8/255",
+        "Size of the random perturbations that maps are to withstand, linf, in pixels of [0, 1].",
     )
     perturbations: int = option(4, "Such perturbations of each image; the worst of them counts.")
     top_share: float = option(

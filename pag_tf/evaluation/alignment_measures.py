@@ -77,15 +77,17 @@ MEASURES = {
     ),
     "deletion": Measure(
         "deletion",
-        "lower",
+        None,
         "Petsiuk et al. 2018, arXiv 1806.07421",
-        "Area under the class' probability as pixels are deleted, the most important first.",
+        "Area under the class' probability as pixels are deleted, the most important "
+        "first; it also grows with the model's confidence.",
     ),
     "insertion": Measure(
         "insertion",
-        "higher",
+        None,
         "Petsiuk et al. 2018, arXiv 1806.07421",
-        "Area under the class' probability as pixels are inserted, the most important first.",
+        "Area under the class' probability as pixels are inserted, the most important "
+        "first; it also grows with the model's confidence.",
     ),
     "synthesis_transfer": Measure(
         "synthesis transfer",

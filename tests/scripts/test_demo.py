@@ -117,6 +117,23 @@ def test_results_json_holds_the_result_and_every_setting(demo, done):
     assert all(m["images"] == 60 and len(m["weights_sha256"]) == 64 for m in result["models"])
 
 
+def test_the_demo_ends_with_a_report_of_what_it_measured(demo, done):
+    result, output = done
+    page = (output / "report" / "index.html").read_text(encoding="utf-8")
+    for model in result["models"]:
+        assert f"{100 * model['clean']['accuracy']:.1f}" in page
+        found = json.loads(
+            (output / "results" / model["entry"] / "alignment" / "result.json").read_text()
+        )
+        assert found["weights_sha256"] == model["weights_sha256"]
+        assert found["alignment"]["images"] == 60
+        assert [e["class"] for e in found["examples"]] == [e["class"] for e in result["examples"]]
+    assert "python scripts/demo.py --dataset=arrays" in page
+    assert str(output / "report" / "index.html") in demo.report(
+        demo.DemoConfig(output=str(output)), result
+    )
+
+
 def test_the_numbers_are_those_of_the_library(done, world, images):
     pixels, labels = images[0][:60], images[1][:60]
     chosen = [attacks.PGD("linf:1/255", 3), attacks.PGD("linf:2/255", 3)]
@@ -164,7 +181,7 @@ def model_input(array):
 
 def test_other_files_in_the_output_folder_are_kept_and_nothing_is_left_over(demo, done):
     names = {path.name for path in done[1].iterdir()} - {"expected.png"}
-    assert names == {"mine.txt", demo.PICTURE, demo.RESULTS}
+    assert names == {"mine.txt", demo.PICTURE, demo.RESULTS, "results", "report"}
     assert (done[1] / "mine.txt").read_text() == "kept"
 
 
@@ -217,7 +234,13 @@ def test_boxes_have_columns_and_a_picture_of_their_own(demo, with_boxes):
     from matplotlib.image import imread
 
     result, output, _ = with_boxes
-    assert {path.name for path in output.iterdir()} == {demo.PICTURE, demo.BOXES, demo.RESULTS}
+    assert {path.name for path in output.iterdir()} == {
+        demo.PICTURE,
+        demo.BOXES,
+        demo.RESULTS,
+        "results",
+        "report",
+    }
     head, _, robust = demo.table(result).splitlines()
     assert head.split()[-3:] == ["GT-known", "centred", "box"]
     found = result["models"][1]["localization"]
@@ -277,7 +300,7 @@ def test_an_empty_zoo_is_named(demo, tmp_path, monkeypatch):
         demo.run(demo.DemoConfig(output=str(tmp_path / "demo")), progress=False)
 
 
-@pytest.mark.parametrize("name", ["images", "examples", "steps", "batch_size"])
+@pytest.mark.parametrize("name", ["images", "examples", "steps", "align_images", "batch_size"])
 def test_counts_below_one_are_refused(demo, name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         demo.DemoConfig(**{name: 0})

@@ -1,0 +1,86 @@
+"""The demo's report: the page that an epsilon slider moves, from what the demo has measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import demo_boxes
+
+if TYPE_CHECKING:
+    from pag_tf.zoo import Entry
+
+RESULTS, REPORT = "results", "report"
+
+
+def write(config: Any, entries: tuple[Entry, ...], measured: list[dict[str, Any]]) -> Path:
+    """Measures the alignment of each model's gradients, keeps all results, and makes the page.
+
+    Args:
+        config: The demo's.
+        entries: The models.
+        measured: What the demo has measured of each.
+
+    Returns:
+        The page.
+    """
+    from pag_tf.evaluation import align
+    from pag_tf.report import ReportConfig, write_page
+
+    folder = Path(config.output)
+    for entry, found in zip(entries, measured, strict=True):
+        place = folder / RESULTS / entry.id
+        _write_measured(config, found, place)
+        print(f"{entry.id}: how aligned its gradients are", flush=True)
+        align(_align_config(config, entry, place), overwrite=True, progress=False)
+    results, out = str(folder / RESULTS), str(folder / REPORT)
+    return write_page(ReportConfig(results=results, out=out, overwrite=True))
+
+
+def _align_config(config: Any, entry: Entry, place: Path) -> Any:
+    from pag_tf.evaluation import AlignConfig
+
+    return AlignConfig(
+        output=str(place / "alignment"),
+        dataset=entry.dataset,
+        eps=entry.threat.eps_text,
+        norm=entry.threat.norm,
+        arch=entry.architecture.name,
+        data_dir=config.data_dir,
+        split=f"test[:{min(config.images, config.align_images)}]",
+        threshold_split=demo_boxes.held_out_split(config),
+        examples=max(2, config.examples),  # the target of one is the class of the next
+        seed=config.seed,
+    )
+
+
+def _write_measured(config: Any, found: dict[str, Any], place: Path) -> None:
+    """Accuracy and boxes as files of the kinds that scripts/evaluate.py and localize.py write."""
+    from pag_tf import run_folder
+
+    known = {
+        "command": command(config),
+        "config": {"dataset": config.dataset, "split": f"test[:{config.images}]"},
+    }
+    accuracy = {name: value for name, value in found.items() if name != "localization"}
+    run_folder.write_json(place / "evaluation.json", known | accuracy)
+    if "localization" in found:
+        names = ("entry", "weights_sha256", "threat_model", "localization")
+        boxes = {name: found[name] for name in names}
+        made = {
+            "method": {"name": "loss_gradients", "options": {}},
+            "heatmap": {"recipe": "paper"},
+        }
+        run_folder.write_json(place / "localization.json", known | made | boxes)
+
+
+def command(config: Any) -> str:
+    """The command of this demo, without where data and results lie."""
+    changed = [
+        f"--{field.name}={getattr(config, field.name)}"
+        for field in dataclasses.fields(config)
+        if field.name not in ("data_dir", "output") and getattr(config, field.name) != field.default
+    ]
+    return shlex.join(["python", "scripts/demo.py", *changed])
