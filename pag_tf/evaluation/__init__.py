@@ -2,6 +2,8 @@
 
 # card_picture.py is imported before its function of the same name is bound: the function wins.
 from pag_tf.evaluation.card_picture import CardConfig, card_picture, write_card
+from pag_tf.evaluation.explain_config import ExplainConfig
+from pag_tf.evaluation.explained_picture import explain_picture
 from pag_tf.evaluation.localization import localize
 from pag_tf.evaluation.localization_comparison import compare
 from pag_tf.evaluation.localization_config import LocalizeConfig
@@ -12,11 +14,13 @@ from pag_tf.evaluation.zero_shot_measurement import measure_zero_shot
 __all__ = [
     "CardConfig",
     "EvaluateConfig",
+    "ExplainConfig",
     "LocalizeConfig",
     "ZeroShotConfig",
     "card_picture",
     "compare",
     "evaluate",
+    "explain_picture",
     "localize",
     "measure_zero_shot",
     "write_card",
