@@ -44,4 +44,4 @@ def _similar(wanted: str, names: Sequence[str]) -> list[str]:
     known = {synonym: name for name in names for synonym in _synonyms(name)}
     inside = [synonym for synonym in known if wanted and wanted in synonym]
     close = [*inside, *difflib.get_close_matches(wanted, known, n=3)]
-    return list(dict.fromkeys([*close, *known] if not close else close))[:3]
+    return list(dict.fromkeys(close or known))[:3]

@@ -22,7 +22,9 @@ class ExplainConfig:
     picture: str = option(
         "", "The image file: PNG, JPEG, WebP, GIF, BMP or TIFF, of any size. Or give it first."
     )
-    output: str = option("explained.png", "The picture that is drawn, a PNG; replaced if it exists.")
+    output: str = option(
+        "explained.png", "The picture that is drawn, a PNG; replaced if it exists."
+    )
     dataset: str = option("cifar10", "Data set whose classes are recognised: its bundled models.")
     eps: str = option(
         "",

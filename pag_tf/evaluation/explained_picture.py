@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pag_tf.zoo
 from pag_tf import run_folder
@@ -21,7 +21,12 @@ from pag_tf.evaluation.picture_explanation import (
 )
 from pag_tf.evaluation.picture_file import Picture, read_picture
 from pag_tf.report import picture_figure
+from pag_tf.report.picture_panels import box_on_picture
 from pag_tf.threat_model import ThreatModel
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
 
 
 def explain_picture(config: ExplainConfig) -> dict[str, Any]:
@@ -44,15 +49,46 @@ def explain_picture(config: ExplainConfig) -> dict[str, Any]:
     started = time.perf_counter()
     output = _checked_output(config)
     chosen = entries(config)
-    class_indices = [_class_indices(config, entry) for entry in chosen]
     picture = read_picture(config.picture)
+    figure, models = explained(config, picture, chosen)
+    run_folder.write_whole(output, lambda file: figure.savefig(file, format="png"))
+    return {
+        "picture": list(picture.pixels.shape[:2]),
+        "notes": list(picture.notes),
+        "models": models,
+        "output": str(output),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def explained(
+    config: ExplainConfig,
+    picture: Picture,
+    chosen: Sequence[pag_tf.zoo.Entry],
+    *,
+    load: Callable[[pag_tf.zoo.Entry], keras.Model] = pag_tf.zoo.load,
+) -> tuple[Figure, list[dict[str, Any]]]:
+    """Explains a picture that has been read; writes nothing.
+
+    Args:
+        config: What is explained how; `picture` and `output`, and what chooses entries, do not
+            count.
+        picture: The picture.
+        chosen: The entries, of one data set.
+        load: From an entry to its model: for a program that keeps models from call to call.
+
+    Returns:
+        The figure, and `models` of `explain_picture`.
+
+    Raises:
+        ValueError: No such class; entries that see different parts of a picture.
+    """
+    class_indices = [_class_indices(config, entry) for entry in chosen]
     seen = _common_input(picture, chosen)
     columns, models = [], []
-    for entry, title, (class_asked, target) in zip(
-        chosen, titles(chosen), class_indices, strict=True
-    ):
-        model = pag_tf.zoo.load(entry)
-        found = explain_image(model, seen.image, config.heat_map_config, class_index=class_asked)
+    for entry, title, (asked, target) in zip(chosen, titles(chosen), class_indices, strict=True):
+        model = load(entry)
+        found = explain_image(model, seen.image, config.heat_map_config, class_index=asked)
         pushed = None
         if target is not None:
             pushed = pushed_to_class(
@@ -70,17 +106,10 @@ def explain_picture(config: ExplainConfig) -> dict[str, Any]:
         seen.image,
         columns,
         window=seen.window,
-        remarks=[*picture.notes, *_remarks(config)],
+        remarks=[*picture.notes, *_remarks(config, chosen[0])],
         synthesis_caption=_synthesis_caption(config, chosen[0]),
     )
-    run_folder.write_whole(output, lambda file: figure.savefig(file, format="png"))
-    return {
-        "picture": list(picture.pixels.shape[:2]),
-        "notes": list(picture.notes),
-        "models": models,
-        "output": str(output),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    return figure, models
 
 
 def entries(config: ExplainConfig) -> tuple[pag_tf.zoo.Entry, ...]:
@@ -152,9 +181,7 @@ def _checked_output(config: ExplainConfig) -> Path:
     return output
 
 
-def _class_indices(
-    config: ExplainConfig, entry: pag_tf.zoo.Entry
-) -> tuple[int | None, int | None]:
+def _class_indices(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> tuple[int | None, int | None]:
     """The explained class, None for the predicted one, and the target, None for none."""
     names = entry.class_names
     asked = None if config.class_name == PREDICTED else class_index(config.class_name, names)
@@ -180,8 +207,6 @@ def _record(
     target: int | None,
     top: int,
 ) -> dict[str, Any]:
-    from pag_tf.report.picture_panels import box_on_picture
-
     names = entry.class_names
     return {
         "entry": entry.id,
@@ -196,12 +221,10 @@ def _record(
     }
 
 
-def _remarks(config: ExplainConfig) -> list[str]:
-    whose = (
-        "each model's own prediction"
-        if config.class_name == PREDICTED
-        else f"{config.class_name}, for every model"
-    )
+def _remarks(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> list[str]:
+    whose = "the one that each model finds most likely"
+    if config.class_name != PREDICTED:
+        whose = _class_title(config.class_name, entry)
     return [
         f"Explained class: {whose}.",
         f"Heat map: {config.method}, recipe {config.heatmap}; bright where the class is seen.",
@@ -212,8 +235,14 @@ def _remarks(config: ExplainConfig) -> list[str]:
 def _synthesis_caption(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> str:
     if not config.target:
         return ""
-    name = entry.class_names[class_index(config.target, entry.class_names)].partition(",")[0]
-    return f"pushed to: {name} ({ThreatModel.parse(config.target_threat_model)})"
+    threat = ThreatModel.parse(config.target_threat_model)
+    radius = f"{threat.norm}:{threat.eps:g}" if threat.norm == "l2" else str(threat)
+    return f"pushed to: {_class_title(config.target, entry)} ({radius})"
+
+
+def _class_title(text: str, entry: pag_tf.zoo.Entry) -> str:
+    """The name of a class however it was asked for; of synonyms, as in ImageNet, the first."""
+    return entry.class_names[class_index(text, entry.class_names)].partition(",")[0]
 
 
 def _eps(threat: ThreatModel) -> str:

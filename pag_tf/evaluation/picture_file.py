@@ -176,22 +176,16 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """float `[H, W, 3]`, in [0, 1] up to rounding."""
+    """Pixels `[H, W, 3]`, in [0, 1] up to rounding."""
     if image.mode in (*_SIXTEEN_BITS, "I", "F"):
         return _deep_grey(image)
-    try:
-        if image.has_transparency_data:
-            rgba = np.asarray(image.convert("RGBA"), np.float32) / 255.0
-            opacity = rgba[..., 3:]
-            if opacity.min() < 1:
-                notes.append("Transparent pixels are shown on white.")
-            return opacity * rgba[..., :3] + (1.0 - opacity)
-        return np.asarray(image.convert("RGB"), np.float32) / 255.0
-    except ValueError:
-        raise _NotColours(
-            f"colours of the kind {image.mode} cannot be read; expected grey, RGB, CMYK or a "
-            "palette, with or without transparency. Save the picture as RGB."
-        ) from None
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"), np.float32) / 255.0
+        opacity = rgba[..., 3:]
+        if opacity.min() < 1:
+            notes.append("Transparent pixels are shown on white.")
+        return opacity * rgba[..., :3] + (1.0 - opacity)
+    return np.asarray(image.convert("RGB"), np.float32) / 255.0
 
 
 def _deep_grey(image: Image.Image) -> np.ndarray:
