@@ -57,13 +57,22 @@ def flag_lines(config: Any, leave_out: tuple[str, ...] = ()) -> str:
     return "".join(f"--{n}={_text(v)}\n" for n, v in values.items() if n not in leave_out)
 
 
-def run(main: types.FunctionType | Any) -> None:
-    """Runs `main(argv)` under absl; an error of the user's is one line, not a traceback."""
+def run(main: types.FunctionType | Any, *, positional: str = "") -> None:
+    """Runs `main(argv)` under absl; an error of the user's is one line, not a traceback.
+
+    `positional` names the flag whose value may also be given without it, before or after the
+    others: `program.py photo.jpg --eps=0` for `program.py --picture=photo.jpg --eps=0`.
+    """
     from absl import app
 
+    flags.FLAGS.set_gnu_getopt(bool(positional))
+
     def guarded(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+        arguments = argv[1:]
+        if positional and len(arguments) == 1 and not flags.FLAGS[positional].present:
+            flags.FLAGS[positional].parse(arguments.pop())
+        if arguments:
+            raise app.UsageError(f"Unexpected arguments: {' '.join(arguments)}")
         try:
             main(argv)
         except (ValueError, FloatingPointError, OSError) as error:

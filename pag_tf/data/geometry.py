@@ -47,6 +47,22 @@ def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) ->
     return random_crop_and_flip(resize_shorter_side(example, _before_crop(size)), size, seed)
 
 
+def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float, ...]:
+    """Which part of an image of `height` x `width` pixels `fit_to_square` keeps.
+
+    Returns `(ymin, xmin, ymax, xmax)` in fractions of the image. Raises ValueError for
+    "random_crop", whose part differs from call to call, and for an unknown `fit`.
+    """
+    if fit == "whole":
+        return (0.0, 0.0, 1.0, 1.0)
+    if fit != "centre_crop":
+        raise ValueError(f"fit must be 'whole' or 'centre_crop', got {fit!r}")
+    factor = _before_crop(size) / min(height, width)
+    sides = round(height * factor), round(width * factor)
+    top, left = ((side - size) // 2 for side in sides)
+    return top / sides[0], left / sides[1], (top + size) / sides[0], (left + size) / sides[1]
+
+
 def resize(example: Example, height: Any, width: Any) -> Example:
     """The whole image at [height, width]; the box, in fractions, stays the same."""
     import tensorflow as tf

@@ -4,6 +4,8 @@
 from pag_tf.evaluation.alignment_config import AlignConfig
 from pag_tf.evaluation.alignment_measurement import align
 from pag_tf.evaluation.card_picture import CardConfig, card_picture, write_card
+from pag_tf.evaluation.explain_config import ExplainConfig
+from pag_tf.evaluation.explained_picture import explain_picture
 from pag_tf.evaluation.localization import localize
 from pag_tf.evaluation.localization_comparison import compare
 from pag_tf.evaluation.localization_config import LocalizeConfig
@@ -15,12 +17,14 @@ __all__ = [
     "AlignConfig",
     "CardConfig",
     "EvaluateConfig",
+    "ExplainConfig",
     "LocalizeConfig",
     "ZeroShotConfig",
     "align",
     "card_picture",
     "compare",
     "evaluate",
+    "explain_picture",
     "localize",
     "measure_zero_shot",
     "write_card",

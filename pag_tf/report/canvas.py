@@ -93,3 +93,20 @@ def write(
 def in_lines(text: str, characters: int) -> str:
     """Breaks a text between words, and a word that is longer than a line."""
     return "\n".join(textwrap.wrap(text, characters)) or text
+
+
+def fill(figure: Figure, edges: tuple[float, float, float, float], colour: str) -> None:
+    """Draws a filled rectangle: edges (top, left, bottom, right) in pixels."""
+    from matplotlib.patches import Rectangle
+
+    full_width, full_height = (side * DPI for side in figure.get_size_inches())
+    top, left, bottom, right = edges
+    rectangle = Rectangle(
+        (left / full_width, 1 - bottom / full_height),
+        (right - left) / full_width,
+        (bottom - top) / full_height,
+        transform=figure.transFigure,
+        color=colour,
+        linewidth=0,
+    )
+    figure.add_artist(rectangle)

@@ -249,3 +249,27 @@ def test_bad_geometry_options_are_refused():
         load(fit="centre_crop")
     with pytest.raises(ValueError, match="fit='centre_crop' needs an image_size"):
         pag_tf.data.batches("shapes", "test", batch_size=4, seed=0, fit="centre_crop")
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 80), (81, 37), (16, 16), (29, 30)])
+def test_the_visible_window_is_what_the_crop_shows(height, width):
+    """A ramp tells which rows and columns the fitted image begins and ends at."""
+    size = 14
+    row, column = np.mgrid[:height, :width]
+    ramp = np.stack([(row + 0.5) / height, (column + 0.5) / width, 0 * row], -1)
+    fitted = geometry.fit_to_square({"image": ramp.astype("float32")}, size, "centre_crop")["image"]
+    ymin, xmin, ymax, xmax = geometry.visible_window(height, width, size, "centre_crop")
+    centres = (np.arange(size) + 0.5) / size
+    inner = slice(2, -2)  # the antialiasing filter is cut off at the picture's rim
+    for channel, low, high in ((0, ymin, ymax), (1, xmin, xmax)):
+        seen = fitted.numpy()[..., channel].mean(axis=1 - channel)
+        np.testing.assert_allclose(seen[inner], (low + (high - low) * centres)[inner], atol=0.005)
+
+
+def test_the_visible_window_of_a_whole_image_is_all_of_it():
+    assert geometry.visible_window(10, 20, 8, "whole") == (0.0, 0.0, 1.0, 1.0)
+    # 100 x 200 comes to 64 x 128; the middle 56 x 56 of it is kept.
+    expected = (4 / 64, 36 / 128, 60 / 64, 92 / 128)
+    assert geometry.visible_window(100, 200, 56, "centre_crop") == expected
+    with pytest.raises(ValueError, match="fit must be 'whole' or 'centre_crop', got 'random_crop'"):
+        geometry.visible_window(10, 20, 8, "random_crop")

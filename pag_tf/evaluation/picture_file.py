@@ -1,0 +1,201 @@
+"""Anybody's image file as pixels: every mode and orientation, nothing that could do harm.
+
+A file is judged by its content, never by its name. Its size in bytes, then the size in pixels that
+its header tells, are checked before any pixel is decoded. Pillow decodes, and only with the
+decoders of `FORMATS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+MOST_BYTES = 50_000_000
+MOST_PIXELS = 50_000_000
+MOST_ELONGATED = 20  # A strip says nothing once it is brought to a square.
+
+_KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+# What people take for one of these formats, by the first bytes.
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+)
+_PHONES = {b"heic", b"heix", b"mif1", b"msf1", b"avif"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """The pixels of an image file.
+
+    Attributes:
+        pixels: float32 `[H, W, 3]` in [0, 1], upright.
+        notes: Sentences on what of the file is not shown as it was, for the one who gave it.
+    """
+
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """Reads an image file; see `decode_picture`.
+
+    Raises:
+        ValueError: No such file, a folder or something else that is no file; see `decode_picture`.
+        OSError: The file cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name one image file in it.")
+    if not path.exists():
+        raise ValueError(f"There is no file {path}: name an image file ({_KINDS}).")
+    if not path.is_file():  # A pipe or a device need not end.
+        raise ValueError(f"{path} is not a regular file: name an image file ({_KINDS}).")
+    _check_bytes(path.stat().st_size, str(path))
+    return decode_picture(path.read_bytes(), str(path))
+
+
+def decode_picture(data: bytes, name: str) -> Picture:
+    """Decodes the content of an image file.
+
+    * The orientation that a camera recorded (EXIF) is applied; so pixels are upright.
+    * Transparent pixels are shown on white.
+    * 16 bits of grey are scaled by 65535, also where a TIFF file holds them in 32; TIFF pixels that
+      are floats are taken as they are, in [0, 1]. 16 bits of colour are read as 8, as Pillow does.
+    * CMYK, palettes, grey and black-and-white become RGB. Colour profiles are not applied.
+    * Of several pictures in one file (an animated GIF, PNG or WebP; the pages of a TIFF) the first
+      is taken, and a note says so.
+
+    Args:
+        data: PNG, JPEG, WebP, GIF, BMP or TIFF, whatever the file is called.
+        name: Of the file, for messages.
+
+    Returns:
+        The picture, in its own size.
+
+    Raises:
+        ValueError: Another kind of file, a damaged one, one of more than `MOST_BYTES` bytes or
+            `MOST_PIXELS` pixels, a strip more than `MOST_ELONGATED` times as long as it is wide, or
+            pixels that have no meaning as colours. The message says what to do.
+    """
+    _check_bytes(len(data), name)
+    with _opened(data, name) as image:
+        _check_size(image.width, image.height, name)
+        notes: list[str] = []
+        try:
+            if getattr(image, "is_animated", False):
+                notes.append("The file holds several pictures: the first is used.")
+            image.load()
+            pixels = _rgb(_upright(image, notes), notes)
+        except _NotColours as error:
+            raise ValueError(f"{name}: {error}") from None
+        except Exception as error:  # Decoders raise whatever their parsing of damaged bytes meets.
+            raise ValueError(
+                f"{name} is damaged or cut off ({error}): expected a whole {image.format} file of "
+                f"{image.width} x {image.height} pixels. Get the file again, or save it anew."
+            ) from None
+    return Picture(np.clip(pixels, 0.0, 1.0).astype(np.float32), tuple(notes))
+
+
+class _NotColours(Exception):
+    """Pixels were decoded, and nobody can tell which colours they are."""
+
+
+def _check_bytes(count: int, name: str) -> None:
+    if count > MOST_BYTES:
+        raise ValueError(
+            f"{name} has {count / 1e6:,.1f} MB; at most {MOST_BYTES / 1e6:g} MB are read. Save a "
+            "smaller copy, for example as JPEG."
+        )
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    """The image with its header read, its pixels not."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(
+            f"{name} claims to have far more than the {MOST_PIXELS / 1e6:g} million pixels that "
+            "are read at most. Save a smaller copy."
+        ) from None
+    except Exception:  # As above; UnidentifiedImageError is the usual one.
+        raise ValueError(
+            f"{name} is {_kind(data)}: expected a whole {_KINDS} file (by its content, not by its "
+            "name). Save or export the picture as one of these."
+        ) from None
+
+
+def _kind(data: bytes) -> str:
+    """What the bytes look like, as the end of a sentence."""
+    if not data:
+        return "empty"
+    for start, kind in _OTHERS:
+        if data.startswith(start):
+            return kind
+    if data[4:8] == b"ftyp":
+        return "a HEIC or AVIF picture of a phone" if data[8:12] in _PHONES else "a video"
+    text = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if b"<svg" in text:
+        return "an SVG drawing"
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page (HTML)"
+    return f"no picture that can be read (it starts with the bytes {data[:4].hex(' ')})"
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"{name} has {width:,} x {height:,} pixels; at most {MOST_PIXELS / 1e6:g} million are "
+            "read. Save a smaller copy."
+        )
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        raise ValueError(
+            f"{name} has {width:,} x {height:,} pixels: one side may be at most {MOST_ELONGATED} "
+            "times the other. Cut out the part with the object."
+        )
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # The record of the camera is damaged, the pixels are there all the same.
+        notes.append("The orientation recorded in the file cannot be read: it is shown as stored.")
+        return image
+
+
+def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """Pixels `[H, W, 3]`, in [0, 1] up to rounding."""
+    if image.mode in (*_SIXTEEN_BITS, "I", "F"):
+        return _deep_grey(image)
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"), np.float32) / 255.0
+        opacity = rgba[..., 3:]
+        if opacity.min() < 1:
+            notes.append("Transparent pixels are shown on white.")
+        return opacity * rgba[..., :3] + (1.0 - opacity)
+    return np.asarray(image.convert("RGB"), np.float32) / 255.0
+
+
+def _deep_grey(image: Image.Image) -> np.ndarray:
+    """Grey of more than 8 bits."""
+    values = np.asarray(image).astype(np.float64)
+    highest = 1.0 if image.mode == "F" else 65535.0
+    if not (values.min() >= 0 and values.max() <= highest):  # also NaN
+        raise _NotColours(
+            f"its pixels are from {values.min():g} to {values.max():g}; expected "
+            f"{'floats' if image.mode == 'F' else 'whole numbers'} from 0 to {highest:g}. Scale "
+            "them, and save the picture with 8 or 16 bits."
+        )
+    return np.repeat(values[..., None] / highest, 3, axis=-1)
