@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pag_tf.zoo import Entry
 
 PICTURE = "unseen.png"
-# What is shown of each model, of the views of `measure_zero_shot`.
-VIEWS = {"true_unseen": "true class", "likely_seen": "likely seen class"}
+# What is shown of each model, of the views of `measure_zero_shot`: the gradient of which class.
+VIEWS = {"true_unseen": "true class", "likely_seen": "seen class"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,11 +80,12 @@ def report(dataset: str, models: list[dict[str, Any]] | None) -> list[str]:
     import pag_tf
 
     if models:
-        seen, unseen = models[0]["seen_classes"], models[0]["unseen_classes"]
+        images, seen, unseen = (models[0][n] for n in ("images", "seen_classes", "unseen_classes"))
         return [
-            f"\nClasses never seen, by models that were trained on {seen} of {seen + unseen}: "
-            f"accuracy\namong the {unseen} others (T1, chance is {100 / unseen:.1f} %), and right "
-            f"boxes, on {models[0]['images']} images of them",
+            f"\nClasses never seen: {images} test images of {unseen}, by models trained on the "
+            f"{seen} others;\naccuracy among the {unseen} (T1, chance is {100 / unseen:.1f} %) and "
+            "share of right boxes (GT-known) by the gradient\nof the score of the true class, of "
+            "the likeliest seen class, and by a centred box",
             f"\n{table(models)}",
         ]
     if pag_tf.data.class_split_names(dataset):

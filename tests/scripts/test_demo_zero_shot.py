@@ -125,9 +125,9 @@ def test_the_picture_shows_images_and_both_views_of_each_model(done, tmp_path):
     # Two rows; the image and two views of two models.
     assert picture.shape[0] > 2 * 192 and picture.shape[1] > 5 * 192
     texts = [text.get_text().replace("\n", " ") for text in done.figure.texts]
-    columns = [f"eps {eps}, {view}" for eps in ("0", "2/255") for view in ("true", "likely seen")]
+    columns = [f"eps {eps}, {view}" for eps in ("0", "2/255") for view in ("true", "seen")]
     assert [text for text in texts if text.startswith("eps ")] == [f"{c} class" for c in columns]
-    first = [data.info("shapes").class_names[index] for index in UNSEEN[:2]]
+    first = [SPLIT.class_names[label] for label in examples("test[:60]", UNSEEN)["label"][:2]]
     assert [text for text in texts if text in SPLIT.unseen_names] == first
     likely = [text.partition(", ")[2] for text in texts if text.startswith("IoU ")]
     assert set(likely) - {""} <= set(SPLIT.seen_names) and len(set(likely)) > 1
@@ -135,8 +135,8 @@ def test_the_picture_shows_images_and_both_views_of_each_model(done, tmp_path):
 
 def test_the_table_has_every_number(demo_zero_shot, done):
     title, table = demo_zero_shot.report("shapes", done.models)
-    assert "trained on 45 of 60" in title and "the 15 others (T1, chance is 6.7 %)" in title
-    assert "15 images" in title
+    assert "15 test images of 15, by models trained on the 45 others" in title
+    assert "accuracy among the 15 (T1, chance is 6.7 %)" in title
     natural = done.models[0]
     shares = [natural["T1"]]
     shares += [natural["localization"][name]["gt_known"] for name in ("true_unseen", "likely_seen")]
