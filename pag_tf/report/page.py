@@ -13,6 +13,7 @@ from typing import Any
 from pag_tf.report import (
     curves,
     curves_figure,
+    localization_figure,
     measured,
     output_folder,
     pictures,
@@ -106,8 +107,8 @@ def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
         figures=output_folder.FIGURES,
         has_sheet=has_sheet,
         colours={
-            "true": pictures.localization_figure.TRUE,
-            "predicted": pictures.localization_figure.PREDICTED,
+            "true": localization_figure.TRUE,
+            "predicted": localization_figure.PREDICTED,
         },
     )
 

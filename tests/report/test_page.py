@@ -199,6 +199,24 @@ def test_results_without_pictures_give_a_page_without_a_slider(results, tmp_path
     assert not (page.parent / "figures" / "sheet.png").exists()
 
 
+def test_results_of_classes_never_seen_alone_make_a_page(results, tmp_path):
+    results.zero_shot(0, seed=0)
+    results.zero_shot(2, seed=0, T1=0.75)
+    page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
+    rows = Parsed(page.read_text()).table("T1")
+    assert [row["T1"][1]["data-value"] for row in rows] == ["0.5", "0.75"]
+    assert [row["trained within"][0] for row in rows] == ["0 (natural)", "linf:2/255"]
+
+
+def test_one_model_needs_no_slider(results, tmp_path):
+    results.alignment(1)
+    parsed = Parsed(
+        write_page(ReportConfig(str(results.folder), str(tmp_path / "out"))).read_text()
+    )
+    assert "epsilon" not in [attributes.get("id") for _, attributes in parsed.tags]
+    assert len([a for tag, a in parsed.tags if tag == "img" and "hidden" not in a]) == 2 * 4
+
+
 def test_a_model_without_pictures_has_its_place_on_the_slider(results, tmp_path):
     results.evaluation(0)
     results.alignment(1)
