@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-TEST_EXTRAS ?= test,dev,tensorboard,jax
+TEST_EXTRAS ?= test,dev,tensorboard,jax,app
 ARGS ?=
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
