@@ -148,14 +148,10 @@ def read_once(path: str) -> bytes:
 
 def upload_component(gr: Any, **options: Any) -> Any:
     """`gr.File` that leaves nothing on the disk: its value is the bytes of a file that is gone."""
-
-    class ReadOnce(gr.File):  # type: ignore[name-defined]
-        is_template = True  # Gradio's word for: shown as the class above is
-
-        def preprocess(self, payload: Any) -> bytes | None:
-            return None if payload is None else read_once(payload.path)
-
-    return ReadOnce(**options)
+    component = gr.File(**options)
+    # Of a subclass Gradio would write a stub file beside this one.
+    component.preprocess = lambda payload: None if payload is None else read_once(payload.path)
+    return component
 
 
 class Guarded:

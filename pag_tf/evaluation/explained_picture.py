@@ -88,7 +88,13 @@ def explained(
     columns, models = [], []
     for entry, title, (asked, target) in zip(chosen, titles(chosen), class_indices, strict=True):
         model = load(entry)
-        found = explain_image(model, seen.image, config.heat_map_config, class_index=asked)
+        found = explain_image(
+            model,
+            seen.image,
+            config.heat_map_config,
+            threshold=config.threshold,
+            class_index=asked,
+        )
         pushed = None
         if target is not None:
             pushed = pushed_to_class(

@@ -68,9 +68,8 @@ def model_input(picture: Picture, entry: pag_tf.zoo.Entry) -> ModelInput:
         )
     _, fit = entry.image_fit()
     fitted = geometry.fit_to_square({"image": picture.pixels}, height, fit)["image"].numpy()
-    return ModelInput(
-        fitted, geometry.visible_window(*picture.pixels.shape[:2], size=height, fit=fit)
-    )
+    rows, columns = picture.pixels.shape[:2]
+    return ModelInput(fitted, geometry.visible_window(rows, columns, height, fit))
 
 
 def explain_image(
@@ -78,6 +77,7 @@ def explain_image(
     image: np.ndarray,
     config: HeatMapConfig,
     *,
+    threshold: float,
     class_index: int | None = None,
 ) -> Explanation:
     """Explains one class of one image.
@@ -85,7 +85,8 @@ def explain_image(
     Args:
         model: Pixels in [0, 1] in, logits out.
         image: float32 `[S, S, 3]` in [0, 1].
-        config: Method, recipe and threshold, a number.
+        config: Method and recipe.
+        threshold: Share of the heat map's maximum above which a pixel belongs to the box.
         class_index: The class; None: the predicted one.
 
     Raises:
@@ -105,7 +106,7 @@ def explain_image(
         allow_zeros=True,
     )
     maps = heat_maps(model, images, targets, config, places=np.zeros(1, np.int64))
-    found = boxes(maps, threshold=config.threshold_value)
+    found = boxes(maps, threshold=threshold)
     return Explanation(probabilities, explained, gradient[0], maps[0], found[0])
 
 

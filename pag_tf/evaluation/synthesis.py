@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from pag_tf.attacks import PGD
+from pag_tf.threat_model import ThreatModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,5 +47,12 @@ def synthesize(
     Raises:
         ValueError: See `pag_tf.attacks.Attack`.
     """
-    attack = PGD(threat, steps, targeted=True, random_start=False, seed=seed, jit_compile=False)
+    attack = PGD(
+        ThreatModel.parse(threat),
+        steps,
+        targeted=True,
+        random_start=False,
+        seed=seed,
+        jit_compile=False,
+    )
     return Synthesis(np.asarray(attack(model, images, targets)))

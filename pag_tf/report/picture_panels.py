@@ -60,7 +60,7 @@ def heat_on_picture(picture: np.ndarray, heat_map: np.ndarray, window: Sequence[
     return shown
 
 
-def box_on_picture(box: Sequence[float], window: Sequence[float]) -> np.ndarray:
+def box_on_picture(box: Any, window: Sequence[float]) -> np.ndarray:
     """A box in fractions of the window as one in fractions of the picture, float64 [4].
 
     >>> box_on_picture([0.0, 0.5, 1.0, 1.0], [0.25, 0.0, 0.75, 1.0]).tolist()
