@@ -36,7 +36,7 @@ def write(config: Any, entries: tuple[Entry, ...], measured: list[dict[str, Any]
         print(f"{entry.id}: how aligned its gradients are", flush=True)
         align(_align_config(config, entry, place), overwrite=True, progress=False)
     results, out = str(folder / RESULTS), str(folder / REPORT)
-    return write_page(ReportConfig(results=results, out=out, overwrite=True))
+    return write_page(ReportConfig(results=results, out=out))
 
 
 def _align_config(config: Any, entry: Entry, place: Path) -> Any:

@@ -233,7 +233,6 @@ def _report(config: ReproduceConfig, results: tuple[Path, ...]) -> Stage:
         "scripts/report.py",
         f"--results={config.folder / 'results'}",
         f"--out={output}",
-        "--overwrite",
     )
     return Stage("report", command, results, (output / "index.html",))
 
