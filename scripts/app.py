@@ -36,7 +36,7 @@ _SWEEP = (60, 300)  # seconds: how often uploads that nobody took are looked for
 # Nothing is loaded from elsewhere, whatever Gradio's page asks for.
 _POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 # Gradio would serve uploads by their path, and save the state of a page to share it.
-_CLOSED = re.compile(r"/(file[=/]|deep_link|stream|runs)")
+_CLOSED = re.compile(r"^(/gradio_api)?/(file[=/]|deep_link|stream/|runs)")
 
 
 def _option(default: Any, description: str) -> Any:
