@@ -9,12 +9,11 @@ import numpy as np
 from keras import ops
 
 import pag_tf.zoo
-from pag_tf import explain
+from pag_tf import alignment, explain
 from pag_tf.data import geometry
 from pag_tf.evaluation.heat_map_config import HeatMapConfig
 from pag_tf.evaluation.heat_maps import heat_maps
 from pag_tf.evaluation.picture_file import Picture
-from pag_tf.evaluation.synthesis import synthesize
 from pag_tf.localization import boxes
 
 
@@ -113,6 +112,9 @@ def explain_image(
 def pushed_to_class(
     model: keras.Model, image: np.ndarray, target: int, threat: str, *, steps: int, seed: int
 ) -> np.ndarray:
-    """float32 `[S, S, 3]` in [0, 1]: the image moved towards a class; see `synthesize`."""
-    found = synthesize(model, image[None], np.array([target]), threat, steps=steps, seed=seed)
-    return np.asarray(found.images)[0]
+    """float32 `[S, S, 3]` in [0, 1]: the image moved to a class by `alignment.synthesize`."""
+    targets = np.array([target])
+    found = alignment.synthesize(
+        model, image[None], targets, threat, steps=steps, seed=seed, batch_size=1
+    )
+    return found.images[0]
