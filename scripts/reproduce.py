@@ -78,6 +78,16 @@ class ReproduceConfig:
         return Path(self.output or Path("runs", f"reproduce-{self.dataset}"))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Model:
+    """What is measured: its name, how scripts are told of it, its files, where results go."""
+
+    name: str
+    flags: tuple[str, ...]
+    files: tuple[Path, ...]
+    place: Path
+
+
 def plan(config: ReproduceConfig) -> list[Stage]:
     """All stages of a run, in order.
 
@@ -85,35 +95,45 @@ def plan(config: ReproduceConfig) -> list[Stage]:
         ValueError: No data set of that name, or no recipe for it.
     """
     info = pag_tf.data.info(config.dataset, config.data_dir or None)
-    recipe, folder = _recipe(config), config.folder
-    held_out = min(config.threshold_images, info.splits.get("validation", 0))
-    stages, results = [], []
-    judge = _training(config, recipe, "judge", ThreatModel.parse(0), config.seed + 1)
+    recipe = _recipe(config)
+    held_out = f"validation[:{min(config.threshold_images, info.splits.get('validation', 0))}]"
+    judge = None
+    trained, measured = [], []
     if config.judge:
-        stages.append(judge)
+        judge = _training(config, recipe, "judge", ThreatModel.parse(0), config.seed + 1)
+        trained.append(judge)
     for threat in config.threats:
-        name = f"eps-{threat.eps_text.replace('/', '-')}"
-        bundled = _bundled(config, threat) if config.from_zoo else None
-        subject: tuple[str, ...]
-        if bundled is None:
-            training = _training(config, recipe, name, threat, config.seed)
-            stages.append(training)
-            subject = (f"--entry={training.writes[0].parent}",)
-            weights = training.writes
-        else:
-            subject = (f"--dataset={config.dataset}", f"--eps={threat.eps_text}")
-            weights = (bundled.folder / "pag.json", bundled.folder / "model.weights.h5")
-        place = folder / "results" / name
-        stages.append(_evaluation(config, name, subject, weights, place))
+        training = None
+        if not (config.from_zoo and _bundled(config, threat)):
+            training = _training(config, recipe, _name(threat), threat, config.seed)
+            trained.append(training)
+        model = _model(config, threat, training)
+        measured.append(_evaluation(config, model))
         if info.has_boxes:
-            stages.append(_localization(config, name, subject, weights, place, held_out))
+            measured.append(_localization(config, model, held_out))
         if config.zero_shot and info.class_attributes is not None:
-            stages.append(_zero_shot(config, name, threat, place))
-        stages.append(_alignment(config, name, subject, weights, place, held_out, judge.writes))
-    results = [
-        path for stage in stages for path in stage.writes if folder / "results" in path.parents
-    ]
-    return [*stages, _report(config, tuple(results))]
+            measured.append(_zero_shot(config, model, threat))
+        measured.append(_alignment(config, model, held_out, judge))
+    return [*trained, *measured, _report(config, measured)]
+
+
+def _name(threat: ThreatModel) -> str:
+    return f"eps-{threat.eps_text.replace('/', '-')}"
+
+
+def _model(config: ReproduceConfig, threat: ThreatModel, training: Stage | None) -> _Model:
+    """The trained model, or the bundled one."""
+    name = _name(threat)
+    place = config.folder / "results" / name
+    if training is not None:
+        return _Model(name, (f"--entry={training.writes[0].parent}",), training.writes, place)
+    entry = _bundled(config, threat)
+    flags = f"--dataset={config.dataset}", f"--eps={threat.eps_text}"
+    return _Model(name, flags, _entry_files(entry.folder), place)
+
+
+def _entry_files(folder: Path) -> tuple[Path, ...]:
+    return folder / "pag.json", folder / "model.weights.h5"
 
 
 def _recipe(config: ReproduceConfig) -> Path:
@@ -148,52 +168,39 @@ def _training(
         *((f"--epochs={config.epochs}",) if config.epochs else ()),
         *_common(config, output),
     )
-    written = (output / "entry" / "pag.json", output / "entry" / "model.weights.h5")
-    return Stage(f"train {name}", command, (recipe,), written)
+    return Stage(f"train {name}", command, (recipe,), _entry_files(output / "entry"))
 
 
-def _evaluation(
-    config: ReproduceConfig,
-    name: str,
-    subject: tuple[str, ...],
-    weights: tuple[Path, ...],
-    place: Path,
-) -> Stage:
-    written = place / "evaluation.json"
+def _evaluation(config: ReproduceConfig, model: _Model) -> Stage:
+    written = model.place / "evaluation.json"
     threats = ",".join(str(threat) for threat in config.threats if threat.eps > 0)
     command = (
         "scripts/evaluate.py",
-        *subject,
+        *model.flags,
         f"--split={config.split}",
         *((f"--threat_models={threats}",) if threats else ()),
         f"--steps={config.steps}",
         "--restarts=1",
         *_common(config, written, again=True),
     )
-    return Stage(f"evaluate {name}", command, weights, (written,))
+    return Stage(f"evaluate {model.name}", command, model.files, (written,))
 
 
-def _localization(
-    config: ReproduceConfig,
-    name: str,
-    subject: tuple[str, ...],
-    weights: tuple[Path, ...],
-    place: Path,
-    held_out: int,
-) -> Stage:
-    output = place / "localization"
+def _localization(config: ReproduceConfig, model: _Model, held_out: str) -> Stage:
+    output = model.place / "localization"
     command = (
         "scripts/localize.py",
-        *subject,
+        *model.flags,
         f"--split={config.split}",
-        f"--threshold_split=validation[:{held_out}]",
+        f"--threshold_split={held_out}",
         *_common(config, output, again=True),
     )
-    return Stage(f"localise {name}", command, weights, (output / "result.json",))
+    return Stage(f"localise {model.name}", command, model.files, (output / "result.json",))
 
 
-def _zero_shot(config: ReproduceConfig, name: str, threat: ThreatModel, place: Path) -> Stage:
-    output = place / "zero_shot"
+def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> Stage:
+    """Trains models of its own, on the seen classes."""
+    output = model.place / "zero_shot"
     recipe = ROOT / "recipes" / f"zero_shot-{config.dataset}.flags"
     command = (
         "scripts/zero_shot.py",
@@ -202,38 +209,33 @@ def _zero_shot(config: ReproduceConfig, name: str, threat: ThreatModel, place: P
         f"--seed={config.seed}",
         *_common(config, output),
     )
-    return Stage(f"zero-shot {name}", command, (recipe,), (output / "result" / "result.json",))
+    written = (output / "result" / "result.json",)
+    return Stage(f"zero-shot {model.name}", command, (recipe,), written)
 
 
-def _alignment(
-    config: ReproduceConfig,
-    name: str,
-    subject: tuple[str, ...],
-    weights: tuple[Path, ...],
-    place: Path,
-    held_out: int,
-    judge: tuple[Path, ...],
-) -> Stage:
-    output = place / "alignment"
+def _alignment(config: ReproduceConfig, model: _Model, held_out: str, judge: Stage | None) -> Stage:
+    output = model.place / "alignment"
     command = (
         "scripts/align.py",
-        *subject,
+        *model.flags,
         f"--split={config.align_split}",
-        f"--threshold_split=validation[:{held_out}]",
-        *((f"--judge={judge[0].parent}",) if config.judge else ()),
+        f"--threshold_split={held_out}",
+        *((f"--judge={judge.writes[0].parent}",) if judge else ()),
         *_common(config, output, again=True),
     )
+    reads = model.files + (judge.writes if judge else ())
     written = (output / "result.json", output / "examples.npz")
-    return Stage(f"align {name}", command, weights + (judge if config.judge else ()), written)
+    return Stage(f"align {model.name}", command, reads, written)
 
 
-def _report(config: ReproduceConfig, results: tuple[Path, ...]) -> Stage:
+def _report(config: ReproduceConfig, measured: list[Stage]) -> Stage:
     output = config.folder / "report"
     command = (
         "scripts/report.py",
         f"--results={config.folder / 'results'}",
         f"--out={output}",
     )
+    results = tuple(path for stage in measured for path in stage.writes)
     return Stage("report", command, results, (output / "index.html",))
 
 
