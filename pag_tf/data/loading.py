@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.data import python_calls
 from pag_tf.data.class_names import class_indices, quoted
 from pag_tf.data.geometry import FITS, fit_to_square
 from pag_tf.data.info import dataset_module
@@ -188,8 +189,8 @@ def _tf_pairs(source: Source, per_epoch: int, seed: int, first_epoch: int) -> tf
     import tensorflow as tf
 
     def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
-        shuffle_seed = tf.numpy_function(
-            lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64, stateful=False
+        shuffle_seed = python_calls.call(
+            lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64
         )
         # Only records are cut into epochs: decoding runs on across the boundary between two.
         return source.records(tf.ensure_shape(shuffle_seed, [])).take(per_epoch)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from pag_tf.data import python_calls
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -87,7 +89,7 @@ class IndexedSource:
             return tf.data.Dataset.range(self.size)
 
         def shuffled(value: tf.Tensor) -> tf.data.Dataset:
-            indices = tf.numpy_function(self.order, [value], tf.int64, stateful=False)
+            indices = python_calls.call(self.order, [value], tf.int64)
             return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(indices, [self.size]))
 
         return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
@@ -103,11 +105,8 @@ class IndexedSource:
         }
 
         def read(indices: tf.Tensor) -> dict[str, tf.Tensor]:
-            values = tf.numpy_function(
-                lambda index: list(self.read(index).values()),
-                [indices],
-                list(types.values()),
-                stateful=False,
+            values = python_calls.call(
+                lambda index: list(self.read(index).values()), [indices], list(types.values())
             )
             return {
                 key: tf.ensure_shape(value, [None, *first[key].shape[1:]])

@@ -58,6 +58,7 @@ def test_labels_and_ids_stay_as_they_are():
 
 
 def test_other_images_are_never_drawn(monkeypatch):
+    shapes._drawn.cache_clear()
     drawn, generate = [], shapes.generate
     monkeypatch.setattr(
         shapes, "generate", lambda split, index: drawn.append(index) or generate(split, index)
