@@ -20,6 +20,8 @@ import io
 import os
 import re
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -320,6 +322,8 @@ def launch(config: AppConfig, **options: Any) -> Any:
 
 def main(_: list[str]) -> None:
     """Flags to AppConfig to a page that is served until it is stopped."""
+    # As on Ctrl-C, what is registered for the end of the program is done: folders are deleted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     launch(dataclass_flags.read(AppConfig))
 
 
