@@ -137,7 +137,7 @@ def sibling(entry: pag_tf.zoo.Entry) -> pag_tf.zoo.Entry | None:
     """
     candidates = [
         other
-        for other in pag_tf.zoo.list_models()
+        for other in pag_tf.zoo.list_models(class_split=entry.training.get("class_split") or None)
         if other.id != entry.id
         and other.class_names == entry.class_names
         and (other.dataset, other.architecture) == (entry.dataset, entry.architecture)
@@ -166,23 +166,44 @@ def _first_of_classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images [n, H, W, C] and labels [n] of the first `rows` classes that are met."""
     size, fit = entry.image_fit()
-    _check_data(entry, data_dir, size)
+    info = pag_tf.data.info(entry.dataset, data_dir, image_size=size or None)
+    classes = _trained_classes(entry, data_dir, info)
+    _check_data(entry, info, [info.class_names[index] for index in classes])
     examples = pag_tf.data.load(
-        entry.dataset, split, data_dir, shuffle_seed=seed, image_size=size or None, fit=fit
+        entry.dataset,
+        split,
+        data_dir,
+        shuffle_seed=seed,
+        image_size=size or None,
+        fit=fit,
+        classes=classes if len(classes) < info.num_classes else None,
     )
     found: dict[int, np.ndarray] = {}
     for example in examples:
-        found.setdefault(int(example["label"]), example["image"].numpy())
+        found.setdefault(classes.index(int(example["label"])), example["image"].numpy())
         if len(found) == min(rows, len(entry.class_names)):
             break
     return np.stack(list(found.values())), np.array(list(found))
 
 
-def _check_data(entry: pag_tf.zoo.Entry, data_dir: str | None, size: int) -> None:
-    info = pag_tf.data.info(entry.dataset, data_dir, image_size=size or None)
-    if info.class_names != entry.class_names:
+def _trained_classes(
+    entry: pag_tf.zoo.Entry, data_dir: str | None, info: pag_tf.data.DatasetInfo
+) -> list[int]:
+    """Indices of the classes that the entry was trained on, in the order of its logits."""
+    name = entry.training.get("class_split")
+    if not name:
+        return list(range(info.num_classes))
+    split = pag_tf.data.class_split(entry.dataset, data_dir, split_name=name)
+    fold = entry.training.get("class_split_fold", 0)
+    return list((split.fold(fold) if fold else split).seen)
+
+
+def _check_data(
+    entry: pag_tf.zoo.Entry, info: pag_tf.data.DatasetInfo, class_names: list[str]
+) -> None:
+    if tuple(class_names) != entry.class_names:
         raise ValueError(
-            f"The data has {info.num_classes} classes ({', '.join(info.class_names[:3])}, ...), "
+            f"The data has {len(class_names)} classes ({', '.join(class_names[:3])}, ...), "
             f"those of {entry.id} are {len(entry.class_names)} "
             f"({', '.join(entry.class_names[:3])}, ...). Give the data that it was trained on "
             "(--data_dir)."

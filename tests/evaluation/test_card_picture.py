@@ -21,6 +21,7 @@ pytestmark = pytest.mark.tensorflow
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ["red", "green", "blue, azure"]
 OPTIONS = {"widths": [4], "blocks": [1], "stem": "conv"}
+SEEN_ONLY = zoo.list_models(dataset="shapes", class_split="combinations")
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,25 @@ def test_all_entries_of_a_data_set_show_the_same_images(bundled_zoo, data, drawn
         ["natural, eps 0", "this model: eps 2/255"],
         ["natural, eps 0", "this model: eps 8/255"],
     ]
+
+
+@pytest.mark.skipif(not SEEN_ONLY, reason="no bundled model knows a part of the classes only")
+def test_models_of_seen_classes_show_these_and_stand_together(drawn, monkeypatch):
+    monkeypatch.setattr(zoo.bundled, "root", lambda: SEEN_ONLY[0].folder.parent)
+    assert len(SEEN_ONLY) == 2
+    for entry in SEEN_ONLY:
+        card_picture(entry.folder, rows=4)
+    for entry, (images, gradients, labels) in zip(SEEN_ONLY, drawn, strict=True):
+        assert len(gradients) == 2 and set(labels) <= set(entry.class_names)
+        assert (images == drawn[0][0]).all()
+    names = [entry.class_names.index(label) for label in labels]
+    model = pag_tf.zoo.load(SEEN_ONLY[1])
+    expected = explain.gradients(model, images, np.array(names), method="loss_gradients")
+    np.testing.assert_allclose(gradients[f"this model: {_eps(SEEN_ONLY[1])}"], expected, rtol=1e-4)
+
+
+def _eps(entry):
+    return f"eps {entry.threat.eps_text}"
 
 
 def test_an_entry_without_a_sibling_stands_alone(tmp_path, make_entry, data, drawn, monkeypatch):
