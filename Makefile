@@ -1,4 +1,4 @@
-# make demo    load the bundled models, measure them, draw gradients and boxes    ARGS="--dataset=cifar10"
+# make demo    load the bundled models, measure them, make a page of pictures    ARGS="--dataset=cifar10"
 # make test    run the tests                                                    ARGS="-k attacks -x"
 # make lint    ruff and mypy
 #
