@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pag_tf import run_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -67,7 +69,7 @@ def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, flo
         missing = [str(path) for path in stage.writes if not path.is_file()]
         if missing:
             raise ValueError(f"Stage {stage.name!r} ended without writing {', '.join(missing)}.")
-        _write(stamp, _state(stage, version) | {"seconds": seconds[stage.name]})
+        run_folder.write_json(stamp, _state(stage, version) | {"seconds": seconds[stage.name]})
     return seconds
 
 
@@ -107,10 +109,3 @@ def _state(stage: Stage, version: str) -> dict[str, Any]:
 
 def _sha256(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _write(path: Path, document: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    os.replace(partial, path)
