@@ -13,6 +13,7 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import explain
+from pag_tf.evaluation import entries
 from pag_tf.report import gradients_figure
 from pag_tf.zoo.entry import CARD_FILE, update_card
 
@@ -167,7 +168,8 @@ def _first_of_classes(
     """Images [n, H, W, C] and labels [n] of the first `rows` classes that are met."""
     size, fit = entry.image_fit()
     info = pag_tf.data.info(entry.dataset, data_dir, image_size=size or None)
-    classes = _trained_classes(entry, data_dir, info)
+    known = entries.class_split(entry, data_dir)
+    classes = list(range(info.num_classes) if known is None else known.seen)
     _check_data(entry, info, [info.class_names[index] for index in classes])
     examples = pag_tf.data.load(
         entry.dataset,
@@ -176,7 +178,7 @@ def _first_of_classes(
         shuffle_seed=seed,
         image_size=size or None,
         fit=fit,
-        classes=classes if len(classes) < info.num_classes else None,
+        classes=None if known is None else classes,
     )
     found: dict[int, np.ndarray] = {}
     for example in examples:
@@ -184,18 +186,6 @@ def _first_of_classes(
         if len(found) == min(rows, len(entry.class_names)):
             break
     return np.stack(list(found.values())), np.array(list(found))
-
-
-def _trained_classes(
-    entry: pag_tf.zoo.Entry, data_dir: str | None, info: pag_tf.data.DatasetInfo
-) -> list[int]:
-    """Indices of the classes that the entry was trained on, in the order of its logits."""
-    name = entry.training.get("class_split")
-    if not name:
-        return list(range(info.num_classes))
-    split = pag_tf.data.class_split(entry.dataset, data_dir, split_name=name)
-    fold = entry.training.get("class_split_fold", 0)
-    return list((split.fold(fold) if fold else split).seen)
 
 
 def _check_data(

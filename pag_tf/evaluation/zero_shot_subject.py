@@ -12,6 +12,7 @@ import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.data.splits import resolve
+from pag_tf.evaluation import entries
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 
 Batch = dict[str, np.ndarray]
@@ -83,18 +84,14 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             "(scripts/train.py --class_split=...)."
         )
     entry = pag_tf.zoo.read_entry(folder)
-    name = entry.training.get("class_split")
-    if not name:
+    split = entries.class_split(entry, config.data_dir or None)
+    if split is None:
         raise ValueError(
             f"{entry.id} was trained on all {len(entry.class_names)} classes of {entry.dataset}, "
             "so that none is unseen. Train on the seen classes of a split: scripts/train.py "
             "--class_split=... (see pag_tf.data.class_split_names)."
         )
     info = pag_tf.data.info(entry.dataset, config.data_dir or None)
-    split = pag_tf.data.class_split(entry.dataset, config.data_dir or None, split_name=name)
-    fold = entry.training.get("class_split_fold", 0)
-    if fold:
-        split = split.fold(fold)
     pag_tf.data.check_no_leak(entry.class_names, split)
     if entry.class_names != split.seen_names:
         raise ValueError(
