@@ -65,6 +65,23 @@ def is_symbolic(tensor: Any) -> bool:
     return False
 
 
+def on_cpu() -> bool:
+    """True where no accelerator is used."""
+    if NAME == "tensorflow":
+        import tensorflow as tf
+
+        return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+    if NAME == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    if NAME == "torch":
+        import torch
+
+        return not torch.cuda.is_available()
+    return False
+
+
 def compiled(
     function: Callable[..., Any], model: keras.Model, *, jit_compile: bool = True
 ) -> Callable[..., Any]:

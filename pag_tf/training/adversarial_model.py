@@ -11,6 +11,7 @@ from keras import ops
 
 from pag_tf import backend, model_checks
 from pag_tf.attacks import PGD, Attack
+from pag_tf.training.batch_norm_sums import sums_as_products
 
 BATCH_NORM_MODES = ("inference", "training")
 
@@ -88,6 +89,9 @@ class AdversarialModel(keras.Model):
 
     def call(self, images: Any, training: bool = False) -> Any:
         """The classifier's logits."""
+        if training and self.jit_compile and backend.on_cpu():
+            with sums_as_products(self.classifier):
+                return self.classifier(images, training=True)
         return self.classifier(images, training=training)
 
     def compile(
