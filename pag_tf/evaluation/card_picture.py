@@ -13,9 +13,9 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import explain
-from pag_tf.evaluation import entries
 from pag_tf.report import gradients_figure
 from pag_tf.zoo.entry import CARD_FILE, update_card
+from pag_tf.zoo.images import class_split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,7 +168,7 @@ def _first_of_classes(
     """Images [n, H, W, C] and labels [n] of the first `rows` classes that are met."""
     size, fit = entry.image_fit()
     info = pag_tf.data.info(entry.dataset, data_dir, image_size=size or None)
-    known = entries.class_split(entry, data_dir)
+    known = class_split(entry, data_dir)
     classes = list(range(info.num_classes) if known is None else known.seen)
     _check_data(entry, info, [info.class_names[index] for index in classes])
     examples = pag_tf.data.load(

@@ -21,20 +21,6 @@ def find(config: Any) -> pag_tf.zoo.Entry:
     return pag_tf.zoo.find(threat, dataset=config.dataset, arch=config.arch or None)
 
 
-def class_split(entry: pag_tf.zoo.Entry, data_dir: str | None) -> pag_tf.data.ClassSplit | None:
-    """The split whose seen classes the entry was trained on, less its fold; None: on all classes.
-
-    Raises:
-        ValueError: The data set has no split of that name.
-    """
-    name = entry.training.get("class_split")
-    if not name:
-        return None
-    split = pag_tf.data.class_split(entry.dataset, data_dir, split_name=name)
-    fold = entry.training.get("class_split_fold", 0)
-    return split.fold(fold) if fold else split
-
-
 def check_image_shape(config: Any, name: str, expected: tuple[Any, ...]) -> None:
     """Refuses images of another size than the model takes, before they are read.
 

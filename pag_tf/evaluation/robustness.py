@@ -9,12 +9,12 @@ from typing import Any
 
 import keras
 
-import pag_tf.data
 import pag_tf.zoo
 from pag_tf import run_folder
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
 from pag_tf.evaluation import command, entries
 from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo.images import load_images
 
 # Fields that change no number.
 _PLACES = ("data_dir", "output", "overwrite", "update_entry")
@@ -59,6 +59,9 @@ class EvaluateConfig:
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Measures one entry.
 
+    A model that was trained on the seen classes of a class split is measured on images of these;
+    what it makes of the others is what `pag_tf.evaluation.measure_zero_shot` measures.
+
     Args:
         config: What to measure.
 
@@ -84,8 +87,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     )
     model = pag_tf.zoo.load(entry)
     entries.check_image_shape(config, entry.id, entry.architecture.image_shape)
-    dataset = pag_tf.data.load(
-        config.dataset,
+    dataset = load_images(
+        entry,
         config.split,
         config.data_dir or None,
         batch_size=config.batch_size,

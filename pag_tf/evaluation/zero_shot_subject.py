@@ -12,8 +12,8 @@ import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.data.splits import resolve
-from pag_tf.evaluation import entries
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+from pag_tf.zoo.images import class_split
 
 Batch = dict[str, np.ndarray]
 
@@ -84,7 +84,7 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             "(scripts/train.py --class_split=...)."
         )
     entry = pag_tf.zoo.read_entry(folder)
-    split = entries.class_split(entry, config.data_dir or None)
+    split = class_split(entry, config.data_dir or None)
     if split is None:
         raise ValueError(
             f"{entry.id} was trained on all {len(entry.class_names)} classes of {entry.dataset}, "

@@ -22,7 +22,7 @@ def all_of(entry: Entry, flags_text: str, repo_id: str, picture: bool) -> list[s
         _how_to_load(entry, repo_id),
         _USE + _limits(entry),
         _threat_model(entry),
-        _metrics(entry.metrics),
+        _metrics(entry),
         _training(flags_text),
         _licence(entry),
         _CITATION,
@@ -150,15 +150,22 @@ def _threat_model(entry: Entry) -> str:
     return f"## Threat model\n\n{text}"
 
 
-def _metrics(metrics: tuple[Metric, ...]) -> str:
+def _metrics(entry: Entry) -> str:
+    metrics = entry.metrics
     if not metrics:
         return "## Metrics\n\nNothing has been measured yet."
+    of_classes = ""
+    if split := entry.training.get("class_split"):
+        of_classes = (
+            f"On images of the {len(entry.class_names)} classes it was trained on, seen ones of "
+            f"the class split {_code(str(split))}.\n\n"
+        )
     commands = list(dict.fromkeys(metric.command for metric in metrics))
     rows = "\n".join(_metric_row(m, commands.index(m.command) + 1) for m in metrics)
     numbered = "\n".join(f"{i}. {_code(command)}" for i, command in enumerate(commands, 1))
     return f"""## Metrics
 
-| metric | value | correct | images | attack | threat model | command |
+{of_classes}| metric | value | correct | images | attack | threat model | command |
 |---|---|---|---|---|---|---|
 {rows}
 

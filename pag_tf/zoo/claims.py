@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pag_tf.threat_model import ThreatModel
+from pag_tf.zoo.images import load_images
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import Entry
 
@@ -81,16 +82,8 @@ def check(
 
     metrics = [each for each in entry.metrics if each.name in ("clean_accuracy", "robust_accuracy")]
     threats = list(dict.fromkeys(_threat(each) for each in metrics if each.threat_model))
-    size, fit = entry.image_fit()
     count = min(images, data.info(entry.dataset, data_dir).splits["test"])
-    dataset = data.load(
-        entry.dataset,
-        f"test[:{count}]",
-        data_dir,
-        batch_size=min(count, _BATCH),
-        image_size=size or None,
-        fit=fit,
-    )
+    dataset = load_images(entry, f"test[:{count}]", data_dir, batch_size=min(count, _BATCH))
     report = robust_accuracy(model, dataset, [PGD(threat, STEPS) for threat in threats])
     correct = {str(result.attack.threat): result.correct for result in report.attacks}
     claims = tuple(

@@ -191,3 +191,21 @@ def test_bad_settings_are_refused(make_entry, config, tmp_path, changes, message
     with pytest.raises(ValueError, match=message):
         evaluate(config(make_entry(), **changes))
     assert not (tmp_path / "results").exists()
+
+
+def test_a_model_of_seen_classes_is_measured_on_these():
+    entry = zoo.list_models(dataset="shapes", class_split="combinations", eps=0)[0]
+    result = evaluate(
+        EvaluateConfig(
+            entry=str(entry.folder), split="test[:40]", threat_models="linf:0.001", steps=1
+        )
+    )
+    info = pag_tf.data.info("shapes")
+    known = [info.class_names.index(name) for name in entry.class_names]
+    examples = list(pag_tf.data.load("shapes", "test[:40]"))
+    labels = [int(example["label"]) for example in examples]
+    seen = [index for index, label in enumerate(labels) if label in known]
+    logits = zoo.load(entry).predict(np.stack([examples[i]["image"] for i in seen]), verbose=0)
+    correct = sum(known[best] == labels[i] for best, i in zip(logits.argmax(1), seen, strict=True))
+    assert result["images"] == len(seen) < 40
+    assert result["clean"]["correct"] == correct > len(seen) / 2

@@ -83,12 +83,7 @@ def test_the_front_matter_of_a_new_card(pristine):
     ]
 
 
-# Models of seen classes are measured on the others (scripts/zero_shot.py), not by accuracies.
-@pytest.mark.parametrize(
-    "entry",
-    [entry for entry in bundled.entries() if not entry.training.get("class_split")],
-    ids=lambda entry: entry.id,
-)
+@pytest.mark.parametrize("entry", bundled.entries(), ids=lambda entry: entry.id)
 def test_the_hubs_client_reads_the_same_numbers_back(entry, tmp_path):
     text = rendered(entry)
     read = hub.ModelCard(text).data
@@ -234,14 +229,3 @@ def test_other_models_in_the_index_are_kept(entry, metrics):
 def test_keys_of_another_form_are_refused_with_a_remedy(entry, text, message):
     with pytest.raises(ValueError, match=f"{message}.*Correct it by hand, or delete it.*Nothing"):
         rendered(entry, with_front(text))
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [entry for entry in bundled.entries() if entry.training.get("class_split")],
-    ids=lambda entry: entry.id,
-)
-def test_models_of_seen_classes_claim_no_numbers(entry):
-    read = hub.ModelCard(rendered(entry)).data
-    assert (read.model_name, read.eval_results, entry.metrics) == (None, None, ())
-    assert read.tags == list(hub_metadata.tags(entry))

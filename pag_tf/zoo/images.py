@@ -1,0 +1,78 @@
+"""Images that an entry can be measured on: of the classes it knows, labelled as its logits are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pag_tf.zoo.record import Entry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pag_tf.data import ClassSplit
+
+
+def class_split(entry: Entry, data_dir: str | None = None) -> ClassSplit | None:
+    """The split whose seen classes the entry was trained on, less its fold; None: on all classes.
+
+    Raises:
+        ValueError: The data set has no split of that name.
+    """
+    from pag_tf import data
+
+    name = entry.training.get("class_split")
+    if not name:
+        return None
+    split = data.class_split(entry.dataset, data_dir, split_name=name)
+    fold = entry.training.get("class_split_fold", 0)
+    return split.fold(fold) if fold else split
+
+
+def load_images(
+    entry: Entry,
+    split: str,
+    data_dir: str | None = None,
+    *,
+    batch_size: int,
+    image_size: int | None = None,
+    fit: str | None = None,
+) -> tf.data.Dataset:
+    """Images of an entry's data set as batches of the dicts of `pag_tf.data.load`.
+
+    Args:
+        entry: Says which data set, which classes, and how images come to its size.
+        split: Such as `"test"` or `"test[:1000]"`. Of a model that was trained on the seen classes
+            of a class split, images of other classes are left out.
+        data_dir: Where the data is, see `pag_tf.data.load`.
+        batch_size: Images in a batch; the last one may have fewer.
+        image_size, fit: Instead of those of the entry's training, see `pag_tf.data.load`.
+
+    Returns:
+        The batches; `label` is the index of the logit.
+
+    Raises:
+        ValueError: No such split, or data that is not there.
+    """
+    from pag_tf import data
+
+    size, own_fit = entry.image_fit()
+    known = class_split(entry, data_dir)
+    batches = data.load(
+        entry.dataset,
+        split,
+        data_dir,
+        batch_size=batch_size,
+        image_size=image_size or size or None,
+        fit=fit or own_fit,
+        classes=None if known is None else known.seen,
+    )
+    if known is None:
+        return batches
+    import tensorflow as tf
+
+    positions = known.seen_positions()
+
+    def relabelled(batch: dict[str, Any]) -> dict[str, Any]:
+        return batch | {"label": tf.gather(positions, batch["label"])}
+
+    return batches.map(relabelled)
