@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from keras import ops
 
 from pag_tf import backend, model_checks
 from pag_tf.attacks import PGD, Attack
-from pag_tf.training.batch_norm_sums import sums_as_products
+from pag_tf.training.arithmetic import check_convolution_dtype, convolutions_in, sums_as_products
 
 BATCH_NORM_MODES = ("inference", "training")
 
@@ -47,6 +48,8 @@ class AdversarialModel(keras.Model):
             `pag_tf.data.augmentation.Augmentation`, or None.
         seed: Of augmentation and attack. The random numbers of a step depend on the seed and the
             optimizer's step only, so that a resumed run continues with the same ones.
+        convolution_dtype: What convolutions multiply in during a training step, attack included:
+            `"float32"` or `"bfloat16"`. Weights, all other layers and `evaluate` stay float32.
 
     Raises:
         ValueError: Options out of range, or a model that ends in softmax or sigmoid.
@@ -64,6 +67,7 @@ class AdversarialModel(keras.Model):
         ema_momentum: float | None = None,
         augment: Callable[[Any, Any], Any] | None = None,
         seed: int = 0,
+        convolution_dtype: str = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,6 +76,7 @@ class AdversarialModel(keras.Model):
         if eval_attack is not None:
             _check_attack("eval_attack", eval_attack)
         _check_options(eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
+        check_convolution_dtype(convolution_dtype)
         self.classifier = model
         self.attack = attack
         if eval_attack is None and attack.threat.eps > 0:
@@ -83,16 +88,17 @@ class AdversarialModel(keras.Model):
         self.ema_momentum = ema_momentum
         self.augment = augment
         self.seed = seed
+        self.convolution_dtype = convolution_dtype
         self.adversarial_accuracy = keras.metrics.SparseCategoricalAccuracy(
             name="adversarial_accuracy"
         )
 
     def call(self, images: Any, training: bool = False) -> Any:
         """The classifier's logits."""
-        if training and self.jit_compile and backend.on_cpu():
-            with sums_as_products(self.classifier):
-                return self.classifier(images, training=True)
-        return self.classifier(images, training=training)
+        if not training:
+            return self.classifier(images, training=False)
+        with self._arithmetic():
+            return self.classifier(images, training=True)
 
     def compile(
         self,
@@ -200,7 +206,7 @@ class AdversarialModel(keras.Model):
         def frozen(images: Any, training: bool) -> Any:
             # A scope for each call: what it does to the batch-norm statistics, in whatever mode, is
             # forgotten, and no later step of the attack sees it.
-            with self._scope(state):
+            with self._scope(state), self._arithmetic():
                 return self.classifier(images, training=training)
 
         perturbed = self.attack.perturb(
@@ -236,6 +242,15 @@ class AdversarialModel(keras.Model):
         # By identity: comparing variables would read values, which are not there inside a step.
         pairs = zip(self.optimizer.variables, state[0][2], strict=True)
         return next(value for variable, value in pairs if variable is self.optimizer.iterations)
+
+    @contextlib.contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """How the classifier computes in a training step."""
+        with contextlib.ExitStack() as ways:
+            ways.enter_context(convolutions_in(self.convolution_dtype, self.classifier))
+            if backend.on_cpu():
+                ways.enter_context(sums_as_products(self.classifier))
+            yield
 
     def _scope(self, state: list[Any]) -> Any:
         """Nothing that happens in this scope changes a variable."""

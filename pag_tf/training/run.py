@@ -114,6 +114,7 @@ def build_trainer(
         ema_momentum=config.ema_momentum or None,
         augment=augment,
         seed=config.seed,
+        convolution_dtype=config.convolution_dtype,
     )
     optimizer = build_optimizer(classifier, config, steps_per_epoch)
     trainer.compile(optimizer, jit_compile=config.jit_compile)

@@ -1,12 +1,7 @@
-"""Batch normalisation whose sums run on all cores of a CPU.
+"""How layers compute while a model is trained: faster than Keras' own way, by the same weights.
 
-XLA's CPU compiler sums the rows of a tensor on a single core, and batch normalisation sums all
-pixels of the batch four times: for its statistics, and for their derivatives. In a training step of
-a small residual network that was a quarter of the time. A product with a row of ones is the same
-sum on all cores, and the derivative of a broadcast that is written as a product with a column of
-ones is a product again. See `benchmarks/README.md`, "Batch normalisation".
-
-The sums are the same but for rounding: those of each image first, then over the images.
+Nothing of a model changes for good: both ways hold inside a `with`, which is enough while a
+training step is traced.
 """
 
 from __future__ import annotations
@@ -19,10 +14,19 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+CONVOLUTION_DTYPES = ("float32", "bfloat16")
+
 
 @contextlib.contextmanager
 def sums_as_products(model: keras.Model) -> Iterator[None]:
     """Inside, the batch norms of `model` compute their statistics by products of matrices.
+
+    XLA's CPU compiler sums the rows of a tensor on a single core, and batch normalisation sums all
+    pixels of the batch four times: for its statistics, and for their derivatives. In a training
+    step of a small residual network that was a quarter of the time. A product with a row of ones is
+    the same sum on all cores, and the derivative of a broadcast that is written as a product with a
+    column of ones is a product again. The same values but for rounding (the sums of each image
+    first, then over the images).
 
     That holds for Keras' own `BatchNormalization` of float32 images, channels last, in training
     mode; whatever else there is (renorm, masks, statistics over several replicas, layers that are
@@ -38,6 +42,42 @@ def sums_as_products(model: keras.Model) -> Iterator[None]:
             del layer.call
 
 
+@contextlib.contextmanager
+def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
+    """Inside, the float32 `Conv2D` layers of `model` take and give `dtype`.
+
+    Units for products of bfloat16 matrices (Intel AMX, accelerators) convolve several times as fast
+    as float32 ones. Weights, normalisation, sums and all other layers stay float32.
+
+    Args:
+        dtype: One of `CONVOLUTION_DTYPES`; `"float32"` changes nothing.
+        model: The model.
+    """
+    changed = []
+    if dtype != "float32":
+        changed = [x for x in _leaves(model) if isinstance(x, layers.Conv2D) and _is_float32(x)]
+    former = [layer.dtype_policy for layer in changed]
+    for layer in changed:
+        layer.dtype_policy = f"mixed_{dtype}"
+    try:
+        yield
+    finally:
+        for layer, policy in zip(changed, former, strict=True):
+            layer.dtype_policy = policy
+
+
+def check_convolution_dtype(dtype: str) -> None:
+    """Raises ValueError unless `dtype` is one of `CONVOLUTION_DTYPES`."""
+    if dtype not in CONVOLUTION_DTYPES:
+        raise ValueError(
+            f"convolution_dtype must be one of {', '.join(CONVOLUTION_DTYPES)}, got {dtype!r}."
+        )
+
+
+def _is_float32(layer: layers.Layer) -> bool:
+    return bool(layer.compute_dtype == "float32")
+
+
 def _leaves(model: keras.Model) -> Iterator[layers.Layer]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -50,7 +90,7 @@ def _is_plain(layer: layers.Layer) -> bool:
     return (
         type(layer) is layers.BatchNormalization
         and layer.trainable
-        and layer.compute_dtype == "float32"
+        and _is_float32(layer)
         and not layer.renorm
         and not layer.synchronized
         # A layer that stands in a model twice is in the list once, but may be nested twice.

@@ -1,4 +1,4 @@
-"""Batch norms that sum by products of matrices compute what Keras' own do."""
+"""Batch norms that sum by products compute what Keras' own do; convolutions in bfloat16, nearly."""
 
 import re
 
@@ -10,7 +10,7 @@ from keras import layers, ops
 from pag_tf import backend
 from pag_tf.attacks import FGSM
 from pag_tf.training import AdversarialModel
-from pag_tf.training.batch_norm_sums import sums_as_products
+from pag_tf.training.arithmetic import convolutions_in, sums_as_products
 
 RNG = np.random.default_rng(0)
 
@@ -121,7 +121,7 @@ def test_layers_of_inner_models_too_and_all_are_put_back():
 
 
 @pytest.mark.tensorflow
-def test_compiled_training_step_sums_no_pixels_one_by_one():
+def test_compiled_training_step_sums_no_pixels_one_by_one(monkeypatch):
     """What XLA would do on one core is not in its program: sums over images *and* pixels."""
     import tensorflow as tf
 
@@ -133,11 +133,59 @@ def test_compiled_training_step_sums_no_pixels_one_by_one():
     images, labels = tf.zeros((16, 32, 32, 3)), tf.zeros((16,), "int32")
     trainer.train_on_batch(images, labels)
 
-    def sums(jit_compile):
-        trainer.jit_compile = jit_compile
+    def sums(on_cpu):
+        monkeypatch.setattr(backend, "on_cpu", lambda: on_cpu)
         step = tf.function(lambda x, y: trainer.train_step((x, y)), jit_compile=True)
         program = step.experimental_get_compiler_ir(images, labels)(stage="hlo")
         return re.findall(r" reduce\(.*dimensions=\{0,1,2\}", program)
 
     assert len(sums(False)) >= 4, "Keras' own batch norm is expected to sum so"
     assert not sums(True)
+
+
+def convolutional():
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(8, 3, padding="same", name="convolution")(inputs)
+    x = layers.Activation("silu")(layers.BatchNormalization()(x))
+    return keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+
+
+def test_convolutions_in_bfloat16_give_nearly_the_same():
+    model = convolutional()
+    images = RNG.uniform(size=(8, 16, 16, 3)).astype("float32")
+    features = keras.Model(model.input, model.get_layer("convolution").output)
+    exact = ops.convert_to_numpy(features(images))
+    with convolutions_in("bfloat16", model):
+        found = features(images)
+        assert keras.backend.standardize_dtype(found.dtype) == "bfloat16"
+        assert keras.backend.standardize_dtype(model(images).dtype) == "float32"
+    found = ops.convert_to_numpy(ops.cast(found, "float32"))
+    assert 0 < np.abs(found - exact).max() < 0.02
+    np.testing.assert_array_equal(features(images), exact)
+    assert model.get_layer("convolution").dtype_policy.name == "float32"
+
+
+def test_trained_with_bfloat16_convolutions_the_model_itself_stays_float32():
+    model = convolutional()
+    images = RNG.uniform(size=(64, 16, 16, 3)).astype("float32")
+    labels = (np.arange(64) % 4).astype("int32")
+    images[np.arange(64), :, :, labels % 3] += labels[:, None, None] / 4
+    images = np.clip(images, 0, 1)
+    start, ends, losses = model.get_weights(), [], []
+    for dtype in ("float32", "bfloat16"):
+        model.set_weights(start)
+        trainer = AdversarialModel(model, FGSM("linf:2/255"), convolution_dtype=dtype)
+        trainer.compile(keras.optimizers.SGD(0.1))
+        history = trainer.fit(images, labels, batch_size=32, epochs=4, shuffle=False, verbose=0)
+        losses.append(history.history["loss"])
+        ends.append(model.get_weights())
+    assert all(weight.dtype == np.float32 for weight in ends[1])
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.01)
+    assert any((a != b).any() for a, b in zip(*ends, strict=True)), "bfloat16 was not used"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "", None])
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(ValueError, match="convolution_dtype must be one of float32, bfloat16, got"):
+        AdversarialModel(convolutional(), FGSM("linf:2/255"), convolution_dtype=dtype)
