@@ -1,0 +1,124 @@
+"""Times a training step in each way that layers may compute on a CPU.
+
+python benchmarks/training_arithmetic.py --output=training_arithmetic.json
+
+README.md beside this file says what the ways are. Each runs in a process of its own, as XLA reads
+its flags once; the processes take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import measure
+
+CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE"
+# Name: TF_XLA_FLAGS, whether the whole step is compiled, sums as products, dtype of convolutions.
+WAYS: dict[str, tuple[str, bool, bool, str]] = {
+    "xla_keras_sums": ("", True, False, "float32"),
+    "xla": ("", True, True, "float32"),
+    "clusters": (CLUSTERS, False, True, "float32"),
+    "clusters_bfloat16": (CLUSTERS, False, True, "bfloat16"),
+}
+OPTIONS = {"widths": [32, 64, 128, 256], "blocks": [1, 1, 1, 1], "stem": "pool", "stem_width": 32}
+
+
+def parse_flags() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--batch_size", type=int, default=128, help="Images of a batch.")
+    add("--rounds", type=int, default=15, help="Timings of each way.")
+    add("--threat", default="linf:2/255", help="Of the one-step attack; linf:0 trains naturally.")
+    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--way", default="", choices=["", *WAYS], help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if min(flags.batch_size, flags.rounds) < 1:
+        parser.error("sizes and rounds must be whole numbers >= 1")
+    return flags
+
+
+def step(way: str, batch_size: int, threat: str) -> Callable[[], Any]:
+    """A training step of the zoo's network for Tiny-ImageNet, by N-FGSM, on images of noise."""
+    _, jit_compile, products, dtype = WAYS[way]
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from pag_tf import backend, models
+    from pag_tf.attacks import NFGSM
+    from pag_tf.training import AdversarialModel
+
+    if not products:
+        backend.on_cpu = lambda: False
+    model = models.build("resnet", 59, (64, 64, 3), **OPTIONS)
+    trainer = AdversarialModel(model, NFGSM(threat, project=False), convolution_dtype=dtype)
+    trainer.compile(keras.optimizers.SGD(1e-3, momentum=0.9), jit_compile=jit_compile)
+    random = np.random.default_rng(0)
+    images = tf.constant(random.random((batch_size, 64, 64, 3), dtype=np.float32))
+    labels = tf.constant(random.integers(0, 59, batch_size))
+    return lambda: trainer.train_on_batch(images, labels)
+
+
+def serve(flags: argparse.Namespace) -> None:
+    """Takes a step for each line that comes in, and answers with its seconds."""
+    part = measure.timed(step(flags.way, flags.batch_size, flags.threat))
+    for _ in sys.stdin:
+        print(part(), flush=True)
+
+
+def ask(process: subprocess.Popen[str]) -> float:
+    """Seconds of one step of a process."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write("step\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def main(flags: argparse.Namespace) -> None:
+    """Starts a process for each way and lets them take turns."""
+    processes = {}
+    for name, (xla_flags, *_) in WAYS.items():
+        environment = os.environ | {"TF_XLA_FLAGS": xla_flags, "KERAS_BACKEND": "tensorflow"}
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        processes[name] = subprocess.Popen(
+            [sys.executable, __file__, *sys.argv[1:], f"--way={name}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        parts = {name: lambda process=processes[name]: ask(process)}
+        measure.warm_up(parts)
+    parts = {n: (lambda process=p: ask(process)) for n, p in processes.items()}
+    seconds = measure.alternate(parts, flags.rounds)
+    for process in processes.values():
+        process.communicate()
+    times = measure.summary(seconds)
+    for name, values in times.items():
+        ratio = times["xla_keras_sums"]["median_ms"] / values["median_ms"]
+        print(
+            f"{name:20} median {values['median_ms']:5.0f} ms, minimum {values['min_ms']:5.0f} ms, "
+            f"{1e3 * flags.batch_size / values['median_ms']:5.0f} images/s, {ratio:.2f} times"
+        )
+    if flags.output:
+        record = {"flags": vars(flags), "ways": WAYS, "seconds": seconds, "times": times}
+        pathlib.Path(flags.output).write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    chosen = parse_flags()
+    if chosen.way:
+        serve(chosen)
+    else:
+        started = time.perf_counter()
+        main(chosen)
+        print(f"{time.perf_counter() - started:.0f} seconds")
