@@ -82,6 +82,7 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     import keras
 
     import pag_tf
+    from pag_tf.evaluation.shown_images import first_of_each_class
     from pag_tf.report import gradients_figure
 
     started = time.perf_counter()
@@ -135,12 +136,6 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     result["seconds"] = round(time.perf_counter() - started, 1)
     _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
     return result
-
-
-def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the first image of each of the first `count` classes met: nothing is selected."""
-    _, first = np.unique(labels, return_index=True)
-    return np.sort(first)[:count]
 
 
 def column_titles(entries: tuple[Entry, ...]) -> list[str]:

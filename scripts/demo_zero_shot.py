@@ -56,6 +56,8 @@ def run(config: Any) -> Unseen | None:
     Raises:
         ValueError: No image of an unseen class is among those that are to be measured.
     """
+    from pag_tf.evaluation.shown_images import first_of_each_class
+
     found = entries(config.dataset)
     if not found:
         return None
@@ -65,7 +67,7 @@ def run(config: Any) -> Unseen | None:
         settings = _settings(config, entry)
         subject = _subject(settings)
         test = _unseen_images(subject, settings)
-        rows = _first_of_classes(test["label"], config.examples)
+        rows = first_of_each_class(test["label"], config.examples)
         measured.append(_recognition(subject, entry, test))
         for name, view in _views(subject, settings).items():
             result, panels = _localize(subject, view, settings, test, rows)
@@ -134,12 +136,6 @@ def _subject(settings: Any) -> Subject:
 def _unseen_images(subject: Subject, settings: Any) -> demo_boxes.Images:
     batches = [b for _, b in subject.batches(settings, settings.unseen_split, subject.split.unseen)]
     return {n: np.concatenate([b[n] for b in batches]) for n in ("image", "label", "box")}
-
-
-def _first_of_classes(labels: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the first image of each of the first classes met: nothing is selected."""
-    _, first = np.unique(labels, return_index=True)
-    return np.sort(first)[:count]
 
 
 def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dict[str, Any]:

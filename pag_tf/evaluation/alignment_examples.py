@@ -10,6 +10,7 @@ import numpy as np
 from pag_tf import alignment, explain
 from pag_tf.evaluation.alignment_config import AlignConfig
 from pag_tf.evaluation.heat_maps import heat_maps
+from pag_tf.evaluation.shown_images import first_of_each_class
 from pag_tf.localization import best_iou, boxes, choose_threshold
 
 Arrays = dict[str, np.ndarray]
@@ -37,8 +38,7 @@ def draw_examples(
         the synthesis: that of the next example), `true_box`, `box` and `iou` (None without
         boxes); and float32 arrays `image`, `gradient`, `heat_map` and `synthesis`.
     """
-    _, first = np.unique(test["label"], return_index=True)
-    rows = np.sort(first)[: config.examples]
+    rows = first_of_each_class(test["label"], config.examples)
     images, labels = test["image"][rows], test["label"][rows]
     targets = np.roll(labels, -1)
     predicted = np.asarray(model.predict_on_batch(images)).argmax(axis=-1)

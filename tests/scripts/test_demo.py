@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
+from pag_tf.evaluation.shown_images import first_of_each_class
 from pag_tf.report import gradients_figure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,10 +265,10 @@ def test_the_table_has_a_line_for_each_model(demo, done):
     assert robust.startswith(f"arrays-resnet-linf-1-255 {100 * accuracy:>11.1f} %")
 
 
-def test_the_first_image_of_each_class_is_taken(demo):
+def test_the_first_image_of_each_class_is_taken():
     labels = np.array([7, 7, 2, 7, 9, 2, 0])
-    assert demo.first_of_each_class(labels, 3).tolist() == [0, 2, 4]
-    assert demo.first_of_each_class(labels, 9).tolist() == [0, 2, 4, 6]
+    assert first_of_each_class(labels, 3).tolist() == [0, 2, 4]
+    assert first_of_each_class(labels, 9).tolist() == [0, 2, 4, 6]
 
 
 def test_models_of_one_epsilon_are_told_apart_by_their_ids(demo, small_zoo):
