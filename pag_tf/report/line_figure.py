@@ -25,7 +25,7 @@ _VARIABLES = {
     **{colour: f"var(--series-{number})" for number, colour in enumerate(COLOURS)},
 }
 _SETTINGS: Any = {
-    "svg.fonttype": "none",  # letters stay letters, in the page's own font
+    "svg.fonttype": "none",  # letters stay letters
     "text.parse_math": False,  # names from files are shown as they are
     "font.size": 9.0,
     "font.family": "sans-serif",
@@ -111,6 +111,7 @@ def inline(name: str, draw: Callable[[], Figure]) -> str:
     # Several pictures share a page, in which an id may stand once.
     svg = re.sub(r' id="([^"]*)"', lambda m: m.group(0) if m.group(1) in names else "", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)  # the page's own
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
     return re.sub(
