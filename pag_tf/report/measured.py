@@ -16,6 +16,10 @@ TOP1_LOC, TOP1_LOC_SMALL = "Top-1 Loc", "Top-1 Loc, small objects"
 CENTER, CENTER_SMALL = "centre box", "centre box, small objects"
 UNSEEN = "GT-known, unseen classes"
 
+FAITHFULNESS = {"deletion": "deleted", "insertion": "inserted"}  # to what happens to pixels
+
+Points = tuple[tuple[Number, Number], ...]
+
 _LOCALIZATION = {
     GT_KNOWN: "gt_known",
     TOP1_LOC: "top1_loc",
@@ -57,6 +61,9 @@ def check(result: ResultFile) -> None:
     elif result.kind == "alignment":
         alignment(result)
         images_of(result)
+        spectrum(result)
+        for name in FAITHFULNESS:
+            faithfulness(result, name)
         for measure in result.document["alignment"]["measures"].values():
             measure["title"]
     else:
@@ -110,6 +117,45 @@ def alignment(result: ResultFile) -> dict[str, Number]:
         key: Number(finite(each["value"]), ends(each.get("interval")))
         for key, each in measures.items()
     }
+
+
+def spectrum(result: ResultFile) -> Points:
+    """Spatial frequency in cycles per pixel, and the share of the gradient's power in its ring.
+
+    No points in a result of an older version.
+    """
+    return _points(result, "spectrum", "frequencies", "power", percent=False)
+
+
+def faithfulness(result: ResultFile, name: str) -> Points:
+    """Share of the pixels that are exchanged, and the probability of the predicted class then.
+
+    Args:
+        result: Without points in a result of an older version.
+        name: One of `FAITHFULNESS`.
+    """
+    return _points(result, f"{name}_curve", "fractions", "probabilities", percent=True)
+
+
+def _points(result: ResultFile, name: str, x: str, y: str, *, percent: bool) -> Points:
+    curve = result.document["alignment"].get(name)
+    if curve is None:
+        return ()
+    places, values = ([finite(value) for value in curve[key]] for key in (x, y))
+    if len(places) != len(values) or None in places:
+        raise ValueError(
+            f"{name} must have as many {y} as {x}, and {x} that are finite, got {len(values)} {y} "
+            f"and {len(places)} {x}, of which {places.count(None)} are not finite"
+        )
+    known = [value for value in values if value is not None]
+    if known and not (min(known) >= 0 and max(known) <= 1):
+        raise ValueError(
+            f"{y} of {name} must lie in [0, 1], got values from {min(known):g} to {max(known):g}"
+        )
+    return tuple(
+        (Number(place, percent=percent), Number(value, percent=True))
+        for place, value in zip(places, values, strict=True)
+    )
 
 
 def zero_shot(result: ResultFile) -> dict[str, dict[str, Number]]:

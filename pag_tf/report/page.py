@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pag_tf.report import (
+    alignment_curves,
+    alignment_curves_figure,
     curves,
     curves_figure,
     localization_figure,
@@ -21,6 +23,7 @@ from pag_tf.report import (
     tables,
 )
 from pag_tf.report import results as all_results
+from pag_tf.report.alignment_curves import CurveFigure, Panel
 from pag_tf.report.curves import Curve, Group
 from pag_tf.report.results import Model, Results
 from pag_tf.threat_model import ThreatModel
@@ -63,13 +66,17 @@ def write_page(config: ReportConfig) -> Path:
     folder = output_folder.check(config.out, config.results, overwrite=config.overwrite)
     found = all_results.read(Path(config.results))
     groups = curves.build(found)
-    files = _figures(found, groups)
-    page = render(found, groups, has_sheet=f"{output_folder.FIGURES}/sheet.png" in files)
+    by_model = alignment_curves.build(found)
+    files = _figures(found, groups, by_model)
+    has_sheet = f"{output_folder.FIGURES}/sheet.png" in files
+    page = render(found, groups, by_model, has_sheet=has_sheet)
     output_folder.write(folder, {output_folder.PAGE_FILE: page.encode(), **files})
     return folder / output_folder.PAGE_FILE
 
 
-def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
+def render(
+    results: Results, groups: list[Group], by_model: list[CurveFigure], *, has_sheet: bool
+) -> str:
     """The page as text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -90,6 +97,9 @@ def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
     def drawn(curve: Curve) -> Markup:
         return Markup(curves_figure.inline(curve, texts, steps))
 
+    def drawn_panel(panel: Panel) -> Markup:
+        return Markup(alignment_curves_figure.inline(panel, has_slider=bool(steps)))
+
     return environment.get_template("page.html").render(
         marker=Markup(output_folder.MARKER),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
@@ -102,6 +112,8 @@ def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
         summaries=[_summary(model) for model in results.models],
         groups=groups,
         drawn=drawn,
+        alignment_curves=by_model,
+        drawn_panel=drawn_panel,
         eps_texts=texts,
         tables=tables.build(results),
         figures=output_folder.FIGURES,
@@ -113,7 +125,9 @@ def render(results: Results, groups: list[Group], *, has_sheet: bool) -> str:
     )
 
 
-def _figures(results: Results, groups: list[Group]) -> dict[str, bytes]:
+def _figures(
+    results: Results, groups: list[Group], by_model: list[CurveFigure]
+) -> dict[str, bytes]:
     """Every figure as PNG and SVG, by its name below the folder of the report."""
     from matplotlib import rc_context
 
@@ -122,6 +136,8 @@ def _figures(results: Results, groups: list[Group]) -> dict[str, bytes]:
     for group in groups:
         for curve in group.curves:
             files |= curves_figure.files(curve, texts)
+    for lines in by_model:
+        files |= alignment_curves_figure.files(lines)
     figure = sheet_figure.draw(results)
     if figure is not None:
         with rc_context({"svg.hashsalt": "sheet"}):

@@ -44,7 +44,7 @@ class Results:
         document["config"]["method"] = method
         return self._write(level, f"{method}/result.json", document | changes)
 
-    def alignment(self, level, *, arrays=None, **changes):
+    def alignment(self, level, *, arrays=None, older=False, **changes):
         def measure(title, value, better):
             interval = None if value is None else [value - 0.01, value + 0.01]
             what = {"better": better, "source": "Someone 2019", "what": f"What {title} is."}
@@ -66,8 +66,15 @@ class Results:
             "cosine_alignment": measure("cosine alignment", 0.1234 * (1 + level), "higher"),
             "total_variation": measure("total variation", float("nan"), "lower"),
         }
+        found = {"images": 100, "measures": measures}
+        if not older:  # an older version measured no curves
+            found |= curves(level)
+            for name in ("deletion", "insertion"):
+                mean = found[f"{name}_curve"]
+                area = np.trapezoid(mean["probabilities"], mean["fractions"])
+                measures[name] = measure(name, float(area), None)
         document = self._head(level) | {
-            "alignment": {"images": 100, "measures": measures},
+            "alignment": found,
             "examples": examples,
         }
         path = self._write(level, "alignment/result.json", document | changes)
@@ -123,6 +130,21 @@ def pictures(level):
         "gradient": rng.normal(size=image.shape).astype(np.float32),
         "heat_map": rng.random(image.shape[:3], np.float32),
         "synthesis": rng.random(image.shape, np.float32),
+    }
+
+
+def curves(level):
+    """The curves of an alignment result: each level's are others."""
+    powers = np.array([4, 2, 1, 1]) ** (1.0 + level)
+    falling = np.array([0.75, 0.5, 0.25, 0.125, 0.0625]) / (1 + level)
+    fractions = [0, 0.25, 0.5, 0.75, 1]
+    return {
+        "spectrum": {
+            "frequencies": [0.1, 0.25, 0.45, 0.6],
+            "power": (powers / powers.sum()).tolist(),
+        },
+        "deletion_curve": {"fractions": fractions, "probabilities": falling.tolist()},
+        "insertion_curve": {"fractions": fractions, "probabilities": falling[::-1].tolist()},
     }
 
 

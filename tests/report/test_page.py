@@ -173,7 +173,8 @@ def test_figures_lie_beside_the_page(whole_page):
     names = {path.name for path in folder.iterdir()}
     stems = {"sheet", "clean_accuracy", "robust_accuracy", "gt_known", "gt_known_small"}
     stems |= {"top1_loc", "alignment_cosine_alignment", "zero_shot_t1", "zero_shot_h"}
-    stems |= {"zero_shot_gt_known"}
+    stems |= {"zero_shot_gt_known", "alignment_deletion", "alignment_insertion"}
+    stems |= {"spectrum", "faithfulness"}
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
     sheet = np.asarray(Image.open(folder / "sheet.png").convert("RGB"))
     image = np.load(whole_page[1].folder / "toy-natural/alignment/examples.npz")["image"]

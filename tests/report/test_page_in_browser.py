@@ -127,6 +127,20 @@ def test_no_request_leaves_the_page(page):
     assert [name for name in page.execute_script(requested) if not name.startswith("data:")] == []
 
 
+@pytest.mark.parametrize(
+    ("size", "columns"), [(browser.DESKTOP, 3), (browser.PHONE, 1)], ids=["desktop", "phone"]
+)
+def test_panels_stand_side_by_side_where_there_is_room_and_keep_their_size(page, size, columns):
+    browser.resize(page, size)
+    places = page.execute_script(
+        "return Array.from(document.querySelectorAll('#alignment-curves svg'), (svg) => {"
+        "const place = svg.getBoundingClientRect(); return [place.x, place.width]; })"
+    )
+    assert len(places) == 3
+    assert len({round(x) for x, _ in places}) == columns
+    assert all(300 < width <= size[0] for _, width in places)
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
 def test_fits_the_screen_and_can_be_read(page, size, dark, tmp_path):

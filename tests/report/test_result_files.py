@@ -114,6 +114,36 @@ def test_incomplete_results(results, kind, changes, named):
     refused(results, rf"{path.name} is not a complete result of the kind {kind}.*{named}")
 
 
+@pytest.mark.parametrize(
+    ("name", "curve", "message"),
+    [
+        ("spectrum", {"frequencies": [0.1, 0.2]}, "'power'"),
+        ("spectrum", {"frequencies": [0.1], "power": ["1"]}, "expected a number or null, got '1'"),
+        (
+            "spectrum",
+            {"frequencies": [0.1], "power": [1.5]},
+            r"power of spectrum must lie in \[0, 1\], got values from 1\.5 to 1\.5",
+        ),
+        (
+            "deletion_curve",
+            {"fractions": [0, 1], "probabilities": [1]},
+            "deletion_curve must have as many probabilities as fractions, .*got 1 probabilities "
+            "and 2 fractions",
+        ),
+        (
+            "insertion_curve",
+            {"fractions": [0, float("nan")], "probabilities": [0, 1]},
+            "fractions that are finite, .*of which 1 are not finite",
+        ),
+    ],
+)
+def test_damaged_curves(results, name, curve, message):
+    path = results.alignment(0)
+    found = json.loads(path.read_text())["alignment"]
+    results.change(path, alignment=found | {name: curve})
+    refused(results, rf"result\.json is not a complete result .*{message}.*Measure again\.")
+
+
 def test_one_entry_with_different_weights(results):
     one, other = results.evaluation(0), results.localization(0, weights_sha256="f" * 64)
     message = refused(results, "of toy-natural with different weights_sha256")
