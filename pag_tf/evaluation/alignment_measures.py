@@ -152,14 +152,10 @@ def measures(
     values |= {name: curve.areas for name, curve in curves.items()}
     if judge is not None:
         values |= _transfer(model, judge, images, labels, config, progress)
-    frequencies, power = alignment.radial_spectrum(gradients)
     return {
         "images": len(images),
         "measures": {name: _record(values.get(name), each) for name, each in MEASURES.items()},
-        "spectrum": {
-            "frequencies": frequencies.tolist(),
-            "power": power.mean(axis=0).tolist(),
-        },
+        "spectrum": mean_spectrum(gradients),
         **{f"{name}_curve": _mean_curve(curve) for name, curve in curves.items()},
     }
 
@@ -244,6 +240,14 @@ def _record(values: np.ndarray | None, measure: Measure) -> dict[str, Any]:
         "interval": list(interval),
         "images": len(values),
     }
+
+
+def mean_spectrum(gradients: np.ndarray) -> dict[str, list[float | None]]:
+    """The mean radial power spectrum of `[N, H, W, C]`; None where all gradients are zero."""
+    frequencies, power = alignment.radial_spectrum(gradients)
+    power = power[np.isfinite(power).all(axis=1)]  # a gradient of zeros has no spectrum
+    mean = power.mean(axis=0).tolist() if len(power) else [None] * len(frequencies)
+    return {"frequencies": frequencies.tolist(), "power": mean}
 
 
 def _mean_curve(curve: Any) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ import pytest
 
 from pag_tf import alignment, data, explain, localization, zoo
 from pag_tf.evaluation import AlignConfig, align
+from pag_tf.evaluation.alignment_measures import mean_spectrum
 from pag_tf.training import TrainConfig, train
 
 pytestmark = pytest.mark.tensorflow
@@ -113,6 +114,12 @@ def test_gradients_are_measured_as_by_direct_calls(measured, gradients, test_ima
     assert measured[1]["alignment"]["spectrum"]["power"] == pytest.approx(
         power.mean(axis=0), rel=1e-4
     )
+
+
+def test_a_gradient_of_zeros_is_left_out_of_the_spectrum(gradients):
+    with_zeros = np.concatenate([np.zeros_like(gradients[:1]), gradients])
+    assert mean_spectrum(with_zeros) == mean_spectrum(gradients)
+    assert set(mean_spectrum(np.zeros_like(gradients))["power"]) == {None}
 
 
 def test_maps_are_measured_as_by_direct_calls(measured, model, test_images):
