@@ -118,6 +118,27 @@ def compiled(
     return lambda *tensors: function(reference(), *tensors)
 
 
+_COMPILED: weakref.WeakKeyDictionary[keras.Model, dict[Any, Callable[..., Any]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def compiled_once(
+    function: Callable[..., Any], model: keras.Model, *, jit_compile: bool = True, **constants: Any
+) -> Callable[..., Any]:
+    """`function(model, *tensors, **constants)`, compiled; the result takes the tensors only.
+
+    Kept as long as the model lives: the same function (by identity) and constants are never
+    compiled again.
+    """
+    kept = _COMPILED.setdefault(model, {})
+    key = (function, jit_compile, *constants.items())
+    if key not in kept:
+        bound = functools.partial(function, **constants)
+        kept[key] = compiled(bound, model, jit_compile=jit_compile)
+    return kept[key]
+
+
 class RandomStream:
     """Random numbers that are a pure function of `(seed, step)` and of the order of the draws.
 

@@ -104,6 +104,23 @@ def draw(seed, step, draws=1):
     return [ops.convert_to_numpy(random.uniform((4,))).tolist() for _ in range(draws)]
 
 
+def test_compiled_once_keeps_a_function_for_each_model_and_constant():
+    traced = []
+
+    def scaled(model, x, factor):
+        traced.append(factor)
+        return model(x) * factor
+
+    models = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]) for _ in range(2)]
+    x = keras.ops.ones((1, 2))
+    for _ in range(2):
+        for model in models:
+            for factor in (2.0, 3.0):
+                function = backend.compiled_once(scaled, model, factor=factor)
+                np.testing.assert_allclose(function(x), factor * model(x), rtol=1e-6)
+    assert traced == [2.0, 3.0, 2.0, 3.0]
+
+
 def test_random_stream_is_a_pure_function_of_its_two_numbers():
     assert draw(3, 7, draws=2) == draw(3, 7, draws=2)
     assert draw(3, 7) == draw(3, np.int64(7)) == draw(3, ops.convert_to_tensor(7))

@@ -1,9 +1,8 @@
-"""Images in batches of one size, through functions that are compiled once for each model."""
+"""Images, checked and in batches of one size."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -46,31 +45,9 @@ def chunks(total: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.minimum(np.arange(start, start + size), total - 1), min(size, total - start)
 
 
-_COMPILED: weakref.WeakKeyDictionary[keras.Model, dict[Any, Callable[..., Any]]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def compiled(
-    model: keras.Model, function: Callable[..., Any], key: Any = None
-) -> Callable[..., Any]:
-    """`function(model, *tensors)`, compiled; takes the tensors only. Kept as long as the model.
-
-    Args:
-        model: Keras model.
-        function: Of the model and tensors.
-        key: Tells functions apart that are made anew at each call; None: the function itself.
-    """
-    kept = _COMPILED.setdefault(model, {})
-    key = function if key is None else key
-    if key not in kept:
-        kept[key] = backend.compiled(function, model)
-    return kept[key]
-
-
 def predicted(model: keras.Model, images: np.ndarray, *, batch_size: int) -> np.ndarray:
     """The class with the largest logit of each of the checked images, int64 `[N]`."""
-    forward = compiled(model, _logits)
+    forward = backend.compiled_once(_logits, model)
     classes = np.empty(len(images), np.int64)
     for indices, own in chunks(len(images), batch_size):
         logits = ops.convert_to_numpy(forward(ops.convert_to_tensor(images[indices])))[:own]

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 from scipy import ndimage
 
+from pag_tf import backend
 from pag_tf.alignment import batches, checks
 
 
@@ -139,7 +140,7 @@ def _curves(
     steps: int,
     batch_size: int,
 ) -> FaithfulnessCurves:
-    probability = batches.compiled(model, _probability)
+    probability = backend.compiled_once(_probability, model)
     counts = np.round(np.arange(steps + 1) * ranks[0].size / steps).astype(np.int32)
     curves = np.empty((len(start), steps + 1))
     for indices, own in batches.chunks(len(start), batch_size):

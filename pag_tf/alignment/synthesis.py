@@ -7,7 +7,6 @@ aligned gradients is a picture of the class.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -132,7 +131,7 @@ def maximize_feature(
     features = representation(model, layer)
     chosen = _features(feature_index, len(images), features.output_shape[-1])
     norm = attack.threat.norm
-    compiled = batches.compiled(features, functools.partial(climb, norm=norm), key=("climb", norm))
+    compiled = backend.compiled_once(climb, features, norm=norm)
     return _travel(compiled, images, chosen, images, attack, 1, frames, batch_size)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -246,12 +245,10 @@ class Attack:
         Kept as long as the model lives, and shared by all attacks of one norm: step size and radius
         are tensors, so another epsilon compiles nothing.
         """
-        steps = _COMPILED.setdefault(model, {})
-        key = (self.threat.norm, self.jit_compile)
-        if key not in steps:
-            function = functools.partial(ascend, norm=self.threat.norm)
-            steps[key] = backend.compiled(function, model, jit_compile=self.jit_compile)
-        return lambda x, images, labels, *lengths: steps[key](
+        step = backend.compiled_once(
+            ascend, model, jit_compile=self.jit_compile, norm=self.threat.norm
+        )
+        return lambda x, images, labels, *lengths: step(
             x, images, labels, *(ops.convert_to_tensor(n, dtype="float32") for n in lengths)
         )
 
@@ -361,11 +358,6 @@ class PGD(Attack):
     @property
     def resolved_step_size(self) -> float:  # noqa: D102
         return 2.5 * self.threat.eps / self.steps if self.step_size is None else self.step_size
-
-
-_COMPILED: weakref.WeakKeyDictionary[keras.Model, dict[tuple[str, bool], Callable[..., Any]]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def _worse(first: Any, second: Any) -> Any:

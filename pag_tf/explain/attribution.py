@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -186,21 +185,12 @@ def _checked_maps(
     return maps[:own], sizes
 
 
-_COMPILED: weakref.WeakKeyDictionary[keras.Model, dict[Any, Callable[..., Any]]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
 def _compiled(
     model: keras.Model, jit_compile: bool, function: Callable[..., Any], **constants: Any
 ) -> Callable[..., Any]:
     """`function(model, *tensors, **constants)`, compiled; takes the tensors only."""
-    kept = _COMPILED.setdefault(model, {})
-    key = (function, jit_compile, *constants.items())
-    if key not in kept:
-        bound = functools.partial(function, **constants)
-        kept[key] = backend.compiled(bound, model, jit_compile=jit_compile)
-    return functools.partial(_call, kept[key]) if jit_compile else kept[key]
+    found = backend.compiled_once(function, model, jit_compile=jit_compile, **constants)
+    return functools.partial(_call, found) if jit_compile else found
 
 
 def _call(function: Callable[..., Any], *tensors: Any) -> Any:

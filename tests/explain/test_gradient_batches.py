@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pag_tf import backend, explain
-from pag_tf.explain import attribution
 
 pytestmark = pytest.mark.tensorflow
 METHODS = explain.methods()
@@ -100,7 +99,7 @@ def traces(monkeypatch):
         return compiled(traced, *arguments, **options)
 
     monkeypatch.setattr(backend, "compiled", counting)
-    monkeypatch.setattr(attribution, "_COMPILED", weakref.WeakKeyDictionary())
+    monkeypatch.setattr(backend, "_COMPILED", weakref.WeakKeyDictionary())
     return count
 
 
@@ -176,10 +175,10 @@ def test_neither_our_cache_nor_that_of_tf_explain_keeps_a_model():
     images = np.full((1, 2, 2, 1), 0.5, "float32")
     for method in ("vanilla_gradients", "smoothgrad"):
         explain.gradients(model, images, method=method)
-    assert model in attribution._COMPILED
-    reference, entries = weakref.ref(model), len(attribution._COMPILED)
+    assert model in backend._COMPILED
+    reference, entries = weakref.ref(model), len(backend._COMPILED)
     del model
     gc.collect()
     assert reference() is None
-    assert len(attribution._COMPILED) == entries - 1
+    assert len(backend._COMPILED) == entries - 1
     assert [len(f._list_all_concrete_functions()) for f in theirs] == graphs
