@@ -17,6 +17,8 @@ import yaml
 _BLOCK = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 # Versions of YAML disagree on what is a number: PyYAML reads 1e3 as text, the Hub does not.
 _LIKE_A_NUMBER = re.compile(r"[-+.\d]")
+# Line breaks of YAML 1.1: without double quotes PyYAML writes them as they are and reads a space.
+_UNICODE_BREAK = re.compile("[\x85\u2028\u2029]")
 # PyYAML lets through what Python raises for a value that does not fit its tag, such as 2020-13-45.
 _UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
@@ -114,11 +116,11 @@ def _reads_back(text: str, expected: Mapping[str, Any]) -> bool:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes texts that some YAML reads as numbers."""
+    """Quotes texts that some YAML reads as something else."""
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    style = '"' if _LIKE_A_NUMBER.match(value) else None
+    style = '"' if _LIKE_A_NUMBER.match(value) or _UNICODE_BREAK.search(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

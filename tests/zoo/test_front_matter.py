@@ -111,6 +111,11 @@ def test_texts_are_texts_for_every_reader(text):
         assert block == f'tags:\n- "{text}"'
 
 
+@pytest.mark.parametrize("text", ["\x85", "a\x85b", "a\u2028b", "\u2029"])
+def test_line_breaks_of_unicode_are_kept(text):
+    assert read(updated("", {"a": text, text: 1})) == {"a": text, text: 1}
+
+
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
