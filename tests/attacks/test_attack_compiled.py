@@ -122,11 +122,10 @@ def test_the_cache_does_not_keep_a_model_alive():
     model = small_model(0)
     PGD("linf:0.1", 1)(model, np.full((1, 2, 2, 1), 0.5, "float32"), np.array([0]))
     assert model in backend._COMPILED
-    reference, entries = weakref.ref(model), len(backend._COMPILED)
+    reference = weakref.ref(model)
     del model
     gc.collect()
     assert reference() is None
-    assert len(backend._COMPILED) == entries - 1
 
 
 def test_ascend_returns_the_loss_and_logits_of_where_it_started(two_pixels):
