@@ -9,6 +9,7 @@ its flags once; the processes take turns.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -96,9 +97,8 @@ def main(flags: argparse.Namespace) -> None:
             text=True,
             env=environment,
         )
-        parts = {name: lambda process=processes[name]: ask(process)}
-        measure.warm_up(parts)
-    parts = {n: (lambda process=p: ask(process)) for n, p in processes.items()}
+    parts = {name: functools.partial(ask, process) for name, process in processes.items()}
+    measure.warm_up(parts)
     seconds = measure.alternate(parts, flags.rounds)
     for process in processes.values():
         process.communicate()

@@ -15,7 +15,7 @@ import pag_tf.zoo
 from pag_tf import explain
 from pag_tf.report import gradients_figure
 from pag_tf.zoo.entry import CARD_FILE, update_card
-from pag_tf.zoo.images import class_split
+from pag_tf.zoo.images import class_split, load_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -166,23 +166,13 @@ def _first_of_classes(
     entry: pag_tf.zoo.Entry, data_dir: str | None, split: str, rows: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images [n, H, W, C] and labels [n] of the first `rows` classes that are met."""
-    size, fit = entry.image_fit()
+    size, _ = entry.image_fit()
     info = pag_tf.data.info(entry.dataset, data_dir, image_size=size or None)
     known = class_split(entry, data_dir)
-    classes = list(range(info.num_classes) if known is None else known.seen)
-    _check_data(entry, info, [info.class_names[index] for index in classes])
-    examples = pag_tf.data.load(
-        entry.dataset,
-        split,
-        data_dir,
-        shuffle_seed=seed,
-        image_size=size or None,
-        fit=fit,
-        classes=None if known is None else classes,
-    )
+    _check_data(entry, info, list(info.class_names if known is None else known.seen_names))
     found: dict[int, np.ndarray] = {}
-    for example in examples:
-        found.setdefault(classes.index(int(example["label"])), example["image"].numpy())
+    for example in load_images(entry, split, data_dir, shuffle_seed=seed):
+        found.setdefault(int(example["label"]), example["image"].numpy())
         if len(found) == min(rows, len(entry.class_names)):
             break
     return np.stack(list(found.values())), np.array(list(found))

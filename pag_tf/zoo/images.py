@@ -33,22 +33,24 @@ def load_images(
     split: str,
     data_dir: str | None = None,
     *,
-    batch_size: int,
+    batch_size: int | None = None,
+    shuffle_seed: int | None = None,
     image_size: int | None = None,
     fit: str | None = None,
 ) -> tf.data.Dataset:
-    """Images of an entry's data set as batches of the dicts of `pag_tf.data.load`.
+    """Images of an entry's data set as the dicts of `pag_tf.data.load`.
 
     Args:
         entry: Says which data set, which classes, and how images come to its size.
         split: Such as `"test"` or `"test[:1000]"`. Of a model that was trained on the seen classes
             of a class split, images of other classes are left out.
         data_dir: Where the data is, see `pag_tf.data.load`.
-        batch_size: Images in a batch; the last one may have fewer.
+        batch_size: Images in a batch, the last of which may have fewer; None: no batches.
+        shuffle_seed: Of the order; None: as they are stored.
         image_size, fit: Instead of those of the entry's training, see `pag_tf.data.load`.
 
     Returns:
-        The batches; `label` is the index of the logit.
+        The dicts; `label` is the index of the logit.
 
     Raises:
         ValueError: No such split, or data that is not there.
@@ -57,22 +59,23 @@ def load_images(
 
     size, own_fit = entry.image_fit()
     known = class_split(entry, data_dir)
-    batches = data.load(
+    images = data.load(
         entry.dataset,
         split,
         data_dir,
         batch_size=batch_size,
+        shuffle_seed=shuffle_seed,
         image_size=image_size or size or None,
         fit=fit or own_fit,
         classes=None if known is None else known.seen,
     )
     if known is None:
-        return batches
+        return images
     import tensorflow as tf
 
     positions = known.seen_positions()
 
-    def relabelled(batch: dict[str, Any]) -> dict[str, Any]:
-        return batch | {"label": tf.gather(positions, batch["label"])}
+    def relabelled(example: dict[str, Any]) -> dict[str, Any]:
+        return example | {"label": tf.gather(positions, example["label"])}
 
-    return batches.map(relabelled)
+    return images.map(relabelled)
