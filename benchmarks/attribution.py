@@ -12,22 +12,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import platform
-import subprocess
 import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import measure
+import peer
 
 # NumPy, TensorFlow and what needs them are imported inside functions: NumPy reads its number of
 # threads from the environment when it is imported, and that number is a flag.
 
 TOLERANCE = 1e-3
 """Of vanilla gradients, relative to the largest."""
-QUIET_SPREAD = 1.15
 
 
 def parse_flags() -> argparse.Namespace:
@@ -53,26 +51,12 @@ def parse_flags() -> argparse.Namespace:
     flags.loop_images = min(flags.loop_images, flags.images)
     # Found out now rather than after the long first part.
     if flags.torch_python:
-        imports = [flags.torch_python, "-c", "import captum, numpy, torch"]
-        try:
-            subprocess.run(imports, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            parser.error(f"--torch_python must be a Python with torch and captum: {error}")
+        wrong = peer.missing(flags.torch_python, "captum, numpy, torch")
+        if wrong:
+            parser.error(f"--torch_python {wrong}")
     if flags.output and not pathlib.Path(flags.output).resolve().parent.is_dir():
         parser.error(f"--output={flags.output}: there is no such folder")
     return flags
-
-
-def use_threads(count: int) -> None:
-    """Limits NumPy, TensorFlow (and XLA with it) and child processes to so many threads."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(count)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 class Parts:
@@ -130,23 +114,25 @@ def run(flags: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
     problem, parts = libraries.random_problem(flags), Parts()
     for name, make in libraries.LIBRARIES.items():
         parts.add(name, lambda make=make: make(problem))
-    peer = libraries.CaptumPeer(problem, folder) if flags.torch_python else None
+    captum = libraries.captum(problem, folder) if flags.torch_python else None
     try:
-        if peer:
-            parts.add("captum", peer.calls)
+        if captum:
+            parts.add("captum", lambda: libraries.captum_calls(captum, folder))
             # It times itself, without the exchange of messages.
-            parts.timings |= {n: peer.timing(n) for n in parts.timings if n.startswith("captum ")}
+            for name in parts.timings:
+                if name.startswith("captum "):
+                    parts.timings[name] = captum.timing(f"time {name.split()[1]}")
         else:
             parts.skipped["captum"] = "no --torch_python given"
         measure.warm_up(parts.timings)
         seconds = measure.alternate(parts.timings, flags.rounds)
     finally:
-        if peer:
-            peer.close()
+        if captum:
+            captum.close()
     times = measure.summary(seconds)
     return {
         "settings": {k: v for k, v in vars(flags).items() if k not in ("output", "torch_python")},
-        "versions": versions() | (peer.info if peer else {}),
+        "versions": versions() | (captum.info if captum else {}),
         "parameters": problem.model.count_params(),
         "multiply_adds_per_image": measure.multiply_adds(problem.model),
         "images": parts.images,
@@ -195,20 +181,13 @@ def report(result: dict[str, Any]) -> list[str]:
     gaps = (f"{name} {value:.1e}" for name, value in result["vanilla_gap"].items())
     lines.append("largest difference of vanilla gradients, relative: " + ", ".join(gaps))
     lines += [f"{name}: left out: {reason}" for name, reason in result["skipped"].items()]
-    spread = {name: time["median_ms"] / time["min_ms"] for name, time in result["times"].items()}
-    worst = max(spread, key=spread.__getitem__)
-    if spread[worst] > QUIET_SPREAD:
-        lines.append(
-            f"DISTURBED: the median of {worst} is {spread[worst]:.2f} times its minimum (quiet: "
-            f"<= {QUIET_SPREAD}). Ratios of a busy machine mean little: measure again."
-        )
-    return lines
+    return lines + measure.disturbance(result["times"])
 
 
 def main() -> None:
     """Measures, prints, writes."""
     flags = parse_flags()
-    use_threads(flags.threads)
+    measure.use_threads(flags.threads)
     with tempfile.TemporaryDirectory() as folder:
         result = run(flags, pathlib.Path(folder))
     print("\n".join(report(result)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import pathlib
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import peer
 import tensorflow as tf
 import torch_comparison
 
@@ -20,6 +20,7 @@ from pag_tf import explain
 METHODS = ("vanilla_gradients", "smoothgrad", "integrated_gradients")
 SIGMA = 0.15
 """Of SmoothGrad's noise, in pixel units."""
+MAPS = "maps.npy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,49 +161,37 @@ LIBRARIES = {
 }
 
 
-class CaptumPeer(torch_comparison.TorchPeer):
+def captum(problem: Problem, folder: pathlib.Path) -> peer.Peer:
     """attribution_torch.py as a process that waits for commands; see there."""
+    flags, path = problem.flags, folder / "problem.npz"
+    # Under the names that torch_peer.Problem reads, those of an attack included.
+    np.savez(
+        path,
+        images=problem.images,
+        start=problem.images,
+        labels=problem.targets,
+        steps=0,
+        eps=0.0,
+        step_size=0.0,
+        **torch_comparison.exported_weights(problem.model),
+    )
+    settings = {
+        "problem": path,
+        "maps": folder / MAPS,
+        "points": flags.points,
+        "sigma": SIGMA,
+        "batch_size": flags.batch_size,
+        "threads": flags.threads,
+    }
+    script = str(pathlib.Path(__file__).with_name("attribution_torch.py"))
+    return peer.Peer([flags.torch_python, script, *(f"--{k}={v}" for k, v in settings.items())])
 
-    def __init__(self, problem: Problem, folder: pathlib.Path) -> None:
-        flags = problem.flags
-        path = folder / "problem.npz"
-        # Under the names that torch_peer.Problem reads, those of an attack included.
-        np.savez(
-            path,
-            images=problem.images,
-            start=problem.images,
-            labels=problem.targets,
-            steps=0,
-            eps=0.0,
-            step_size=0.0,
-            **torch_comparison.exported_weights(problem.model),
-        )
-        script = pathlib.Path(__file__).with_name("attribution_torch.py")
-        self._maps = folder / "maps.npy"
-        settings = {
-            "problem": path,
-            "maps": self._maps,
-            "points": flags.points,
-            "sigma": SIGMA,
-            "batch_size": flags.batch_size,
-            "threads": flags.threads,
-        }
-        self._process = subprocess.Popen(
-            [flags.torch_python, str(script), *(f"--{k}={v}" for k, v in settings.items())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.info = self._reply()
 
-    def calls(self) -> Calls:
-        """What the peer explains, as for the other libraries."""
-        return {method: lambda method=method: self._maps_of(method) for method in METHODS}
+def captum_calls(captum: peer.Peer, folder: pathlib.Path) -> Calls:
+    """What the process explains, as for the other libraries."""
 
-    def timing(self, name: str) -> Callable[[], float]:
-        """A call that returns how many seconds the peer took for "captum <method>"."""
-        return lambda: self.ask(f"time {name.split()[1]}")["seconds"]
+    def maps(method: str) -> np.ndarray:
+        captum.ask(f"maps {method}")
+        return np.load(folder / MAPS)
 
-    def _maps_of(self, method: str) -> np.ndarray:
-        self.ask(f"maps {method}")
-        return np.load(self._maps)
+    return {method: lambda method=method: maps(method) for method in METHODS}

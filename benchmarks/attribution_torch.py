@@ -10,15 +10,14 @@ Reads one command a line from standard input and answers each with one line of J
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import captum
 import numpy as np
+import peer
 import torch
 import torch_peer
 from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
@@ -81,13 +80,13 @@ def main() -> None:
     add("--threads", type=int, default=2, help="Threads of each operation.")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
-    # Replies only on standard output; what libraries print goes to standard error.
-    replies, sys.stdout = sys.stdout, sys.stderr
-    calls = explanations(torch_peer.Problem(flags.problem), flags)
-    versions = {"torch": torch.__version__, "captum": captum.__version__}
-    print(json.dumps(versions), file=replies, flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(line.split(), calls, flags.maps)), file=replies, flush=True)
+
+    def make() -> Any:
+        calls = explanations(torch_peer.Problem(flags.problem), flags)
+        versions = {"torch": torch.__version__, "captum": captum.__version__}
+        return versions, lambda command: answer(command, calls, flags.maps)
+
+    peer.serve(make)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import statistics
 import sys
@@ -12,6 +13,23 @@ from typing import Any
 
 # An idle thread pool spins for a moment before it sleeps; it must not spin into the next timing.
 _REST_SECONDS = 0.02
+QUIET_SPREAD = 1.15
+"""The most that a median may be of the minimum."""
+
+
+def use_threads(count: int) -> None:
+    """Limits NumPy, TensorFlow (and XLA with it) and child processes to so many threads.
+
+    NumPy reads its number when it is imported: call this before.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(count)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 def timed(function: Callable[[], Any]) -> Callable[[], float]:
@@ -57,6 +75,18 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         name: {"median_ms": 1e3 * statistics.median(values), "min_ms": 1e3 * min(values)}
         for name, values in seconds.items()
     }
+
+
+def disturbance(times: dict[str, dict[str, float]]) -> list[str]:
+    """A line of a report that says that the machine was busy, or none."""
+    spread = {name: time["median_ms"] / time["min_ms"] for name, time in times.items()}
+    worst = max(spread, key=spread.__getitem__)
+    if spread[worst] <= QUIET_SPREAD:
+        return []
+    return [
+        f"DISTURBED: the median of {worst} is {spread[worst]:.2f} times its minimum (quiet: "
+        f"<= {QUIET_SPREAD}). Ratios of a busy machine mean little: measure again."
+    ]
 
 
 def matmul_gflops(multiply: Callable[[], Any], size: int, repeats: int) -> float:

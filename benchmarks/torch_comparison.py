@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
-import subprocess
 import tempfile
 from typing import Any
 
 import keras
 import measure
 import numpy as np
+import peer
 import tensorflow as tf
 
 from pag_tf import backend
@@ -20,53 +19,23 @@ TOLERANCE = 1e-3
 """Of logits, and of input gradients relative to the largest."""
 
 
-class TorchPeer:
-    """torch_peer.py as a process that waits for commands; see there."""
-
-    def __init__(self, python: str, problem: pathlib.Path, threads: int) -> None:
-        script = pathlib.Path(__file__).with_name("torch_peer.py")
-        self._checks = problem.parent
-        arguments = [f"--problem={problem}", f"--checks={problem.parent}", f"--threads={threads}"]
-        self._process = subprocess.Popen(
-            [python, str(script), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.info = self._reply()
-
-    def ask(self, command: str) -> dict[str, Any]:
-        """Sends one command and waits for its reply."""
-        self._process.stdin.write(f"{command}\n")
-        self._process.stdin.flush()
-        return self._reply()
-
-    def check(self, way: str, ours: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Differences between the peer's numbers and ours, or why this way does not run."""
-        reply = self.ask(f"check {way}")
-        if "failed" in reply:
-            return reply
-        with np.load(self._checks / f"{way}.npz") as theirs:
-            gap = {name: np.abs(theirs[name] - ours[name]) for name in ours}
-        result = {
-            "logits": float(gap["logits"].max()),
-            "gradient_relative": float(gap["gradient"].max() / np.abs(ours["gradient"]).max()),
-            "attacked_pixels_differing": float((gap["attacked"] > 1e-5).mean()),
-        }
-        if not (result["logits"] <= TOLERANCE and result["gradient_relative"] <= TOLERANCE):
-            raise SystemExit(f"PyTorch ({way}) computes something else than TensorFlow: {result}.")
-        return result
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _reply(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("The PyTorch process ended; its own message stands above.")
-        return json.loads(line)
+def gaps(
+    torch: peer.Peer, way: str, ours: dict[str, np.ndarray], checks: pathlib.Path
+) -> dict[str, Any]:
+    """Differences between PyTorch's numbers and ours, or why this way does not run."""
+    reply = torch.ask(f"check {way}")
+    if "failed" in reply:
+        return reply
+    with np.load(checks / f"{way}.npz") as theirs:
+        gap = {name: np.abs(theirs[name] - ours[name]) for name in ours}
+    result = {
+        "logits": float(gap["logits"].max()),
+        "gradient_relative": float(gap["gradient"].max() / np.abs(ours["gradient"]).max()),
+        "attacked_pixels_differing": float((gap["attacked"] > 1e-5).mean()),
+    }
+    if not (result["logits"] <= TOLERANCE and result["gradient_relative"] <= TOLERANCE):
+        raise SystemExit(f"PyTorch ({way}) computes something else than TensorFlow: {result}.")
+    return result
 
 
 def compare(
@@ -115,23 +84,24 @@ def compare(
             "step_size": attack.resolved_step_size,
         }
         np.savez(problem, **batch, **numbers, **exported_weights(model))
-        peer = TorchPeer(python, problem, threads)
+        script = str(pathlib.Path(__file__).with_name("torch_peer.py"))
+        arguments = [f"--problem={problem}", f"--checks={folder}", f"--threads={threads}"]
+        torch = peer.Peer([python, script, *arguments])
         try:
-            checks = {
-                w: peer.check(w, {k: v.numpy() for k, v in ours.items()}) for w in peer.info["ways"]
-            }
+            arrays = {name: value.numpy() for name, value in ours.items()}
+            checks = {w: gaps(torch, w, arrays, pathlib.Path(folder)) for w in torch.info["ways"]}
             for way in (way for way, check in checks.items() if "failed" not in check):
-                parts[f"torch_{way}"] = lambda way=way: peer.ask(f"time {way}")["seconds"]
+                parts[f"torch_{way}"] = torch.timing(f"time {way}")
             measure.warm_up(parts)
             seconds = measure.alternate(parts, rounds)
-            peak = peer.ask(f"matmul {matmul_size} {rounds}")["gflops"]
+            peak = torch.ask(f"matmul {matmul_size} {rounds}")["gflops"]
         finally:
-            peer.close()
+            torch.close()
     times = measure.summary(seconds)
     rates = {k: 1e3 * len(images) * attack.steps / v["median_ms"] for k, v in times.items()}
     compiled = [rate for name, rate in rates.items() if name.startswith("torch_compile")]
     return {
-        "torch": peer.info["torch"],
+        "torch": torch.info["torch"],
         "attack": str(attack),
         "agreement": checks,
         "times": times,

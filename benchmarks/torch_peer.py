@@ -11,14 +11,13 @@ command a line from standard input and answers each with one line of JSON:
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import peer
 import torch
 from torch.nn import functional
 
@@ -184,14 +183,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="Threads of each operation.")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
-    # Replies only on standard output; what libraries print goes to standard error.
-    replies, sys.stdout = sys.stdout, sys.stderr
-    problem = Problem(flags.problem)
-    ways = variants(problem)
-    print(json.dumps({"torch": torch.__version__, "ways": list(ways)}), file=replies, flush=True)
-    for line in sys.stdin:
-        reply = answer(line.split(), problem, ways, flags.checks)
-        print(json.dumps(reply), file=replies, flush=True)
+
+    def make() -> Any:
+        problem = Problem(flags.problem)
+        ways = variants(problem)
+        info = {"torch": torch.__version__, "ways": list(ways)}
+        return info, lambda command: answer(command, problem, ways, flags.checks)
+
+    peer.serve(make)
 
 
 if __name__ == "__main__":

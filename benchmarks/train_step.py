@@ -13,18 +13,17 @@ import json
 import os
 import pathlib
 import platform
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import measure
+import peer
 
 # NumPy, TensorFlow and what needs them are imported inside functions: NumPy reads its number of
 # threads from the environment when it is imported, and that number is a flag.
 
 THREAT, CLASSES, IMAGE_SHAPE, PEER_STEPS = "linf:2/255", 10, (32, 32, 3), 10
 STEP_TARGET, EAGER_AIM, COMPILE_AIM = 1.10, 1.0, 0.8
-QUIET_SPREAD = 1.15
 # A multiply-add is two operations. The gradient of a convolution with respect to its input costs as
 # many multiply-adds as the convolution itself.
 OPERATIONS_PER_MULTIPLY_ADD = 2 * 2
@@ -47,26 +46,12 @@ def parse_flags() -> argparse.Namespace:
         parser.error("sizes, rounds, threads and steps must be whole numbers >= 1")
     # Found out now rather than after the long first part.
     if flags.torch_python:
-        imports = [flags.torch_python, "-c", "import numpy, torch"]
-        try:
-            subprocess.run(imports, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            parser.error(f"--torch_python must be a Python with torch and numpy: {error}")
+        wrong = peer.missing(flags.torch_python, "numpy, torch")
+        if wrong:
+            parser.error(f"--torch_python {wrong}")
     if flags.output and not pathlib.Path(flags.output).resolve().parent.is_dir():
         parser.error(f"--output={flags.output}: there is no such folder")
     return flags
-
-
-def use_threads(count: int) -> None:
-    """Limits NumPy, TensorFlow (and XLA with it) and child processes to so many threads."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(count)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 def random_batch(size: int) -> tuple[Any, Any]:
@@ -216,7 +201,7 @@ class Report:
             *self._training(),
             "",
             *self._comparison(),
-            *self._disturbance(),
+            *measure.disturbance(result["times"] | result.get("comparison", {}).get("times", {})),
         ]
 
     def _training(self) -> list[str]:
@@ -263,17 +248,6 @@ class Report:
                 lines.append(f"pag_tf / torch {name}: {ratio:.3f}, aim >= {aim:.2f}: {verdict}")
         return lines
 
-    def _disturbance(self) -> list[str]:
-        times = self.result["times"] | self.result.get("comparison", {}).get("times", {})
-        spread = {name: time["median_ms"] / time["min_ms"] for name, time in times.items()}
-        worst = max(spread, key=spread.__getitem__)
-        if spread[worst] <= QUIET_SPREAD:
-            return []
-        return [
-            f"DISTURBED: the median of {worst} is {spread[worst]:.2f} times its minimum (quiet: "
-            f"<= {QUIET_SPREAD}). Ratios of a busy machine mean little: measure again."
-        ]
-
 
 def _verdict(reached: bool) -> str:
     return "reached" if reached else "MISSED"
@@ -282,7 +256,7 @@ def _verdict(reached: bool) -> str:
 def main() -> None:
     """Measures, prints, writes."""
     flags = parse_flags()
-    use_threads(flags.threads)
+    measure.use_threads(flags.threads)
     result = run(flags)
     print("\n".join(Report(result).lines()))
     if flags.output:

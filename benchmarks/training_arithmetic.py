@@ -9,17 +9,16 @@ its flags once; the processes take turns.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import measure
+import peer
 
 CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE"
 # Name: TF_XLA_FLAGS, whether the whole step is compiled, sums as products, dtype of convolutions.
@@ -69,39 +68,25 @@ def step(way: str, batch_size: int, threat: str) -> Callable[[], Any]:
     return lambda: trainer.train_on_batch(images, labels)
 
 
-def serve(flags: argparse.Namespace) -> None:
-    """Takes a step for each line that comes in, and answers with its seconds."""
+def answers(flags: argparse.Namespace) -> Any:
+    """What a process says of itself, and its answer to any command: the seconds of a step."""
     part = measure.timed(step(flags.way, flags.batch_size, flags.threat))
-    for _ in sys.stdin:
-        print(part(), flush=True)
-
-
-def ask(process: subprocess.Popen[str]) -> float:
-    """Seconds of one step of a process."""
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write("step\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
+    return {"way": flags.way}, lambda command: {"seconds": part()}
 
 
 def main(flags: argparse.Namespace) -> None:
     """Starts a process for each way and lets them take turns."""
-    processes = {}
+    peers = {}
     for name, (xla_flags, *_) in WAYS.items():
         environment = os.environ | {"TF_XLA_FLAGS": xla_flags, "KERAS_BACKEND": "tensorflow"}
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        processes[name] = subprocess.Popen(
-            [sys.executable, __file__, *sys.argv[1:], f"--way={name}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-    parts = {name: functools.partial(ask, process) for name, process in processes.items()}
+        command = [sys.executable, __file__, *sys.argv[1:], f"--way={name}"]
+        peers[name] = peer.Peer(command, environment)
+    parts = {name: process.timing("step") for name, process in peers.items()}
     measure.warm_up(parts)
     seconds = measure.alternate(parts, flags.rounds)
-    for process in processes.values():
-        process.communicate()
+    for process in peers.values():
+        process.close()
     times = measure.summary(seconds)
     for name, values in times.items():
         ratio = times["xla_keras_sums"]["median_ms"] / values["median_ms"]
@@ -117,7 +102,7 @@ def main(flags: argparse.Namespace) -> None:
 if __name__ == "__main__":
     chosen = parse_flags()
     if chosen.way:
-        serve(chosen)
+        peer.serve(lambda: answers(chosen))
     else:
         started = time.perf_counter()
         main(chosen)
