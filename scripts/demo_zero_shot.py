@@ -176,19 +176,12 @@ def _localize(
 
     result = zero_shot_localization.evaluate(subject, view, settings).result()
     chosen = {name: values[rows] for name, values in test.items()}
-    maps, scores = zero_shot_localization.explained(
-        view.model,
-        chosen,
-        rows,
-        view.predicted,
-        zero_shot_localization.column_of(subject, view.classes),
-        settings,
-    )
+    maps, scores = zero_shot_localization.explained(subject, view, chosen, rows, settings)
     heat = np.zeros((len(test["image"]), *maps.shape[1:]), np.float32)
     heat[rows] = maps
     panels = demo_boxes.panels(test, heat, result.per_image, rows)
     if view.predicted:
-        names = [subject.info.class_names[view.classes[best]] for best in scores.argmax(axis=-1)]
+        names = [subject.info.class_names[view.candidates[best]] for best in scores.argmax(axis=-1)]
         panels = [
             dataclasses.replace(panel, caption=f"{panel.caption}, {name}")
             for panel, name in zip(panels, names, strict=True)

@@ -20,7 +20,8 @@ class ZeroShotConfig(HeatMapConfig):
 
     method: str = option(
         "vanilla_gradients",
-        "What explains a class: vanilla_gradients is the gradient of its score.",
+        "What explains a class: vanilla_gradients is the gradient of its score, loss_gradients "
+        "that of its cross-entropy among all classes, seen and unseen.",
     )
     output: str = option("", "Folder for the result and its pictures; empty: none is written.")
     entry: str = option("", "Folder of an entry that was trained on the seen classes only.")

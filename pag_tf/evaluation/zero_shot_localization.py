@@ -10,45 +10,44 @@ import numpy as np
 from pag_tf.evaluation.heat_map_config import AUTO
 from pag_tf.evaluation.heat_maps import check_shows_something, heat_maps
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
-from pag_tf.evaluation.zero_shot_recognisers import Recogniser
+from pag_tf.evaluation.zero_shot_recognisers import Recogniser, filled, predict
 from pag_tf.evaluation.zero_shot_subject import Batch, Subject
 from pag_tf.localization import ChosenThreshold, Evaluator, choose_threshold
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
-    """Which class is explained on an image of an unseen class, and how its threshold is chosen.
+    """Which class is explained on an image of an unseen class.
 
     Attributes:
         name: `"true_unseen"` (the image's own class), `"predicted_unseen"` (the best of the unseen
             classes) or `"likely_seen"` (the best of the seen ones: no attribute is needed).
-        model: Images -> scores of `classes`.
-        classes: Indices of the classes that the model scores.
-        predicted: The best of them is explained; otherwise the image's own.
-        seen_model: Images -> scores of the seen classes, for the threshold: on images of these the
-            true or the predicted class is explained in the same way.
+        model: Images -> scores of `scored`.
+        scored: int64, indices of the classes that the model scores.
+        candidates: int64, those of them that an image of an unseen class is compared with.
+        predicted: The best candidate is explained; otherwise the image's own class.
     """
 
     name: str
     model: keras.Model
-    classes: np.ndarray
+    scored: np.ndarray
+    candidates: np.ndarray
     predicted: bool
-    seen_model: keras.Model
 
 
 def views(subject: Subject, recogniser: Recogniser) -> list[View]:
     """The two ways to explain an unseen class by its attributes."""
-    seen, unseen = np.array(subject.split.seen), np.array(subject.split.unseen)
-    models = recogniser.model(unseen), recogniser.model(seen)
+    unseen = np.array(subject.split.unseen)
     return [
-        View("true_unseen", models[0], unseen, False, models[1]),
-        View("predicted_unseen", models[0], unseen, True, models[1]),
+        View("true_unseen", recogniser.model, subject.classes, unseen, False),
+        View("predicted_unseen", recogniser.model, subject.classes, unseen, True),
     ]
 
 
 def likely_seen(subject: Subject) -> View:
     """The way without attributes of unseen classes."""
-    return View("likely_seen", subject.model, np.array(subject.split.seen), True, subject.model)
+    seen = np.array(subject.split.seen)
+    return View("likely_seen", subject.model, seen, seen, True)
 
 
 def evaluate(subject: Subject, view: View, config: ZeroShotConfig) -> Evaluator:
@@ -64,45 +63,56 @@ def evaluate(subject: Subject, view: View, config: ZeroShotConfig) -> Evaluator:
         split=config.unseen_split,
         center_fraction=config.center_fraction,
     )
-    columns, shows = column_of(subject, view.classes), False
-    knows_classes = set(subject.split.unseen) <= set(view.classes.tolist())
+    place_of, shows = _places(view.candidates, subject), False
+    knows_classes = set(subject.split.unseen) <= set(view.candidates.tolist())
     for places, batch in subject.batches(config, config.unseen_split, subject.split.unseen):
-        maps, logits = explained(view.model, batch, places, view.predicted, columns, config)
+        maps, scores = explained(subject, view, batch, places, config)
         shows |= bool(maps.any())
-        ranked = {"labels": columns[batch["label"]], "logits": logits} if knows_classes else {}
+        ranked = {"labels": place_of[batch["label"]], "logits": scores} if knows_classes else {}
         evaluator.add(maps, batch["box"], masks=batch.get("mask"), **ranked)
     check_shows_something(shows, config)
     return evaluator
 
 
 def explained(
-    model: keras.Model,
+    subject: Subject,
+    view: View,
     batch: Batch,
     places: np.ndarray,
-    predicted: bool,
-    columns: np.ndarray,
     config: ZeroShotConfig,
+    candidates: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`(heat maps [B, H, W], scores [B, classes])`: the best class explained, or the true one."""
-    scores = np.asarray(model.predict_on_batch(batch["image"]))
-    targets = scores.argmax(axis=-1) if predicted else columns[batch["label"]]
-    return heat_maps(model, batch["image"], targets, config, places), scores
+    """`(heat maps [B, H, W], scores [B, candidates])` of the best candidate, or of the true class.
+
+    Args:
+        subject: What is measured.
+        view: Which class is explained.
+        batch: `image` and `label`, as from `Subject.batches`.
+        places: int64 `[B]`, of the images in their split.
+        config: How.
+        candidates: Other classes to compare with; None: those of the view.
+    """
+    candidates = view.candidates if candidates is None else candidates
+    columns = _places(view.scored, subject)
+    scores = predict(view.model, batch["image"], config)[:, columns[candidates]]
+    targets = columns[candidates[scores.argmax(axis=-1)] if view.predicted else batch["label"]]
+    full = filled(len(targets), config)
+    maps = heat_maps(view.model, batch["image"][full], targets[full], config, places[full])
+    return maps[: len(targets)], scores
 
 
-def column_of(subject: Subject, classes: np.ndarray) -> np.ndarray:
-    """int64 `[classes of the data set]`: the column of each class in the scores, or -1."""
-    columns = np.full(subject.info.num_classes, -1)
-    columns[classes] = np.arange(len(classes))
-    return columns
+def _places(classes: np.ndarray, subject: Subject) -> np.ndarray:
+    """int64 `[classes of the data set]`: the place of each class among `classes`, or -1."""
+    places = np.full(subject.info.num_classes, -1)
+    places[classes] = np.arange(len(classes))
+    return places
 
 
 def _chosen(subject: Subject, view: View, config: ZeroShotConfig) -> ChosenThreshold:
     """The threshold with which most held-out images of seen classes get the right box."""
     seen, maps, boxes = np.array(subject.split.seen), [], []
-    columns = column_of(subject, seen)
     for places, batch in subject.batches(config, config.threshold_split, seen):
-        found, _ = explained(view.seen_model, batch, places, view.predicted, columns, config)
-        maps.append(found)
+        maps.append(explained(subject, view, batch, places, config, candidates=seen)[0])
         boxes.append(batch["box"])
     split = f"{config.threshold_split}, seen classes"
     return choose_threshold(np.concatenate(maps), np.concatenate(boxes), split=split)

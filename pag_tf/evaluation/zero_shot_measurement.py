@@ -105,7 +105,8 @@ def measure_zero_shot(
     }
     if subject.info.has_boxes:
         seen: dict[str, PerImage] = {}
-        for name, view in _views(subject, recognisers).items():
+        every_view = _views(subject, recognisers)
+        for name, view in every_view.items():
             _say(progress, f"Localising by {name}")
             evaluator = evaluate(subject, view, config)
             measured = evaluator.result()
@@ -114,7 +115,7 @@ def measure_zero_shot(
             if folder is not None:
                 _save_view(folder / name, result, measured.to_dict(), evaluator.state(), subject)
         if folder is not None:
-            name, view = next(iter(_views(subject, recognisers).items()))
+            name, view = next(iter(every_view.items()))
             result["cases"] = zero_shot_pictures.write_contact_sheet(
                 subject, view, seen[name], config, folder / SHEET_FILE
             )
@@ -136,18 +137,18 @@ def _recognition(
     """Every number of the recognition of seen and unseen classes."""
     _say(progress, f"Recognising by {recogniser.name}")
     classes = subject.classes
-    model = recogniser.model(classes)
+    model, split = recogniser.model, subject.split
     parts = [
-        predictions(model, subject, config, config.seen_split, subject.split.seen),
-        predictions(model, subject, config, config.unseen_split, subject.split.unseen),
+        predictions(model, subject, config, config.seen_split, split.seen),
+        predictions(model, subject, config, config.unseen_split, split.unseen),
     ]
     scores, labels = (np.concatenate(both) for both in zip(*parts, strict=True))
     calibration = recogniser.calibration
     found = zero_shot.evaluate(
         np.searchsorted(classes, labels),
         scores,
-        seen=np.searchsorted(classes, subject.split.seen),
-        unseen=np.searchsorted(classes, subject.split.unseen),
+        seen=np.searchsorted(classes, split.seen),
+        unseen=np.searchsorted(classes, split.unseen),
         class_names=[subject.info.class_names[index] for index in classes],
         calibration=0.0 if calibration is None else calibration,
     )

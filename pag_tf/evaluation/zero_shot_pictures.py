@@ -11,7 +11,7 @@ from pag_tf import run_folder, zero_shot
 from pag_tf.evaluation import contact_sheet
 from pag_tf.evaluation.heat_maps import heat_maps
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
-from pag_tf.evaluation.zero_shot_localization import View, column_of, explained
+from pag_tf.evaluation.zero_shot_localization import View, explained
 from pag_tf.evaluation.zero_shot_subject import Batch, Subject
 from pag_tf.localization import PerImage
 from pag_tf.report import localization_figure
@@ -28,9 +28,7 @@ def write_contact_sheet(
     chosen = contact_sheet.choose(per_image.iou, config.cases)
     places = np.unique(np.concatenate([*chosen.values()]))
     batch = _at_places(subject, config, places)
-    maps, scores = explained(
-        view.model, batch, places, view.predicted, column_of(subject, view.classes), config
-    )
+    maps, scores = explained(subject, view, batch, places, config)
     names = subject.info.class_names
 
     def case(place: int) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def write_contact_sheet(
             "index": place,
             "id": batch["id"][row].decode(),
             "class": names[batch["label"][row]],
-            "predicted": names[view.classes[scores[row].argmax()]],
+            "predicted": names[view.candidates[scores[row].argmax()]],
             "iou": float(per_image.iou[place]),
             "box": per_image.boxes[place].tolist(),
             "true_box": batch["box"][row].tolist(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -23,13 +22,13 @@ class Recogniser:
 
     Attributes:
         name: `"attribute_classifier"`, or that of a model on frozen features.
-        model: Given indices of classes, a Keras model: images -> scores of these, in their order.
+        model: Images -> scores of all classes, seen and unseen, in the order of `Subject.classes`.
         calibration: The constant of calibrated stacking and how it was chosen, or None.
         record: What else is to be known of it, plain JSON values.
     """
 
     name: str
-    model: Callable[[Any], keras.Model]
+    model: keras.Model
     calibration: zero_shot.ChosenCalibration | None
     record: dict[str, Any]
 
@@ -38,7 +37,7 @@ def attribute_recogniser(subject: Subject, config: ZeroShotConfig) -> Recogniser
     """The entry's own model, which was trained with attributes."""
     return Recogniser(
         "attribute_classifier",
-        lambda classes: zero_shot.with_classes(subject.model, subject.attributes[classes]),
+        zero_shot.with_classes(subject.model, subject.attributes[subject.classes]),
         _calibration(subject, config) if config.calibration_entry else None,
         {"temperature": zero_shot.temperature_of(subject.model)},
     )
@@ -74,9 +73,7 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
             choice.method, features / scale, labels, unit, **known
         )
 
-        def model(classes: Any, bilinear: zero_shot.BilinearModel = bilinear) -> keras.Model:
-            return zero_shot.bilinear_classifier(extractor, bilinear, unit[classes], mean=mean)
-
+        model = zero_shot.bilinear_classifier(extractor, bilinear, unit[subject.classes], mean=mean)
         found.append(Recogniser(name, model, calibration, {"chosen": _plain(choice)}))
     return found
 
@@ -93,9 +90,24 @@ def predictions(
     outputs, labels = [], []
     wanted = subject.split.seen if classes is None else classes
     for _, batch in subject.batches(config, split, wanted):
-        outputs.append(np.asarray(model.predict_on_batch(batch["image"])))
+        outputs.append(predict(model, batch["image"], config))
         labels.append(batch["label"])
     return np.concatenate(outputs), np.concatenate(labels)
+
+
+def predict(model: keras.Model, images: np.ndarray, config: ZeroShotConfig) -> np.ndarray:
+    """Outputs `[B, ...]` of at most `config.batch_size` images."""
+    full = filled(len(images), config)
+    return np.asarray(model.predict_on_batch(images[full]))[: len(images)]
+
+
+def filled(count: int, config: ZeroShotConfig) -> np.ndarray:
+    """Indices of a batch of `count` images, with XLA filled up to `config.batch_size` by the last.
+
+    So that a model is compiled for one shape, not for the remainder of each split as well.
+    """
+    size = config.batch_size if config.jit_compile else count
+    return np.minimum(np.arange(size), count - 1)
 
 
 def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCalibration:

@@ -225,6 +225,17 @@ def test_a_finished_run_is_given_back(measured, entries):
         run(dataclasses.replace(same, unseen_split="train"), resume=True)
 
 
+def test_batches_filled_up_for_xla_change_no_number(entries):
+    settings = {"calibration_entry": "", "frozen": "", "batch_size": 32}  # 45 images
+    plain = run(config(entries, **settings))
+    compiled = run(config(entries, jit_compile=True, **settings))
+    for part in ("recognition", "localization"):
+        assert list(plain[part]) == list(compiled[part])
+        for name, found in plain[part].items():
+            for number in ("T1", "S", "ausuc") if part == "recognition" else ("mean_iou", "images"):
+                assert compiled[part][name][number] == pytest.approx(found[number], abs=1e-5)
+
+
 def test_without_calibration_the_constant_is_zero(entries):
     result = run(config(entries, calibration_entry="", frozen="", threshold="0.3"))
     found = result["recognition"]["attribute_classifier"]
