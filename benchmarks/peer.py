@@ -35,7 +35,7 @@ class Peer:
 
     def ask(self, command: str) -> dict[str, Any]:
         """Sends one command and waits for its reply."""
-        assert self.info is not None
+        _ = self.info  # The first reply stands before that to any command.
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
         return self._reply()
