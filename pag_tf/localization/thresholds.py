@@ -10,7 +10,10 @@ import numpy as np
 from pag_tf.localization import checks
 from pag_tf.localization.overlap import best_iou, is_right
 from pag_tf.localization.parallel import for_each
-from pag_tf.localization.regions import high, largest_region, to_fractions
+from pag_tf.localization.regions import high, largest_regions, to_fractions
+
+# Of a map at several thresholds: few enough for the cache of a core.
+_PIXELS_AT_ONCE = 500_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,5 +93,7 @@ def choose_threshold(
 
 def _overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """IoU of one map's box at each threshold with the true box it meets best: float64 [T]."""
-    edges = np.array([largest_region(high(heat_map, t)) for t in thresholds])
+    at_once = max(1, _PIXELS_AT_ONCE // heat_map.size)
+    parts = [thresholds[start : start + at_once] for start in range(0, len(thresholds), at_once)]
+    edges = np.concatenate([largest_regions(high(heat_map, *part)) for part in parts])
     return best_iou(to_fractions(edges, heat_map.shape), [gt] * len(thresholds))

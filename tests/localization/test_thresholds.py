@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pag_tf import localization
+from pag_tf.localization import thresholds
 
 
 def two_steps(high, middle, size=8):
@@ -58,6 +59,16 @@ def test_it_agrees_with_boxes_and_gt_known(smooth_maps):
     assert accuracies[round(100 * chosen.value)] == max(accuracies)
     found = localization.best_iou(localization.boxes(maps, chosen.value), gt)
     assert chosen.mean_iou == pytest.approx(found.mean(), abs=1e-12)
+
+
+def test_thresholds_in_several_groups_change_nothing(smooth_maps, monkeypatch):
+    maps = smooth_maps(3, 32)
+    gt = localization.boxes(smooth_maps(3, 32, sigma=3), 0.7)
+    in_one_go = localization.choose_threshold(maps, gt, split="train")
+    monkeypatch.setattr(thresholds, "_PIXELS_AT_ONCE", 7 * 32 * 32)
+    assert localization.choose_threshold(maps, gt, split="train") == in_one_go
+    monkeypatch.setattr(thresholds, "_PIXELS_AT_ONCE", 1)
+    assert localization.choose_threshold(maps, gt, split="train") == in_one_go
 
 
 def test_a_chosen_threshold_is_plain_json():
