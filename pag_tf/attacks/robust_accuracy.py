@@ -230,13 +230,15 @@ def _attack_pass(
     if attack.threat.eps == 0 or not standing.any():
         return survived
     total = int(standing.sum())
+    # Not of those that stand: their number is another in every epoch, and compiles anew.
+    size = min(batch_size, len(standing))
     queue = (
         (index, image, label)
         for index, (correct, (image, label)) in enumerate(zip(standing, examples, strict=True))
         if correct
     )
     bar, done, broken, gradients = _progress_bar(total, progress), 0, 0, np.zeros(len(standing))
-    for index, survives, gradient in _Slots(model, attack, min(batch_size, total)).run(queue):
+    for index, survives, gradient in _Slots(model, attack, size).run(queue):
         survived[index], gradients[index] = survives, gradient
         done, broken = done + 1, broken + (not survives)
         if done % 16 == 0 or done == total:
@@ -292,8 +294,9 @@ class _Slots:
             self._refill(queue, broken | finished, through & ~finished)
 
     def _first_fill(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> None:
-        first = [next(queue) for _ in range(self.size)]
-        self.index[:] = [index for index, _, _ in first]
+        first = list(itertools.islice(queue, self.size))
+        self.index[: len(first)] = [index for index, _, _ in first]
+        first += first[-1:] * (self.size - len(first))  # places without an image of their own
         self.images = np.stack([image for _, image, _ in first]).astype("float32")
         self.labels = np.asarray([label for _, _, label in first])
         self.x = self.images.copy()

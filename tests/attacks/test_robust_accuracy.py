@@ -137,6 +137,15 @@ def test_only_an_image_that_stands_is_restarted(two_pixels, monkeypatch):
     np.testing.assert_allclose([b[0] for b in calls.batches[:6]], [SAFE] * 6, atol=1e-6)
 
 
+@pytest.mark.parametrize("margins", [[SAFE, NEAR, WRONG], [WRONG, WRONG, SAFE], [NEAR] * 3])
+def test_how_many_stand_changes_no_shape(two_pixels, monkeypatch, margins):
+    # The step would be compiled anew for every shape: after each epoch of a training run.
+    calls = Calls(monkeypatch)
+    report = measure(two_pixels, with_margins(*margins), TWO_STEPS, batch_size=8)
+    assert report.attacks[0].correct == margins.count(SAFE)
+    assert {len(batch) for batch in calls.batches} == {3}
+
+
 def test_the_noise_of_nfgsm_outside_the_ball_breaks_nothing(two_pixels):
     # Within linf 0.01 the second logit gains at most 0.07; the noise of 0.3 could gain 2.1.
     attack = NFGSM("linf:0.01", noise_scale=30)
