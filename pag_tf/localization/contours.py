@@ -16,11 +16,12 @@ Its conventions (github.com/clovaai/wsolevaluation, `compute_bboxes_from_scorema
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+from pag_tf.localization.strips import parts, strip_of
 
 
 class ContourBoxes(NamedTuple):
@@ -47,37 +48,42 @@ def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
     However many thresholds there are, contours are traced at most 255 times.
     """
     levels, level = distinct_levels(image, thresholds)
-    rectangles: list[Sequence[int]] = []
-    starts, largest = [], []
-    for value, (y0, y1), (x0, x1) in zip(
-        levels.tolist(), _extents(image, 1, levels), _extents(image, 0, levels), strict=True
-    ):
-        above = cv2.threshold(image[y0:y1, x0:x1], value, 255, cv2.THRESH_BINARY)[1]
-        contours: Sequence[np.ndarray] = ()
-        if above is not None:  # for no pixels OpenCV returns none
-            contours, _ = cv2.findContours(
-                above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(x0, y0)
-            )
-        areas = [cv2.contourArea(contour) for contour in contours]
-        starts.append(len(rectangles))
-        largest.append(len(rectangles) + (areas.index(max(areas)) if areas else 0))
-        rectangles += [cv2.boundingRect(contour) for contour in contours] or [(0, 0, 0, 0)]
-    boxes = np.array(rectangles, np.int64)
+    found = [_contours(image, part) for part in parts(levels, image)]
+    boxes, areas, of_level = (np.concatenate(column) for column in zip(*found, strict=True))
+    # Within a level they stay as OpenCV lists them.
+    order = np.argsort(of_level, kind="stable")
+    starts = np.searchsorted(of_level[order], levels)
+    by_area = np.lexsort((-areas[order], of_level[order]))
+    return ContourBoxes(boxes[order], starts, by_area[starts], level)
+
+
+def _contours(image: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Box [K, 4], area [K] and level [K] of all contours at the levels, in the order of OpenCV."""
     height, width = image.shape
-    boxes[:, 2:] = np.minimum(boxes[:, :2] + boxes[:, 2:], [width - 1, height - 1])
-    return ContourBoxes(boxes, np.array(starts), np.array(largest), level)
-
-
-def _extents(image: np.ndarray, axis: int, levels: np.ndarray) -> list[list[int]]:
-    """First and one past the last row (axis 1: columns are reduced) with pixels above each level.
-
-    Nothing outside is traced. Where no pixel is above, the extent is empty.
-    """
-    brightest = image.max(axis=axis)
-    first = np.searchsorted(np.maximum.accumulate(brightest), levels, side="right")
-    from_end = np.searchsorted(np.maximum.accumulate(brightest[::-1]), levels, side="right")
-    last = len(brightest) - from_end
-    return np.stack([first, np.maximum(first, last)], axis=1).tolist()
+    above = image > levels.astype(image.dtype)[:, None, None]
+    empty = ~above.any(axis=(1, 2))
+    boxes, areas = np.zeros((empty.sum(), 4), np.int64), np.zeros(empty.sum())
+    if empty.all():
+        return boxes, areas, levels
+    contours, _ = cv2.findContours(strip_of(above), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    lengths = np.array([len(contour) for contour in contours])
+    ends = lengths.cumsum()
+    starts = ends - lengths
+    x, y = np.concatenate(contours)[:, 0].astype(np.int64).T
+    mask = x[starts] // (width + 1)
+    x -= np.repeat(mask * (width + 1), lengths)
+    points = np.stack([x, y], axis=1)
+    last = np.minimum(np.maximum.reduceat(points, starts) + 1, [width - 1, height - 1])
+    found = np.concatenate([np.minimum.reduceat(points, starts), last], axis=1)
+    # The shoelace formula, as exact as `cv2.contourArea`, which takes a call for each contour.
+    following = np.arange(1, len(points) + 1)
+    following[ends - 1] = starts
+    doubled = np.add.reduceat(x * y[following] - x[following] * y, starts)
+    return (
+        np.concatenate([boxes, found]),
+        np.concatenate([areas, abs(doubled) / 2]),
+        np.concatenate([levels[empty], levels[mask]]),
+    )
 
 
 def distinct_levels(image: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pag_tf.localization import checks
 from pag_tf.localization.parallel import for_each
+from pag_tf.localization.strips import strip_of
 
 
 def boxes(maps: Any, threshold: float = 0.2, *, workers: int | None = None) -> np.ndarray:
@@ -63,12 +64,7 @@ def largest_regions(high: np.ndarray) -> np.ndarray:
         high: Bool [N, H, W], each with a pixel that is high. Which region is taken says `boxes`.
     """
     count, height, width = high.shape
-    # Side by side, a column apart: one call finds the regions of all, and lets other threads run.
-    strip = np.zeros((height, count, width + 1), np.uint8)
-    strip[:, :, :width] = high.transpose(1, 0, 2)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        strip.reshape(height, -1), connectivity=8
-    )
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strip_of(high), connectivity=8)
     left, top, widths, heights, sizes = stats[1:].T
     mask, left = np.divmod(left, width + 1)
     by_size = np.lexsort((-sizes, mask))
@@ -76,7 +72,7 @@ def largest_regions(high: np.ndarray) -> np.ndarray:
     # OpenCV numbers regions block by block, so the order of labels does not settle ties.
     largest = sizes == sizes[best][mask]
     for index in np.flatnonzero(np.bincount(mask[largest], minlength=count) > 1):
-        own = labels.reshape(strip.shape)[:, index]
+        own = labels.reshape(height, count, width + 1)[:, index]
         best[index] = own[np.isin(own, 1 + np.flatnonzero(largest & (mask == index)))][0] - 1
     return np.stack([top, left, top + heights, left + widths], axis=1)[best]
 

@@ -11,9 +11,7 @@ from pag_tf.localization import checks
 from pag_tf.localization.overlap import best_iou, is_right
 from pag_tf.localization.parallel import for_each
 from pag_tf.localization.regions import high, largest_regions, to_fractions
-
-# Of a map at several thresholds: few enough for the cache of a core.
-_PIXELS_AT_ONCE = 500_000
+from pag_tf.localization.strips import parts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +91,6 @@ def choose_threshold(
 
 def _overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """IoU of one map's box at each threshold with the true box it meets best: float64 [T]."""
-    at_once = max(1, _PIXELS_AT_ONCE // heat_map.size)
-    parts = [thresholds[start : start + at_once] for start in range(0, len(thresholds), at_once)]
-    edges = np.concatenate([largest_regions(high(heat_map, *part)) for part in parts])
+    found = [largest_regions(high(heat_map, *part)) for part in parts(thresholds, heat_map)]
+    edges = np.concatenate(found)
     return best_iou(to_fractions(edges, heat_map.shape), [gt] * len(thresholds))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pag_tf import localization
+from pag_tf.localization import strips
 from pag_tf.localization.box_accuracy import (
     ANY,
     LARGEST,
@@ -137,6 +138,21 @@ MULTIMODAL = [
 def test_published_and_hand_worked_boxes_of_the_largest_contour(heat_map, expected):
     found = contour_boxes(quantised(np.array(heat_map)), np.arange(0, 1, 0.2))
     assert found.boxes[found.largest][found.level].tolist() == expected
+
+
+@pytest.mark.parametrize("pixels_at_once", [1, 5 * 12 * 12, 250_000])
+def test_contours_of_each_level_are_those_of_a_call_of_its_own(
+    kinds_of_maps, monkeypatch, pixels_at_once
+):
+    monkeypatch.setattr(strips, "_PIXELS_AT_ONCE", pixels_at_once)
+    thresholds = np.arange(0, 1.01, 0.02)
+    for heat_map in np.concatenate(list(kinds_of_maps.values())):
+        found = contour_boxes(quantised(heat_map), thresholds)
+        by_level = np.split(found.boxes, found.starts[1:])
+        for threshold, level in zip(thresholds, found.level, strict=True):
+            assert by_level[level].tolist() == boxes_at(heat_map, threshold, every_contour=True)
+            (largest,) = boxes_at(heat_map, threshold, every_contour=False)
+            assert found.boxes[found.largest[level]].tolist() == largest
 
 
 def test_holes_have_contours_and_boxes_are_one_pixel_too_large():
