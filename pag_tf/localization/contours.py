@@ -48,42 +48,66 @@ def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
     However many thresholds there are, contours are traced at most 255 times.
     """
     levels, level = distinct_levels(image, thresholds)
-    found = [_contours(image, part) for part in parts(levels, image)]
-    boxes, areas, of_level = (np.concatenate(column) for column in zip(*found, strict=True))
-    # Within a level they stay as OpenCV lists them.
-    order = np.argsort(of_level, kind="stable")
-    starts = np.searchsorted(of_level[order], levels)
-    by_area = np.lexsort((-areas[order], of_level[order]))
-    return ContourBoxes(boxes[order], starts, by_area[starts], level)
+    boxes, areas, of_level = _contours(image, levels[levels < image.max()])
+    nothing = np.flatnonzero(levels >= image.max())  # the last one, or none
+    boxes = np.append(boxes, np.zeros((len(nothing), 4), np.int64), axis=0)
+    areas, of_level = np.append(areas, 0.0 * nothing), np.append(of_level, nothing)
+    starts = np.searchsorted(of_level, np.arange(len(levels)))
+    return ContourBoxes(boxes, starts, np.lexsort((-areas, of_level))[starts], level)
 
 
 def _contours(image: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Box [K, 4], area [K] and level [K] of all contours at the levels, in the order of OpenCV."""
-    height, width = image.shape
-    above = image > levels.astype(image.dtype)[:, None, None]
-    empty = ~above.any(axis=(1, 2))
-    boxes, areas = np.zeros((empty.sum(), 4), np.int64), np.zeros(empty.sum())
-    if empty.all():
-        return boxes, areas, levels
-    contours, _ = cv2.findContours(strip_of(above), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
+    """Box [K, 4], area [K] and level [K] (its index, rising) of all contours.
+
+    Some pixel is above each level. Contours of a level stay in the order of OpenCV.
+    """
+    contours: list[np.ndarray] = []
+    pictures: list[tuple[int, int, int]] = []
+    rows, columns = _extents(image, 1, levels), _extents(image, 0, levels)
+    for first, part in parts(levels, image):
+        # What is above a level is above all lower ones: nothing else need be traced.
+        (top, bottom), (left, right) = rows[first], columns[first]
+        above = image[top:bottom, left:right] > part.astype(image.dtype)[:, None, None]
+        traced, _ = cv2.findContours(
+            strip_of(above), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
+        )
+        contours += traced
+        pictures += [(first, left, right - left + 1)] * len(traced)
+    if not contours:
+        return np.zeros((0, 4), np.int64), np.zeros(0), np.zeros(0, np.int64)
     lengths = np.array([len(contour) for contour in contours])
     ends = lengths.cumsum()
     starts = ends - lengths
     x, y = np.concatenate(contours)[:, 0].astype(np.int64).T
-    mask = x[starts] // (width + 1)
-    x -= np.repeat(mask * (width + 1), lengths)
-    points = np.stack([x, y], axis=1)
-    last = np.minimum(np.maximum.reduceat(points, starts) + 1, [width - 1, height - 1])
-    found = np.concatenate([np.minimum.reduceat(points, starts), last], axis=1)
+    first, left, step = np.array(pictures).T
+    place = (x[starts] - left) // step
+    x -= np.repeat(place * step, lengths)
+    boxes = _boxes(np.stack([x, y], axis=1), starts, image.shape)
     # The shoelace formula, as exact as `cv2.contourArea`, which takes a call for each contour.
-    following = np.arange(1, len(points) + 1)
+    following = np.arange(1, len(x) + 1)
     following[ends - 1] = starts
-    doubled = np.add.reduceat(x * y[following] - x[following] * y, starts)
-    return (
-        np.concatenate([boxes, found]),
-        np.concatenate([areas, abs(doubled) / 2]),
-        np.concatenate([levels[empty], levels[mask]]),
-    )
+    areas = abs(np.add.reduceat(x * y[following] - x[following] * y, starts)) / 2
+    order = np.argsort(first + place, kind="stable")
+    return boxes[order], areas[order], (first + place)[order]
+
+
+def _boxes(points: np.ndarray, starts: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Boxes [K, 4] around points (x, y) [P, 2] of contours that start at some of them."""
+    height, width = size
+    last = np.maximum.reduceat(points, starts) + 1
+    last = np.minimum(last, [width - 1, height - 1])
+    return np.concatenate([np.minimum.reduceat(points, starts), last], axis=1)
+
+
+def _extents(image: np.ndarray, axis: int, levels: np.ndarray) -> list[list[int]]:
+    """First and one past the last row (axis 1: columns are reduced) with pixels above each level.
+
+    Some pixel is above each level.
+    """
+    brightest = image.max(axis=axis)
+    first = np.searchsorted(np.maximum.accumulate(brightest), levels, side="right")
+    from_end = np.searchsorted(np.maximum.accumulate(brightest[::-1]), levels, side="right")
+    return np.stack([first, len(brightest) - from_end], axis=1).tolist()
 
 
 def distinct_levels(image: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

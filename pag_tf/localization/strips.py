@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 # In one picture: few enough for the cache of a core.
-_PIXELS_AT_ONCE = 250_000
+_PIXELS_AT_ONCE = 500_000
 
 
 def strip_of(masks: np.ndarray) -> np.ndarray:
@@ -22,8 +22,8 @@ def strip_of(masks: np.ndarray) -> np.ndarray:
     return strip.reshape(height, -1)
 
 
-def parts(thresholds: np.ndarray, heat_map: np.ndarray) -> Iterator[np.ndarray]:
-    """Thresholds [T] of one map [H, W], as many at a time as masks of it are put in one picture."""
+def parts(thresholds: np.ndarray, heat_map: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Thresholds of a map [H, W], as many as go into one picture, and the index of the first."""
     at_once = max(1, _PIXELS_AT_ONCE // heat_map.size)
     for start in range(0, len(thresholds), at_once):
-        yield thresholds[start : start + at_once]
+        yield start, thresholds[start : start + at_once]

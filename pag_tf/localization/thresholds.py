@@ -91,6 +91,6 @@ def choose_threshold(
 
 def _overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """IoU of one map's box at each threshold with the true box it meets best: float64 [T]."""
-    found = [largest_regions(high(heat_map, *part)) for part in parts(thresholds, heat_map)]
+    found = [largest_regions(high(heat_map, *part)) for _, part in parts(thresholds, heat_map)]
     edges = np.concatenate(found)
     return best_iou(to_fractions(edges, heat_map.shape), [gt] * len(thresholds))

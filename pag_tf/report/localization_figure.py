@@ -108,7 +108,8 @@ def draw(
             draw_boxes(figure, panel, left, int(top), height, width)
             below = top + height + 3
             canvas.write(figure, left + width / 2, below, caption, "center", size=8, vertical="top")
-    draw_legend(figure, int(tops[-1]) + _HEADER / 2 - _GAP / 2, _LABELS)
+    panels = [panel for row in rows for panel in row]
+    draw_legend(figure, panels, int(tops[-1]) + _HEADER / 2 - _GAP / 2, _LABELS)
     return figure
 
 
@@ -130,9 +131,14 @@ def draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, w
         canvas.frame(figure, edges, colour, width=2, dashed=dashed)
 
 
-def draw_legend(figure: Figure, y: float, x: float) -> None:
-    """Draws the colours of the boxes in a line that begins at a point in pixels."""
-    for text, colour, dashed in (("true box", TRUE, False), ("predicted box", PREDICTED, True)):
+def draw_legend(figure: Figure, panels: Sequence[Panel], y: float, x: float) -> None:
+    """Draws the colours of the boxes of panels in a line that begins at a point in pixels."""
+    shown = []
+    if any(len(panel.true_boxes) for panel in panels):
+        shown.append(("true box", TRUE, False))
+    if any(panel.box is not None for panel in panels):
+        shown.append(("predicted box", PREDICTED, True))
+    for text, colour, dashed in shown:
         canvas.frame(figure, (y - 5, x, y + 5, x + 16), colour, width=2, dashed=dashed)
         canvas.write(figure, x + 24, y, text, "left", size=9)
         x += 40 + 8 * len(text)

@@ -52,9 +52,11 @@ def draw(results: Results) -> Figure | None:
         canvas.place(figure, first.image[row], _LABELS, top, zoom)
         label = canvas.in_lines(str(first.records[row]["class"]), _LABEL_LINE)
         canvas.write(figure, _LABELS - 8, top + height / 2, label, "right", size=9)
+    panels = []
     for number, model in enumerate(models):
-        _draw_model(figure, model, [left + number * (width + _GAP) for left in lefts], zoom, count)
-    localization_figure.draw_legend(figure, full_height - 15, _LABELS)
+        places = [left + number * (width + _GAP) for left in lefts]
+        panels += _draw_model(figure, model, places, zoom, count)
+    localization_figure.draw_legend(figure, panels, full_height - 15, _LABELS)
     return figure
 
 
@@ -63,7 +65,10 @@ def _title(figure: Figure, x: float, above: str, below: str) -> None:
     canvas.write(figure, x, 34, below, "center", size=9)
 
 
-def _draw_model(figure: Figure, model: Model, lefts: list[int], zoom: int, count: int) -> None:
+def _draw_model(
+    figure: Figure, model: Model, lefts: list[int], zoom: int, count: int
+) -> list[localization_figure.Panel]:
+    """Draws the pictures of one model; returns those with boxes."""
     examples = model.examples
     assert examples is not None
     columns = (
@@ -72,6 +77,7 @@ def _draw_model(figure: Figure, model: Model, lefts: list[int], zoom: int, count
         examples.synthesis,
     )
     height, width = (zoom * side for side in examples.image.shape[1:3])
+    drawn = []
     for row in range(count):
         top = _HEADER + row * (height + _GAP)
         for left, panels in zip(lefts, columns, strict=True):
@@ -82,3 +88,5 @@ def _draw_model(figure: Figure, model: Model, lefts: list[int], zoom: int, count
             np.asarray(columns[1][row]), true_boxes=true_boxes, box=record["box"]
         )
         localization_figure.draw_boxes(figure, panel, lefts[1], top, height, width)
+        drawn.append(panel)
+    return drawn

@@ -140,7 +140,7 @@ def test_published_and_hand_worked_boxes_of_the_largest_contour(heat_map, expect
     assert found.boxes[found.largest][found.level].tolist() == expected
 
 
-@pytest.mark.parametrize("pixels_at_once", [1, 5 * 12 * 12, 250_000])
+@pytest.mark.parametrize("pixels_at_once", [1, 5 * 12 * 12, 500_000])
 def test_contours_of_each_level_are_those_of_a_call_of_its_own(
     kinds_of_maps, monkeypatch, pixels_at_once
 ):
