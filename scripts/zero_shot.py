@@ -31,6 +31,11 @@ class TrainingChoice:
     """What is trained where no entry is given."""
 
     dataset: str = _option("", "Data set with class attributes: shapes, tiny_imagenet or cub.")
+    class_split: str = _option(
+        "",
+        "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "
+        "empty: that of --recipe, if it is given, or that made for the classes of the data.",
+    )
     eps: str = _option("2/255", "Epsilon of the training, in units of pixels in [0, 1]; 0: none.")
     seed: int = _option(0, "Of the training.")
     recipe: str = _option(
@@ -57,7 +62,7 @@ _LOCALIZATION = {
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
     """Refuses what cannot be measured before minutes or hours of training, not after it."""
     import pag_tf
-    from pag_tf.evaluation.zero_shot_subject import check_splits
+    from pag_tf.evaluation.zero_shot_subject import check_attributes, check_splits
 
     if config.entry:
         given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
@@ -73,39 +78,61 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
             "an entry that was trained on seen classes only (--entry)."
         )
     info = pag_tf.data.info(choice.dataset, config.data_dir or None)
-    info.required_attributes()
-    check_splits(info.name, info.splits, config)
+    attributes, _ = pag_tf.zero_shot.distinguished(
+        info.required_attributes(), info.attribute_names, info.class_names
+    )
+    training = training_config(choice, config.data_dir)
+    split = pag_tf.data.class_split(
+        choice.dataset, config.data_dir or None, split_name=training.class_split
+    )
+    check_attributes(attributes, split)
+    check_splits(info.name, info.splits, config, training.train_split)
 
 
-def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
-    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
-    from pag_tf.training import TrainConfig, train
+def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> Any:
+    """The `TrainConfig` of the recipe, with what was chosen and other changes.
+
+    Raises:
+        ValueError: No such recipe, or one that does not train on seen classes by attributes.
+    """
+    import pag_tf
+    from pag_tf.training import TrainConfig
 
     recipe = choice.recipe or str(
         Path(__file__).parents[1] / "recipes" / f"zero_shot-{choice.dataset}.flags"
     )
     if not Path(recipe).is_file():
         raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
+    if choice.initial_weights:
+        changes["initial_weights"] = choice.initial_weights
+    if choice.class_split or not choice.recipe:
+        split = pag_tf.data.class_split(
+            choice.dataset, data_dir or None, split_name=choice.class_split or None
+        )
+        changes["class_split"] = split.name
+    config = dataclass_flags.read_file(
+        TrainConfig,
+        recipe,
+        dataset=choice.dataset,
+        data_dir=data_dir,
+        threat_model=f"linf:{choice.eps}",
+        seed=choice.seed,
+        **changes,
+    )
+    if not (config.class_split and config.attribute_temperature):
+        raise ValueError(
+            f"{recipe} trains on all classes or without attributes: it has to set class_split "
+            "and attribute_temperature."
+        )
+    return config
 
-    changes = {"initial_weights": choice.initial_weights} if choice.initial_weights else {}
+
+def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
+    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
+    from pag_tf.training import train
 
     def entry(name: str, fold: int) -> str:
-        config = dataclass_flags.read_file(
-            TrainConfig,
-            recipe,
-            output=str(folder / name),
-            dataset=choice.dataset,
-            data_dir=data_dir,
-            threat_model=f"linf:{choice.eps}",
-            seed=choice.seed,
-            class_split_fold=fold,
-            **changes,
-        )
-        if not (config.class_split and config.attribute_temperature):
-            raise ValueError(
-                f"{recipe} trains on all classes or without attributes: it has to set class_split "
-                "and attribute_temperature."
-            )
+        config = training_config(choice, data_dir, output=str(folder / name), class_split_fold=fold)
         lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
         print(f"Training {folder / name}", flush=True)
         return str(train(config, flags_text=lines, **how))
@@ -147,6 +174,7 @@ def report(result: dict[str, Any]) -> str:
             f"\nRecognition of {first['unseen_images']:,} images of unseen classes (T1: chance "
             f"{100 / len(split['unseen']):.1f}) and {first['seen_images']:,} of seen ones\n",
             table(_RECOGNITION, result["recognition"]),
+            *_at_edge(result["recognition"]),
         ]
     if result["localization"]:
         images = next(iter(result["localization"].values()))["images"]
@@ -163,6 +191,16 @@ def report(result: dict[str, Any]) -> str:
     return "\n".join([*lines, f"\n{result['seconds']:.0f} seconds of measuring"])
 
 
+def _at_edge(recognition: dict[str, Any]) -> list[str]:
+    """Tells which settings were chosen at an end of those that were tried."""
+    return [
+        f"{name}: the best {', '.join(at_edge)} is an end of what was tried; beyond it may be "
+        "better."
+        for name, found in recognition.items()
+        if (at_edge := found.get("chosen", {}).get("at_edge"))
+    ]
+
+
 def main(_: list[str]) -> None:
     """Flags to training runs, where they are missing, and to one measurement."""
     from pag_tf.evaluation import measure_zero_shot
@@ -175,6 +213,8 @@ def main(_: list[str]) -> None:
         command = _command(choice, config)
         named = f"zero_shot-{choice.dataset}-{choice.eps.replace('/', '-')}-seed-{choice.seed}"
         folder = Path(config.output or Path("runs", named))
+        if config.calibration_entry:
+            choice = dataclasses.replace(choice, calibrate=False)
         entry, calibration = trained(choice, folder, config.data_dir, **how)
         config = dataclasses.replace(
             config,
@@ -185,8 +225,9 @@ def main(_: list[str]) -> None:
     result = measure_zero_shot(config, command=command, **how)
     print(report(result))
     if config.output:
+        written = sorted(path.name for path in Path(config.output).glob("*.png"))
         print(
-            f"Look at {config.output}/contact_sheet.png and attributes.png; result.json holds "
+            f"Look at {', '.join(written) or 'result.json'} in {config.output}; result.json holds "
             "every number and setting."
         )
 

@@ -117,6 +117,7 @@ def _recognition(results: list[Result]) -> list[str]:
             *_trained(result, model),
             *(with_interval(result["recognition"][model], name) for name in RECOGNITION),
             f"{result['recognition'][model]['calibration']:.3g}",
+            ", ".join(result["recognition"][model].get("chosen", {}).get("at_edge", ())),
         )
         for model in MODELS
         for result in results
@@ -129,7 +130,10 @@ def _recognition(results: list[Result]) -> list[str]:
         f"`{config['unseen_split']}`; T1 by chance {percent(1 / len(unseen))}) and "
         f"{images['seen_images']:,} of seen ones (of `{config['seen_split']}`):",
         "",
-        *table(("model", "trained within", "seed", *RECOGNITION.values(), "constant"), rows),
+        *table(
+            ("model", "trained within", "seed", *RECOGNITION.values(), "constant", "at an end"),
+            rows,
+        ),
     ]
 
 

@@ -17,11 +17,11 @@ comparable:
 Only classes are divided here. Which images of the seen classes are for training and which for
 testing is what the splits of the data set itself say ("train", "validation", "test"): generalised
 evaluation takes its seen images from "test". (Xian et al. divide the images of CUB in their own
-way, so that numbers for seen classes differ from theirs; those for unseen classes take all images
-of these.)
+way, so that numbers for seen classes differ from theirs. They take all images of unseen classes,
+`unseen_split="train+validation+test"` of a measurement.)
 
 Each split comes with `folds`: some seen classes are held out in turn and stand in for the unseen
-ones. Whatever is chosen (temperatures, constants, training time) is chosen on them.
+ones, to choose on.
 """
 
 from __future__ import annotations

@@ -47,8 +47,11 @@ class HypernymsConfig:
 
     def classes(self) -> list[str]:
         """The wnids, sorted; ValueError for anything else in the list."""
-        path = Path(self.wnids)
-        text = path.read_text("utf-8") if path.is_file() else self.wnids.replace(",", "\n")
+        text = self.wnids.replace(",", "\n")
+        # A long list is no name that a file may have: asking for such a file is an error.
+        if not all(_WNID.fullmatch(word.strip()) for word in text.split("\n") if word.strip()):
+            path = Path(self.wnids)
+            text = path.read_text("utf-8") if path.is_file() else text
         wnids = sorted({line.strip() for line in text.splitlines() if line.strip()})
         wrong = [wnid for wnid in wnids if not _WNID.fullmatch(wnid)]
         if wrong or not wnids:

@@ -21,7 +21,8 @@ class ZeroShotConfig(HeatMapConfig):
     method: str = option(
         "vanilla_gradients",
         "What explains a class: vanilla_gradients is the gradient of its score, loss_gradients "
-        "that of its cross-entropy among all classes, seen and unseen.",
+        "that of its cross-entropy among all classes, seen and unseen (likeliest seen class: among "
+        "the seen ones).",
     )
     output: str = option("", "Folder for the result and its pictures; empty: none is written.")
     entry: str = option("", "Folder of an entry that was trained on the seen classes only.")
@@ -38,7 +39,9 @@ class ZeroShotConfig(HeatMapConfig):
         "validation", "Held-out images that the constant of calibrated stacking is chosen on."
     )
     seen_split: str = option("test", "Images of seen classes to measure on; never trained on.")
-    unseen_split: str = option("test", "Images of unseen classes to measure on, such as 'train'.")
+    unseen_split: str = option(
+        "test", "Images of unseen classes to measure on: any, such as 'train+validation+test'."
+    )
     frozen: str = option(
         "eszsl", f"Models on frozen features, beside the entry's own: some of {', '.join(FROZEN)}."
     )

@@ -81,7 +81,8 @@ def measure_zero_shot(
             return dict(json.loads((folder / RESULT_FILE).read_text("utf-8")))
     started = time.perf_counter()
     subject = find(config.entry, config)
-    check_splits(subject.entry.dataset, subject.info.splits, config)
+    trained_on = str(subject.entry.training.get("train_split", ""))
+    check_splits(subject.entry.dataset, subject.info.splits, config, trained_on)
     check_explainable(subject.model, subject.entry.architecture.image_shape, config)
     if folder is not None:
         run_folder.claim(folder, config, overwrite=overwrite)

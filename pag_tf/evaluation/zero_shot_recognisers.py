@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.evaluation.zero_shot_subject import Subject, find
@@ -53,6 +54,12 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
     """
     if not config.frozen_models:
         return []
+    if fold_count(len(subject.split.seen)) < 2:
+        raise ValueError(
+            f"frozen={config.frozen!r} chooses settings on seen classes that are held out, two at "
+            f"a time: expected at least 4 seen classes, got {len(subject.split.seen)}. Leave the "
+            "frozen models out (--frozen=)."
+        )
     extractor = zero_shot.features_model(subject.model)
     features, labels = predictions(extractor, subject, config, config.train_split)
     mean = features.mean(axis=0, dtype=np.float64)
@@ -96,17 +103,17 @@ def predictions(
 
 
 def predict(model: keras.Model, images: np.ndarray, config: ZeroShotConfig) -> np.ndarray:
-    """Outputs `[B, ...]` of at most `config.batch_size` images."""
+    """Outputs `[B, ...]` of some images."""
     full = filled(len(images), config)
     return np.asarray(model.predict_on_batch(images[full]))[: len(images)]
 
 
 def filled(count: int, config: ZeroShotConfig) -> np.ndarray:
-    """Indices of a batch of `count` images, with XLA filled up to `config.batch_size` by the last.
+    """Indices of `count` images, with XLA filled up to `config.batch_size` by the last one.
 
     So that a model is compiled for one shape, not for the remainder of each split as well.
     """
-    size = config.batch_size if config.jit_compile else count
+    size = max(count, config.batch_size) if config.jit_compile else count
     return np.minimum(np.arange(size), count - 1)
 
 
@@ -125,6 +132,7 @@ def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCa
             "without one of its folds (scripts/train.py --class_split_fold=1), got "
             f"{fold.entry.id}."
         )
+    _check_comparable(fold.entry, subject.entry, config)
     classes = fold.classes
     model = zero_shot.with_classes(fold.model, fold.attributes[classes])
     scores, labels = predictions(model, fold, config, config.calibration_split, classes)
@@ -135,6 +143,26 @@ def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCa
         pseudo_unseen=np.searchsorted(classes, fold.split.unseen),
         class_names=[fold.info.class_names[index] for index in classes],
     )
+
+
+def _check_comparable(
+    fold: pag_tf.zoo.Entry, entry: pag_tf.zoo.Entry, config: ZeroShotConfig
+) -> None:
+    """Scores of another temperature, or of another network, need another constant."""
+    for name, theirs, wanted in (
+        ("threat model", str(fold.threat), str(entry.threat)),
+        ("architecture", fold.architecture.name, entry.architecture.name),
+        *(
+            (name, fold.training.get(name), entry.training.get(name))
+            for name in ("attribute_temperature", "train_split", "epochs")
+        ),
+    ):
+        if theirs != wanted:
+            raise ValueError(
+                f"calibration_entry={config.calibration_entry!r} was trained with {name} {theirs}, "
+                f"but entry={config.entry!r} with {wanted}: the constant of one is not that of the "
+                "other. Train it by the same flags (scripts/train.py), with --class_split_fold."
+            )
 
 
 def _plain(choice: zero_shot.Choice) -> dict[str, Any]:

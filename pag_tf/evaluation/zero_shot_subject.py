@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 import keras
@@ -11,13 +12,15 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
-from pag_tf.data.splits import resolve
+from pag_tf.data.splits import Slice, resolve
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
+from pag_tf.zero_shot.checks import described
 from pag_tf.zoo.images import class_split
 
 Batch = dict[str, np.ndarray]
 
 _CHOSEN_ON = ("train_split", "calibration_split", "threshold_split")
+_HELD_OUT = ("seen_split", "calibration_split", "threshold_split")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,22 +56,27 @@ class Subject:
     def batches(
         self, config: ZeroShotConfig, split: str, classes: Iterable[int]
     ) -> Iterator[tuple[np.ndarray, Batch]]:
-        """`(places [B], examples)` of some classes; places count the images that come."""
+        """`(places [B], examples)` of some classes; places count the images that come.
+
+        `split` may be several, joined by "+": one comes after the other.
+        """
         first = 0
         size, fit = self.entry.image_fit()
-        for tensors in pag_tf.data.load(
-            self.entry.dataset,
-            split,
-            config.data_dir or None,
-            batch_size=config.batch_size,
-            image_size=size or None,
-            fit=fit,
-            classes=[int(index) for index in classes],
-        ):
-            batch = {name: tensor.numpy() for name, tensor in tensors.items()}
-            count = len(batch["image"])
-            yield np.arange(first, first + count), batch
-            first += count
+        wanted = [int(index) for index in classes]
+        for part in split.split("+"):
+            for tensors in pag_tf.data.load(
+                self.entry.dataset,
+                part,
+                config.data_dir or None,
+                batch_size=config.batch_size,
+                image_size=size or None,
+                fit=fit,
+                classes=wanted,
+            ):
+                batch = {name: tensor.numpy() for name, tensor in tensors.items()}
+                count = len(batch["image"])
+                yield np.arange(first, first + count), batch
+                first += count
 
 
 def find(folder: str, config: ZeroShotConfig) -> Subject:
@@ -101,6 +109,7 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
     attributes, names = zero_shot.distinguished(
         info.required_attributes(), info.attribute_names, info.class_names
     )
+    check_attributes(attributes, split)
     wanted = entry.architecture.options.get("attributes") or attributes.shape[1]
     if wanted != attributes.shape[1]:
         raise ValueError(
@@ -110,8 +119,20 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
     return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)
 
 
-def check_splits(dataset: str, sizes: Mapping[str, int], config: ZeroShotConfig) -> None:
-    """Refuses to choose anything on test images, or to measure on what was chosen on.
+def check_attributes(class_attributes: np.ndarray, split: pag_tf.data.ClassSplit) -> None:
+    """Refuses attributes `[classes of the data set, attributes]` that cannot tell classes apart.
+
+    Raises:
+        ValueError: NaN, a row of zeros or equal rows, of seen or unseen classes.
+    """
+    classes = np.sort([*split.seen, *split.unseen])
+    described(class_attributes[classes], classes, split.class_names)
+
+
+def check_splits(
+    dataset: str, sizes: Mapping[str, int], config: ZeroShotConfig, trained_on: str = ""
+) -> None:
+    """Refuses to choose anything on test images, or to measure on what was chosen or trained on.
 
     Images of unseen classes may come from any split: none of them was trained on.
 
@@ -119,12 +140,20 @@ def check_splits(dataset: str, sizes: Mapping[str, int], config: ZeroShotConfig)
         dataset: Name of the data set.
         sizes: Its splits and their numbers of images.
         config: Names the splits.
+        trained_on: The split that the entry was trained on; "": not known.
 
     Raises:
         ValueError: Such a choice, or a split that there is not.
     """
-    resolve(config.unseen_split, sizes, dataset=dataset)
+    for one, other in itertools.combinations(config.unseen_split.split("+"), 2):
+        if _overlap(*(resolve(split, sizes, dataset=dataset) for split in (one, other))):
+            raise ValueError(
+                f"unseen_split={config.unseen_split!r} has images twice: {one!r} and {other!r} "
+                "share some."
+            )
     measured = resolve(config.seen_split, sizes, dataset=dataset)
+    for split in config.unseen_split.split("+"):
+        resolve(split, sizes, dataset=dataset)
     for name in _CHOSEN_ON:
         split = getattr(config, name)
         part = resolve(split, sizes, dataset=dataset)
@@ -133,9 +162,22 @@ def check_splits(dataset: str, sizes: Mapping[str, int], config: ZeroShotConfig)
                 f"{name}={split!r}: nothing is ever fitted to or chosen on test images. Use images "
                 "of train or validation."
             )
-        overlap = part.start < measured.stop and measured.start < part.stop
-        if part.name == measured.name and overlap:
+        if _overlap(part, measured):
             raise ValueError(
                 f"seen_split={config.seen_split!r} has images of {name}={split!r}: measure on "
                 "images that nothing was fitted to, such as those of test."
             )
+    if not trained_on:
+        return
+    known = resolve(trained_on, sizes, dataset=dataset)
+    for name in _HELD_OUT:
+        split = getattr(config, name)
+        if _overlap(resolve(split, sizes, dataset=dataset), known):
+            raise ValueError(
+                f"{name}={split!r} has images that the entry was trained on ({trained_on!r}): use "
+                "images that it never saw."
+            )
+
+
+def _overlap(one: Slice, other: Slice) -> bool:
+    return one.name == other.name and one.start < other.stop and other.start < one.stop

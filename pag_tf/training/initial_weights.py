@@ -17,6 +17,8 @@ from pag_tf.models.heads import ATTRIBUTES, HEAD_LAYERS
 from pag_tf.training.config import TrainConfig
 
 IMAGENET = "imagenet"
+# Data sets whose classes are classes of ImageNet.
+_OF_IMAGENET = ("tiny_imagenet",)
 # Keras' function, and the first layer, which sees the pixels.
 _APPLICATIONS = {"resnet50": ("ResNet50", "conv1_conv"), "vgg16": ("VGG16", "block1_conv1")}
 # Keras' weights of both take BGR pixels in [0, 255] minus these means (here in the order RGB).
@@ -45,10 +47,18 @@ def load_initial_weights(
     Raises:
         ValueError: Neither an entry nor "imagenet"; an entry of another architecture, or a damaged
             one; one that was trained on classes of the data set that `split` does not let be seen;
-            ImageNet weights that there are none of, or that cannot be downloaded.
+            ImageNet weights that there are none of, that cannot be downloaded, or that know the
+            unseen classes of `split`.
         OSError: A file cannot be read.
     """
     if config.initial_weights == IMAGENET:
+        if split is not None and split.dataset in _OF_IMAGENET:
+            raise ValueError(
+                f"initial_weights={IMAGENET} were trained on all classes of ImageNet, those among "
+                f"them that class split {split.name!r} of {split.dataset} keeps unseen: nothing "
+                "would be unseen. Start from random weights, or from an entry that saw none of "
+                "them."
+            )
         _copy_imagenet(classifier, config)
     elif config.initial_weights:
         entry = _find(config.initial_weights)

@@ -100,16 +100,17 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
         temperature: See `attribute_classifier`.
 
     Raises:
-        ValueError: A bad matrix or temperature; a model without such a head.
+        ValueError: A bad matrix or temperature, rows that are multiples of each other; a model
+            without such a head.
     """
-    if isinstance(temperature, bool) or not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be a positive number, got {temperature!r}.")
+    temperature = checks.positive(temperature, "temperature")
     attributes = checks.attribute_matrix(
         class_attributes,
         classes=_layer(model, LOGITS).units,
         attributes=_layer(model, ATTRIBUTES).units,
     )
     unit = attributes / np.linalg.norm(attributes, axis=1, keepdims=True)
+    checks.directions(unit)
     _layer(model, LOGITS).set_weights([(unit.T / temperature).astype(np.float32)])
 
 
@@ -142,14 +143,16 @@ def with_classes(
 
 
 def temperature_of(model: keras.Model) -> float:
-    """The temperature that an attribute classifier was made with.
+    """The temperature that an attribute classifier was made with, to 6 digits.
 
     Raises:
         ValueError: Another model.
     """
-    kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel)
-    # Columns are class attributes of length 1 / temperature.
-    return float(1 / np.linalg.norm(kernel[:, 0].astype(np.float64)))
+    _layer(model, NORMALISED)
+    kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel).astype(np.float64)
+    # Columns are class attributes of length 1 / temperature, as far as float32 tells it: rounded,
+    # so that the same classes put in again give the same kernel.
+    return float(f"{1 / np.linalg.norm(kernel, axis=0).mean():.6g}")
 
 
 def attribute_model(model: keras.Model) -> keras.Model:

@@ -203,14 +203,27 @@ def described(rows: np.ndarray, ids: np.ndarray, class_names: Sequence[str] | No
             f"class_attributes are all zero for {listed(ids[empty], class_names)}: a class without "
             "attributes cannot be recognised. Describe it or leave it out."
         )
+    _check_different(rows, ids, class_names, "identical rows, no score")
+
+
+def directions(unit: np.ndarray) -> None:
+    """Raises ValueError if rows of length 1, [n, a], are the same but for rounding."""
+    _check_different(
+        np.round(unit, 6), np.arange(len(unit)), None, "rows that differ in length only, no cosine"
+    )
+
+
+def _check_different(
+    rows: np.ndarray, ids: np.ndarray, class_names: Sequence[str] | None, what: str
+) -> None:
     _, group, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     group = group.reshape(-1)
     if counts.max() > 1:
         same = ids[group == group[np.argmax(counts[group] > 1)]]
         raise ValueError(
-            f"class_attributes are duplicates: {listed(same, class_names)} have identical rows, no "
-            f"score can tell them apart ({int((counts > 1).sum())} such groups). Add an attribute "
-            "in which they differ, or leave out all but one."
+            f"class_attributes are duplicates: {listed(same, class_names)} have {what} can tell "
+            f"them apart ({int((counts > 1).sum())} such groups). Add an attribute in which they "
+            "differ, or leave out all but one."
         )
 
 

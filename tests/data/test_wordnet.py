@@ -100,6 +100,11 @@ def test_lists_that_are_none_are_refused(wnids, message):
         HypernymsConfig(wnids=wnids).classes()
 
 
+def test_a_list_may_be_longer_than_the_name_of_a_file():
+    wnids = [f"n{number:08d}" for number in range(300)]
+    assert HypernymsConfig(wnids=",".join(wnids)).classes() == wnids
+
+
 def test_folders_without_a_database_are_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no data.noun: .*apt-get install wordnet-base"):
         WordNet(tmp_path)

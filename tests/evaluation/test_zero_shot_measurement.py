@@ -42,6 +42,7 @@ def entries(tmp_path_factory):
     return {
         "attributes": trained("attributes"),
         "fold": trained("fold", class_split_fold=1),
+        "warmer fold": trained("warmer", class_split_fold=1, attribute_temperature=0.2),
         "linear": trained("linear", attribute_temperature=0.0),
     }
 
@@ -236,6 +237,25 @@ def test_batches_filled_up_for_xla_change_no_number(entries):
                 assert compiled[part][name][number] == pytest.approx(found[number], abs=1e-5)
 
 
+def test_more_pictures_than_a_batch_holds_can_be_drawn(entries, tmp_path):
+    settings = {"calibration_entry": "", "frozen": "", "batch_size": 2, "cases": 3}
+    splits = {"seen_split": "test[:60]", "unseen_split": "test[:60]"}
+    output = tmp_path / "o"
+    result = run(config(entries, jit_compile=True, output=str(output), **settings, **splits))
+    assert [len(found) for found in result["cases"].values()] == [3, 3, 3]
+    assert (output / "contact_sheet.png").exists()
+
+
+def test_unseen_classes_can_be_measured_on_several_splits(entries):
+    settings = {"calibration_entry": "", "frozen": "", "threshold": "0.3"}
+    whole = run(config(entries, unseen_split="test[:180]", **settings))
+    parts = run(config(entries, unseen_split="test[:60]+test[60:180]", **settings))
+    for part in ("recognition", "localization"):
+        for name, found in whole[part].items():
+            for number in ("T1", "U") if part == "recognition" else ("mean_iou", "images"):
+                assert parts[part][name][number] == pytest.approx(found[number], abs=1e-6)
+
+
 def test_without_calibration_the_constant_is_zero(entries):
     result = run(config(entries, calibration_entry="", frozen="", threshold="0.3"))
     found = result["recognition"]["attribute_classifier"]
@@ -284,6 +304,20 @@ def test_an_entry_in_another_order_is_refused(entries, split, tmp_path):
         ({"unseen_split": "holdout"}, "no split 'holdout'"),
         ({"calibration_entry": "linear"}, "without one of its folds"),
         ({"calibration_entry": "attributes"}, "without one of its folds"),
+        (
+            {"calibration_entry": "warmer fold"},
+            "trained with attribute_temperature 0.2, but entry=.* with 0.1: the constant of one",
+        ),
+        ({"unseen_split": "test[:90]+test[80:180]"}, "has images twice: 'test.* and 'test.*share"),
+        ({"unseen_split": "test+holdout"}, "no split 'holdout'"),
+        (
+            {"calibration_split": "train[:180]"},
+            r"calibration_split='train\[:180\]' has images that the entry was trained on",
+        ),
+        (
+            {"threshold_split": "train[300:400]"},
+            r"threshold_split='train\[300:400\]' has images that the entry was trained on",
+        ),
         (
             {"threshold_split": "test[:180]"},
             "threshold_split='test.*nothing is ever",

@@ -1,10 +1,13 @@
 """Settings of models on frozen features, where few classes are seen."""
 
+import types
+
 import numpy as np
 import pytest
 
 from pag_tf import zero_shot
-from pag_tf.evaluation.zero_shot_recognisers import fold_count
+from pag_tf.evaluation import ZeroShotConfig
+from pag_tf.evaluation.zero_shot_recognisers import fold_count, frozen_recognisers
 
 pytestmark = pytest.mark.tensorflow
 
@@ -30,5 +33,7 @@ def test_seven_seen_classes_are_enough_to_choose_settings():
 
 
 def test_too_few_seen_classes_are_told():
-    with pytest.raises(ValueError, match="folds must be a whole number >= 2, got 1"):
-        zero_shot.class_folds(range(3), fold_count(3), seed=0)
+    subject = types.SimpleNamespace(split=types.SimpleNamespace(seen=(0, 2, 5)))
+    with pytest.raises(ValueError, match=r"expected at least 4 seen classes, got 3.*--frozen="):
+        frozen_recognisers(subject, ZeroShotConfig(frozen="eszsl"))
+    assert frozen_recognisers(subject, ZeroShotConfig(frozen="")) == []

@@ -36,6 +36,12 @@ def script():
         ({"dataset": "shapes"}, {"threshold_split": "test"}, "nothing is ever fitted to or chosen"),
         ({"dataset": "shapes"}, {"seen_split": "train"}, "has images of train_split='train'"),
         (
+            {"dataset": "shapes"},
+            {"threshold_split": "train[:500]"},
+            "has images that the entry was trained on",
+        ),
+        ({"dataset": "shapes", "class_split": "animals"}, {}, "no class split 'animals'"),
+        (
             {"dataset": "cub", "eps": "0"},
             {"entry": "runs/mine/entry"},
             "dataset, eps choose what is trained, but entry='runs/mine/entry' is trained already",
@@ -92,6 +98,26 @@ def test_both_trainings_have_the_chosen_settings(script, tmp_path, monkeypatch):
     without = script.TrainingChoice(dataset="shapes", calibrate=False)
     assert script.trained(without, tmp_path, "", resume=True, overwrite=False)[1] == ""
     assert len(taken) == 3
+
+
+@pytest.mark.realdata
+def test_the_class_split_is_that_of_the_data_or_of_a_given_recipe(script, real_data):
+    folder = str(real_data)
+    split = script.training_config(script.TrainingChoice(dataset="cub"), folder).class_split
+    assert split == "ten-species"  # all classes that this copy has
+    recipe = str(ROOT / "recipes" / "zero_shot-shapes.flags")
+    choice = script.TrainingChoice(dataset="shapes", recipe=recipe)
+    assert script.training_config(choice, "").class_split == "combinations"
+
+
+def test_settings_at_an_end_of_what_was_tried_are_told(script):
+    found = {
+        "attribute_classifier": {},
+        "eszsl": {"chosen": {"at_edge": ["lamda"]}},
+        "ale": {"chosen": {"at_edge": []}},
+    }
+    (line,) = script._at_edge(found)
+    assert line.startswith("eszsl: the best lamda is an end of what was tried")
 
 
 def test_the_command_trains_and_measures_again(script):

@@ -170,6 +170,14 @@ def test_another_mean_moves_into_the_bias():
     np.testing.assert_allclose(after, before, rtol=1e-4)
 
 
+def test_imagenet_weights_know_the_unseen_classes_of_tiny_imagenet(resnet):
+    names = ("frog", "fish", "newt")
+    split = data.ClassSplit("few", "tiny_imagenet", names, (0, 1), (2,), source="this test")
+    config = TrainConfig(arch="vgg16", initial_weights="imagenet")
+    with pytest.raises(ValueError, match="keeps unseen: nothing would be unseen"):
+        load_initial_weights(resnet, config, names[:2], split)
+
+
 def test_imagenet_weights_that_cannot_be_had(resnet, monkeypatch):
     with pytest.raises(ValueError, match="no ImageNet weights for arch='resnet'.*resnet50, vgg16"):
         load_initial_weights(resnet, config_for("imagenet"), NAMES)

@@ -59,6 +59,13 @@ def test_a_bad_matrix_is_refused(functions, function, kind):
         functions[function](attributes)
 
 
+@pytest.mark.parametrize("function", FUNCTIONS[:3])
+def test_rows_that_a_cosine_cannot_tell_apart_are_refused(functions, function):
+    message = "classes 0, 1 have rows that differ in length only, no cosine can tell them apart"
+    with pytest.raises(ValueError, match=message):
+        functions[function](changed(1, 0.3 * ATTRIBUTES[0]))
+
+
 @pytest.mark.parametrize("function", NAMING)
 def test_classes_are_named_where_their_names_are_known(functions, function):
     for row, value, message in (

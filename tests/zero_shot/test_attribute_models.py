@@ -48,6 +48,23 @@ def test_the_same_classes_give_identical_logits(linear, images):
     assert same.name == linear.name
 
 
+@pytest.mark.parametrize("temperature", [0.05, 0.1, 0.3, 1.7])
+def test_any_attributes_put_in_again_give_identical_logits(linear, images, temperature):
+    attributes = np.random.default_rng(5).random((150, 4))
+    features = zero_shot.features_model(linear)
+    model = zero_shot.attribute_classifier(features, attributes, temperature=temperature)
+    assert zero_shot.temperature_of(model) == temperature
+    same = zero_shot.with_classes(model, attributes)
+    np.testing.assert_array_equal(same(images), model(images))
+
+
+def test_a_linear_classifier_has_no_temperature():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2, name="logits")(inputs))
+    with pytest.raises(ValueError, match="Expected a model made by zero_shot.attribute_classifier"):
+        zero_shot.temperature_of(model)
+
+
 def test_other_classes_share_the_weights(linear, images):
     other = zero_shot.with_classes(linear, OTHERS)
     expected = unit(scores_of(linear, images)) @ unit(OTHERS).T / 0.25
@@ -171,10 +188,10 @@ def test_a_bilinear_classifier_of_other_widths_is_refused(linear, width, classes
         zero_shot.bilinear_classifier(extractor, bilinear, classes, mean=mean)
 
 
-@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), True])
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf"), True, "0.1"])
 def test_a_bad_temperature_is_refused(temperature):
     inputs = keras.Input((4,))
-    with pytest.raises(ValueError, match="temperature must be a positive number"):
+    with pytest.raises(ValueError, match="temperature must be a finite number > 0, got"):
         zero_shot.attribute_classifier(
             keras.Model(inputs, layers.Dense(3)(inputs)), CLASSES, temperature=temperature
         )
