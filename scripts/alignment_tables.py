@@ -11,7 +11,11 @@ from markdown_tables import table, threat_model
 # Folders of results, and markers of the page, are named so, and then by the data set.
 PREFIX = "alignment-"
 # What is the same for all models that are compared.
-_SAME = ("split", "method", "perturbation", "perturbations", "top_share", "curve_steps", "seed")
+_SAME = (
+    *("split", "method", "method_options", "heatmap", "heatmap_options", "image_size", "fit"),
+    *("perturbation", "perturbations", "top_share", "curve_steps", "deleted_pixel"),
+    *("synthesis", "synthesis_steps", "seed"),
+)
 
 Result = dict[str, Any]
 

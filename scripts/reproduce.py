@@ -35,7 +35,9 @@ class ReproduceConfig:
     output: str = _option("", "Folder of the run; empty: runs/reproduce-<dataset>.")
     data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA.")
     recipe: str = _option(
-        "", "Flag file of scripts/train.py; empty: that of the bundled model of the data set."
+        "",
+        "Flag file of scripts/train.py; empty: that of the bundled model of the same epsilon, or "
+        "else of the one with the largest.",
     )
     from_zoo: bool = _option(
         False, "Measure the bundled models where there are any, and train only the others."
@@ -49,18 +51,24 @@ class ReproduceConfig:
     epochs: int = _option(0, "Epochs of every training; 0: those of the recipes.")
     seed: int = _option(0, "Of the training; the judge gets the next one.")
     split: str = _option("test", "Images to measure accuracy and localisation on.")
-    align_split: str = _option("test[:500]", "Images to measure alignment on.")
+    align_split: str = _option(
+        "", "Images to measure alignment on; empty: the first 500 of test, or all if they are less."
+    )
     threshold_images: int = _option(
         1180, "Images of validation, at most, that thresholds of boxes are chosen on."
     )
     steps: int = _option(20, "PGD steps of the robust accuracy.")
     overwrite: bool = _option(
-        False, "Train and measure again where the folder holds a run of other settings."
+        False,
+        "Where something changed, start what it concerns anew, instead of refusing what was begun "
+        "with other settings. A run that was killed goes on without this flag.",
     )
 
     def __post_init__(self) -> None:
         if not self.threats:
             raise ValueError("eps is empty: name epsilons, such as --eps=0,2/255.")
+        if self.epochs < 0:
+            raise ValueError(f"epochs must be 0 or more, got {self.epochs!r}.")
         for name in ("threshold_images", "steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
@@ -69,7 +77,7 @@ class ReproduceConfig:
     def threats(self) -> list[ThreatModel]:
         """The threat models, weakest first, each once."""
         texts = [text for text in self.eps.split(",") if text.strip()]
-        found = {ThreatModel.parse(text) for text in texts}
+        found = {ThreatModel.parse(text, norm="linf") for text in texts}
         return sorted(found, key=lambda threat: threat.eps)
 
     @property
@@ -95,17 +103,19 @@ def plan(config: ReproduceConfig) -> list[Stage]:
         ValueError: No data set of that name, or no recipe for it.
     """
     info = pag_tf.data.info(config.dataset, config.data_dir or None)
-    recipe = _recipe(config)
+    if not config.align_split:
+        images = min(500, info.splits.get("test", 0))
+        config = dataclasses.replace(config, align_split=f"test[:{images}]")
     held_out = f"validation[:{min(config.threshold_images, info.splits.get('validation', 0))}]"
     judge = None
     trained, measured = [], []
     if config.judge:
-        judge = _training(config, recipe, "judge", ThreatModel.parse(0), config.seed + 1)
+        judge = _training(config, "judge", ThreatModel.parse(0), config.seed + 1)
         trained.append(judge)
     for threat in config.threats:
         training = None
         if not (config.from_zoo and _bundled(config, threat)):
-            training = _training(config, recipe, _name(threat), threat, config.seed)
+            training = _training(config, _name(threat), threat, config.seed)
             trained.append(training)
         model = _model(config, threat, training)
         measured.append(_evaluation(config, model))
@@ -136,19 +146,21 @@ def _entry_files(folder: Path) -> tuple[Path, ...]:
     return folder / "pag.json", folder / "model.weights.h5"
 
 
-def _recipe(config: ReproduceConfig) -> Path:
-    """The flag file that every model is trained by."""
+def _recipe(config: ReproduceConfig, threat: ThreatModel) -> Path:
+    """The flag file that a model is trained by."""
     if config.recipe:
         if not Path(config.recipe).is_file():
             raise ValueError(f"There is no recipe {config.recipe}: give one (--recipe).")
         return Path(config.recipe)
-    for entry in reversed(pag_tf.zoo.list_models(dataset=config.dataset)):
-        if entry.threat.eps > 0:
-            return entry.folder / "train.flags"
-    raise ValueError(
-        f"No bundled model of {config.dataset} says how to train one: give a flag file of "
-        "scripts/train.py (--recipe=recipes/mine.flags)."
-    )
+    entries = pag_tf.zoo.list_models(dataset=config.dataset)
+    linf = [entry for entry in entries if entry.threat.norm == "linf"]
+    if not linf:
+        raise ValueError(
+            f"No bundled model of {config.dataset} says how to train one: give a flag file of "
+            "scripts/train.py (--recipe=recipes/mine.flags)."
+        )
+    largest = max(linf, key=lambda entry: entry.threat.eps)
+    return (_bundled(config, threat) or largest).folder / "train.flags"
 
 
 def _bundled(config: ReproduceConfig, threat: ThreatModel) -> Any:
@@ -156,10 +168,8 @@ def _bundled(config: ReproduceConfig, threat: ThreatModel) -> Any:
     return next((entry for entry in entries if entry.threat == threat), None)
 
 
-def _training(
-    config: ReproduceConfig, recipe: Path, name: str, threat: ThreatModel, seed: int
-) -> Stage:
-    output = config.folder / "models" / name
+def _training(config: ReproduceConfig, name: str, threat: ThreatModel, seed: int) -> Stage:
+    output, recipe = config.folder / "models" / name, _recipe(config, threat)
     command = (
         "scripts/train.py",
         f"--flagfile={recipe}",
@@ -168,7 +178,7 @@ def _training(
         *((f"--epochs={config.epochs}",) if config.epochs else ()),
         *_common(config, output),
     )
-    return Stage(f"train {name}", command, (recipe,), _entry_files(output / "entry"))
+    return Stage(f"train {name}", command, (recipe,), _entry_files(output / "entry"), _how(config))
 
 
 def _evaluation(config: ReproduceConfig, model: _Model) -> Stage:
@@ -181,9 +191,9 @@ def _evaluation(config: ReproduceConfig, model: _Model) -> Stage:
         *((f"--threat_models={threats}",) if threats else ()),
         f"--steps={config.steps}",
         "--restarts=1",
-        *_common(config, written, again=True),
+        *_common(config, written),
     )
-    return Stage(f"evaluate {model.name}", command, model.files, (written,))
+    return Stage(f"evaluate {model.name}", command, model.files, (written,), _AGAIN)
 
 
 def _localization(config: ReproduceConfig, model: _Model, held_out: str) -> Stage:
@@ -193,9 +203,10 @@ def _localization(config: ReproduceConfig, model: _Model, held_out: str) -> Stag
         *model.flags,
         f"--split={config.split}",
         f"--threshold_split={held_out}",
-        *_common(config, output, again=True),
+        *_common(config, output),
     )
-    return Stage(f"localise {model.name}", command, model.files, (output / "result.json",))
+    written = (output / "result.json",)
+    return Stage(f"localise {model.name}", command, model.files, written, _AGAIN)
 
 
 def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> Stage:
@@ -207,10 +218,22 @@ def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> S
         f"--dataset={config.dataset}",
         f"--eps={threat.eps_text}",
         f"--seed={config.seed}",
+        *((f"--epochs={config.epochs}",) if config.epochs else ()),
+        *_initial_weights(config, recipe, threat),
         *_common(config, output),
     )
     written = (output / "result" / "result.json",)
-    return Stage(f"zero-shot {model.name}", command, (recipe,), written)
+    return Stage(f"zero-shot {model.name}", command, (recipe,), written, _how(config))
+
+
+def _initial_weights(config: ReproduceConfig, recipe: Path, threat: ThreatModel) -> tuple[str, ...]:
+    """The start of a fine-tuning is of the same epsilon: that of the model of all classes."""
+    from pag_tf.training import TrainConfig
+
+    if not dataclass_flags.read_file(TrainConfig, str(recipe)).initial_weights:
+        return ()
+    trained = dataclass_flags.read_file(TrainConfig, str(_recipe(config, threat)))
+    return (f"--initial_weights={trained.initial_weights}",) if trained.initial_weights else ()
 
 
 def _alignment(config: ReproduceConfig, model: _Model, held_out: str, judge: Stage | None) -> Stage:
@@ -221,28 +244,35 @@ def _alignment(config: ReproduceConfig, model: _Model, held_out: str, judge: Sta
         f"--split={config.align_split}",
         f"--threshold_split={held_out}",
         *((f"--judge={judge.writes[0].parent}",) if judge else ()),
-        *_common(config, output, again=True),
+        *_common(config, output),
     )
     reads = model.files + (judge.writes if judge else ())
     written = (output / "result.json", output / "examples.npz")
-    return Stage(f"align {model.name}", command, reads, written)
+    return Stage(f"align {model.name}", command, reads, written, _AGAIN)
 
 
 def _report(config: ReproduceConfig, measured: list[Stage]) -> Stage:
     output = config.folder / "report"
-    command = (
-        "scripts/report.py",
-        f"--results={config.folder / 'results'}",
-        f"--out={output}",
-    )
     results = tuple(path for stage in measured for path in stage.writes)
+    # Named one by one: the folder may hold results of an earlier run with other settings.
+    files = ",".join(str(path) for path in results if path.suffix == ".json")
+    command = ("scripts/report.py", f"--results={files}", f"--out={output}")
     return Stage("report", command, results, (output / "index.html",))
 
 
-def _common(config: ReproduceConfig, output: Path, *, again: bool = False) -> tuple[str, ...]:
-    """Flags of every stage; `again`: it is quick, and is done anew rather than gone on with."""
+def _common(config: ReproduceConfig, output: Path) -> tuple[str, ...]:
+    """Flags of every stage."""
     data = (f"--data_dir={config.data_dir}",) if config.data_dir else ()
-    return *data, f"--output={output}", "--overwrite" if again or config.overwrite else "--resume"
+    return *data, f"--output={output}"
+
+
+# What is quick is done anew rather than gone on with.
+_AGAIN = ("--overwrite",)
+
+
+def _how(config: ReproduceConfig) -> tuple[str, ...]:
+    """What takes long goes on where it was killed."""
+    return _AGAIN if config.overwrite else ("--resume",)
 
 
 def main(_: list[str]) -> None:

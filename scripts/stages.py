@@ -32,12 +32,14 @@ class Stage:
         command: Words after the Python interpreter, such as `scripts/evaluate.py --eps=0`.
         reads: Files whose content decides what comes out.
         writes: Files that are there afterwards.
+        how: More words of the command, which decide nothing of what comes out.
     """
 
     name: str
     command: tuple[str, ...]
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
+    how: tuple[str, ...] = ()
 
 
 def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, float | None]:
@@ -62,7 +64,7 @@ def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, flo
             print(f"{head}: nothing to do", flush=True)
             seconds[stage.name] = None
             continue
-        print(f"\n{head}: python {' '.join(stage.command)}", flush=True)
+        print(f"\n{head}: python {' '.join((*stage.command, *stage.how))}", flush=True)
         started = time.perf_counter()
         _execute(stage)
         seconds[stage.name] = round(time.perf_counter() - started, 1)
@@ -88,7 +90,7 @@ def _execute(stage: Stage) -> None:
     inherited = os.environ.get("PYTHONPATH")
     paths = os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
     finished = subprocess.run(
-        [sys.executable, str(ROOT / stage.command[0]), *stage.command[1:]],
+        [sys.executable, str(ROOT / stage.command[0]), *stage.command[1:], *stage.how],
         env=os.environ | {"PYTHONPATH": paths},
         check=False,
     )

@@ -44,6 +44,7 @@ class TrainingChoice:
     initial_weights: str = _option(
         "", "What the training starts from, such as the id of an entry; empty: as in the recipe."
     )
+    epochs: int = _option(0, "Epochs of each training; 0: those of the recipe.")
     calibrate: bool = _option(
         True, "Train a second time, without a fold of the seen classes, to choose the constant."
     )
@@ -105,6 +106,8 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
         raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
     if choice.initial_weights:
         changes["initial_weights"] = choice.initial_weights
+    if choice.epochs:
+        changes["epochs"] = choice.epochs
     if choice.class_split or not choice.recipe:
         split = pag_tf.data.class_split(
             choice.dataset, data_dir or None, split_name=choice.class_split or None

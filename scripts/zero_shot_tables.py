@@ -116,7 +116,7 @@ def _recognition(results: list[Result]) -> list[str]:
         (
             *_trained(result, model),
             *(with_interval(result["recognition"][model], name) for name in RECOGNITION),
-            f"{result['recognition'][model]['calibration']:.3g}",
+            _constant(result["recognition"][model]),
             ", ".join(result["recognition"][model].get("chosen", {}).get("at_edge", ())),
         )
         for model in MODELS
@@ -135,6 +135,13 @@ def _recognition(results: list[Result]) -> list[str]:
             rows,
         ),
     ]
+
+
+def _constant(recognition: dict[str, Any]) -> str:
+    """The constant of calibrated stacking, "none" where it was not chosen."""
+    if recognition["chosen_calibration"] is None:
+        return "none"
+    return f"{recognition['calibration']:.3g}"
 
 
 def _localization(results: list[Result]) -> list[str]:

@@ -8,6 +8,9 @@ from pag_tf.evaluation.heat_map_config import option
 from pag_tf.evaluation.localization_config import LocalizeConfig
 from pag_tf.threat_model import ThreatModel
 
+# Fields of localisation that a measurement of alignment has no use for.
+_NOT_USED = ("target", "center_fraction", "cases")
+
 
 @dataclasses.dataclass(frozen=True)
 class AlignConfig(LocalizeConfig):
@@ -67,9 +70,16 @@ class AlignConfig(LocalizeConfig):
             raise ValueError(f"top_share must lie between 0 and 1, got {self.top_share!r}.")
         if not 0 <= self.deleted_pixel <= 1:
             raise ValueError(f"deleted_pixel must lie in [0, 1], got {self.deleted_pixel!r}.")
-        ThreatModel.parse(self.perturbation)
+        if ThreatModel.parse(self.perturbation, norm="linf").eps == 0:
+            raise ValueError("perturbation must be more than 0: maps withstand nothing otherwise.")
         if self.synthesis:
             ThreatModel.parse(self.synthesis)
+        for field in dataclasses.fields(self):
+            if field.name in _NOT_USED and getattr(self, field.name) != field.default:
+                raise ValueError(
+                    f"{field.name}={getattr(self, field.name)!r} changes nothing here: alignment "
+                    "explains the predicted class, and its boxes are pictures only. Leave it out."
+                )
 
     def synthesis_threat(self, image_shape: tuple[int, ...]) -> ThreatModel:
         """The threat model of the synthesis of images of this shape."""

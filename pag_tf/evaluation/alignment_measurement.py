@@ -41,9 +41,9 @@ def align(
 ) -> dict[str, Any]:
     """Measures the perceptual alignment of one model's gradients.
 
-    The gradients are those of the true class' cross-entropy; deletion, insertion and the
-    robustness of maps look at heat maps of `config.method` for the predicted class. See
-    `pag_tf.alignment` for the measures and their sources.
+    The gradients are those of the true class' cross-entropy. Deletion and insertion look at heat
+    maps of `config.method` for the predicted class, the robustness of maps at its absolute
+    attributions, as its source does. See `pag_tf.alignment` for the measures and their sources.
 
     Args:
         config: What to measure.

@@ -12,6 +12,7 @@ from pag_tf import alignment, explain
 from pag_tf.evaluation.alignment_config import AlignConfig
 from pag_tf.evaluation.heat_maps import heat_maps
 from pag_tf.localization import confidence_intervals
+from pag_tf.report.numbers import wilson_interval
 from pag_tf.threat_model import ThreatModel
 
 
@@ -168,6 +169,10 @@ def _robustness(
     progress: bool,
 ) -> dict[str, np.ndarray]:
     _say(progress, f"Measuring how maps withstand {config.perturbations} perturbations")
+    # Noise of a method is not drawn anew: only the perturbation is to change a map.
+    options = {
+        k: v for k, v in config.parsed_method_options.items() if k not in ("seed", "indices")
+    }
     found = alignment.attribution_robustness(
         model,
         images,
@@ -178,6 +183,8 @@ def _robustness(
         method=config.method,
         seed=config.seed,
         batch_size=config.batch_size,
+        jit_compile=config.jit_compile,
+        **options,
     )
     return {
         "top_k_intersection": found.top_k_intersection,
@@ -230,11 +237,14 @@ def _record(values: np.ndarray | None, measure: Measure) -> dict[str, Any]:
     if values is None:
         return known | {"value": None, "interval": None, "images": 0}
     # An image whose map is constant has no rank correlation.
-    values = np.asarray(values, np.float64)
+    values, is_share = np.asarray(values, np.float64), values.dtype == bool
     values = values[np.isfinite(values)]
     if not len(values):
         return known | {"value": None, "interval": None, "images": 0}
-    interval = confidence_intervals({"value": values})["value"]
+    if is_share:  # draws of no right image alone are all 0: that share has an interval too
+        interval = wilson_interval(int(values.sum()), len(values))
+    else:
+        interval = confidence_intervals({"value": values})["value"]
     return known | {
         "value": float(values.mean()),
         "interval": list(interval),

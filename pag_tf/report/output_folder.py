@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PAGE_FILE, FIGURES = "index.html", "figures"
@@ -14,12 +14,12 @@ _MARKED = 2000  # the marker is in the first so many characters of a page
 _SUFFIXES = {".png", ".svg"}
 
 
-def check(out: str, results: str, *, overwrite: bool) -> Path:
+def check(out: str, results: Sequence[Path], *, overwrite: bool) -> Path:
     """The folder for a report. Changes nothing.
 
     Args:
         out: Folder for the report; it may hold a former one.
-        results: Folder that is read, which must not be replaced.
+        results: Folders and files that are read, which must not be replaced.
         overwrite: Whatever is in the folder may be deleted.
 
     Returns:
@@ -31,14 +31,15 @@ def check(out: str, results: str, *, overwrite: bool) -> Path:
     """
     if not out:
         raise ValueError("out is empty: name a folder for the report (--out=report).")
-    folder, source = Path(out).resolve(), Path(results).resolve()
+    folder = Path(out).resolve()
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"The output {folder} is a file: name a folder.")
-    if source.is_relative_to(folder):
-        raise ValueError(
-            f"The output {folder} holds the results {source}, which would be deleted: name another "
-            "folder (--out)."
-        )
+    for source in results:
+        if source.resolve().is_relative_to(folder):
+            raise ValueError(
+                f"The output {folder} holds the results {source}, which would be deleted: name "
+                "another folder (--out)."
+            )
     strange = _strange_file(folder)
     if strange is not None and not overwrite:
         raise ValueError(

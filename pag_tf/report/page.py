@@ -39,7 +39,11 @@ def _option(default: Any, description: str) -> Any:
 class ReportConfig:
     """A report. Each field's meaning stands in its `help` metadata."""
 
-    results: str = _option("", "Folder with result files of one data set, at any depth.")
+    results: str = _option(
+        "",
+        "Folder with result files of one data set, at any depth; or several folders and files, "
+        "separated by commas.",
+    )
     out: str = _option("", "Folder for the report; a former report in it is replaced.")
     overwrite: bool = _option(False, "Delete whatever else is in the folder of the report.")
 
@@ -63,8 +67,9 @@ def write_page(config: ReportConfig) -> Path:
     """
     if not config.results:
         raise ValueError("results is empty: name a folder with result files (--results=results).")
-    folder = output_folder.check(config.out, config.results, overwrite=config.overwrite)
-    found = all_results.read(Path(config.results))
+    places = [Path(place) for place in config.results.split(",")]
+    folder = output_folder.check(config.out, places, overwrite=config.overwrite)
+    found = all_results.read(places)
     groups = curves.build(found)
     by_model = alignment_curves.build(found)
     files = _figures(found, groups, by_model)

@@ -62,27 +62,36 @@ class ResultFile:
         return json.dumps(settings, sort_keys=True)
 
 
-def read(folder: Path) -> list[ResultFile]:
-    """Every result below a folder, by path; a copy of another one is left out.
+def read(places: Sequence[Path]) -> list[ResultFile]:
+    """Every result below folders, and in files, by path; a copy of another one is left out.
 
     Raises:
         ValueError: No such folder, or no results in it; a file that is not JSON, lacks something,
             or was written by an older version; results of different data sets or norms; one entry
-            with different weights; two results of the same thing that disagree.
+            with different weights; alignment measured in different ways; two results of the same
+            thing that disagree.
         OSError: A file cannot be read.
     """
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}: name one with result files (--results).")
-    read_files = (_read(path) for path in sorted(folder.rglob("*.json")))
+    paths: set[Path] = set()
+    for place in places:
+        if not place.exists():
+            raise ValueError(
+                f"There is no folder {place}: name one with result files (--results), or such a "
+                "file."
+            )
+        paths |= {place} if place.is_file() else set(place.rglob("*.json"))
+    read_files = (_read(path) for path in sorted(paths))
     found = [result for result in read_files if result is not None]
     if not found:
         raise ValueError(
-            f"There are no results below {folder}: write some there with scripts/evaluate.py, "
-            "scripts/localize.py, scripts/zero_shot.py or scripts/align.py (--output)."
+            f"There are no results below {', '.join(map(str, places))}: write some there with "
+            "scripts/evaluate.py, scripts/localize.py, scripts/zero_shot.py or scripts/align.py "
+            "(--output)."
         )
     _check_one_dataset(found)
     _check_one_norm(found)
     _check_weights(found)
+    _check_alignment_settings(found)
     return _without_copies(found)
 
 
@@ -188,6 +197,25 @@ def _check_weights(results: Sequence[ResultFile]) -> None:
                     f"{name} ({one} and {two}): keep those of one model, and measure the others "
                     "again."
                 )
+
+
+def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
+    """One line joins the alignment of all models: it has to be measured in one way."""
+    found = [result for result in results if result.kind == "alignment"]
+    for other in found[1:]:
+        one, two = (_of_alignment(result.document["config"]) for result in (found[0], other))
+        for name in sorted({*one, *two}):
+            if one.get(name) != two.get(name):
+                raise ValueError(
+                    f"{found[0].path} and {other.path} are measured with different {name} "
+                    f"({one.get(name)!r} and {two.get(name)!r}), and cannot be compared: measure "
+                    "one of them again."
+                )
+
+
+def _of_alignment(config: dict[str, Any]) -> dict[str, Any]:
+    # Where the judge lies says nothing of it.
+    return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"judge"}}
 
 
 def _without_copies(results: Sequence[ResultFile]) -> list[ResultFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from pag_tf.report import examples, measured, result_files
@@ -55,14 +56,14 @@ class Results:
         return sorted({threat.eps for threat in threats})
 
 
-def read(folder: Path) -> Results:
-    """Reads and checks all results below a folder.
+def read(places: Sequence[Path]) -> Results:
+    """Reads and checks all results below folders, and in files.
 
     Raises:
         ValueError: See `result_files.read`, `examples.read` and `examples.check_same_images`.
         OSError: A file cannot be read.
     """
-    found = result_files.read(folder)
+    found = result_files.read(places)
     for result in found:
         with result_files.complete(result.path, result.kind):
             measured.check(result)

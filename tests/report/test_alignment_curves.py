@@ -124,7 +124,7 @@ def test_the_area_of_an_older_result_or_of_nothing_is_not_made_up(results):
     "name", ["alignment-shapes", "alignment-cifar10", "alignment-tiny_imagenet"]
 )
 def test_the_area_in_the_legend_is_that_under_the_measured_line(name):
-    for result in result_files.read(MEASURED / name):
+    for result in result_files.read([MEASURED / name]):
         for each in measured.FAITHFULNESS:
             points = measured.faithfulness(result, each)
             area = np.trapezoid([y.value for _, y in points], [x.value for x, _ in points])

@@ -11,7 +11,7 @@ from pag_tf.report.results import read
 
 def refused(results, message):
     with pytest.raises(ValueError, match=message) as caught:
-        read(results.folder)
+        read([results.folder])
     return str(caught.value)
 
 
@@ -22,7 +22,7 @@ def test_models_come_by_epsilon_with_all_that_was_measured_of_them(results):
     results.localization(0)
     results.alignment(0)
     results.zero_shot(1, seed=3)
-    found = read(results.folder)
+    found = read([results.folder])
     assert found.dataset == "toy"
     assert [model.title for model in found.models] == ["0", "2/255"]
     natural, robust = found.models
@@ -38,7 +38,7 @@ def test_models_of_one_epsilon_are_told_apart_by_their_entries(results):
     results.evaluation(1)
     other = results.evaluation(1, name="other.json")
     results.change(other, entry="toy-wide-linf-1-255", weights_sha256="a")
-    titles = [model.title for model in read(results.folder).models]
+    titles = [model.title for model in read([results.folder]).models]
     assert titles == ["1/255 (toy-linf-1-255)", "1/255 (toy-wide-linf-1-255)"]
 
 
@@ -52,7 +52,7 @@ def test_json_that_is_no_result_is_passed_over(results):
     results.evaluation(0)
     (results.folder / "list.json").write_text("[1, 2]")
     (results.folder / "pag.json").write_text('{"metrics": []}')
-    assert [model.entry for model in read(results.folder).models] == ["toy-natural"]
+    assert [model.entry for model in read([results.folder]).models] == ["toy-natural"]
 
 
 @pytest.mark.parametrize("text", ['{"clean": ', "\x00", "[" * 100_000])
@@ -60,6 +60,32 @@ def test_unreadable_json(results, text):
     results.evaluation(0)
     (results.folder / "cut_off.json").write_text(text)
     refused(results, r"cut_off\.json is not JSON")
+
+
+def test_files_and_folders_may_be_named(results):
+    paths = [results.evaluation(0), results.evaluation(1)]
+    results.evaluation(2)
+    assert read(paths).eps == [0, 1 / 255]
+    assert read([paths[0].parent, paths[1], paths[1]]).eps == [0, 1 / 255]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("split", "test[:7]"), ("curve_steps", 3), ("synthesis", "l2:1")]
+)
+def test_alignment_that_was_measured_in_different_ways(results, setting, value):
+    one, other = results.alignment(0), results.alignment(1)
+    config = json.loads(other.read_text())["config"]
+    results.change(other, config=config | {setting: value})
+    message = refused(results, f"are measured with different {setting}")
+    assert str(one) in message and str(other) in message
+
+
+def test_where_the_judge_lies_says_nothing_of_it(results):
+    results.alignment(0)
+    other = results.alignment(1)
+    config = json.loads(other.read_text())["config"]
+    results.change(other, config=config | {"judge": "elsewhere", "data_dir": "mine"})
+    assert read([results.folder]).eps == [0, 1 / 255]
 
 
 def test_different_data_sets(results):
@@ -153,7 +179,7 @@ def test_one_entry_with_different_weights(results):
 def test_two_results_of_the_same_thing(results):
     results.evaluation(0, name="a.json")
     results.evaluation(0, name="copy.json")
-    assert len(read(results.folder).models[0].evaluations) == 1
+    assert len(read([results.folder]).models[0].evaluations) == 1
     results.evaluation(0, name="z.json", clean=89)
     refused(results, r"a\.json and .*z\.json are both results of the kind evaluation of toy-natural"
             ", and disagree in clean")  # fmt: skip
@@ -162,13 +188,13 @@ def test_two_results_of_the_same_thing(results):
 def test_results_with_other_settings_stand_side_by_side(results):
     results.evaluation(0)
     results.evaluation(0, name="b.json", clean=80, config={"dataset": "toy", "split": "test[:9]"})
-    assert len(read(results.folder).models[0].evaluations) == 2
+    assert len(read([results.folder]).models[0].evaluations) == 2
 
 
 def test_one_seed_of_zero_shot_has_one_result(results):
     results.zero_shot(1, seed=0)
     again = results.zero_shot(1, seed=1)
-    assert len(read(results.folder).zero_shot) == 2
+    assert len(read([results.folder]).zero_shot) == 2
     results.change(again, training={"dataset": "toy", "seed": 0})
     refused(
         results, "both results of the kind zero_shot of toy-linf-1-255, and disagree in weights"

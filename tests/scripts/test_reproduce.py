@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pag_tf import zoo
+from pag_tf import ThreatModel, zoo
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,12 @@ def test_every_model_is_trained_measured_and_reported(reproduce):
     natural, robust, judge = (
         by_name[f"train {n}"].command for n in ("eps-0", "eps-2-255", "judge")
     )
+    flags = [
+        zoo.find(ThreatModel.parse(eps), dataset="shapes").folder / "train.flags"
+        for eps in (0, "2/255")
+    ]
     assert set(natural) ^ set(robust) == {
+        *(f"--flagfile={path}" for path in flags),
         *("--threat_model=linf:0", "--threat_model=linf:2/255"),
         *("--output=o/models/eps-0", "--output=o/models/eps-2-255"),
     }
@@ -99,13 +104,37 @@ def test_settings_reach_the_commands(reproduce, tmp_path):
         data_dir="/data",
         overwrite=True,
     )
-    stages = {stage.name: stage.command for stage in reproduce.plan(config)}
-    expected = {f"--flagfile={recipe}", "--epochs=2", "--seed=5", "--data_dir=/data", "--overwrite"}
+    planned = reproduce.plan(config)
+    stages = {stage.name: stage.command for stage in planned}
+    expected = {f"--flagfile={recipe}", "--epochs=2", "--seed=5", "--data_dir=/data"}
     assert expected <= set(stages["train eps-0"])
     assert {"--split=test[:40]", "--steps=3"} <= set(stages["evaluate eps-0"])
     assert "--threshold_split=validation[:30]" in stages["localise eps-0"]
     assert "--split=test[:20]" in stages["align eps-0"]
-    assert "--overwrite" in stages["zero-shot eps-0"]
+    assert "--epochs=2" in stages["zero-shot eps-0"]
+    assert {stage.how for stage in planned} == {("--overwrite",), ()}  # the report knows its own
+
+
+@pytest.mark.realdata
+def test_a_small_data_set_and_a_fine_tuning_start_where_they_should(reproduce, real_data):
+    config = reproduce.ReproduceConfig(dataset="cub", eps="0,2/255", data_dir=str(real_data))
+    stages = {stage.name: stage.command for stage in reproduce.plan(config)}
+    assert "--split=test[:243]" in stages["align eps-0"]
+    for name, entry in (("judge", "natural"), ("eps-0", "natural"), ("eps-2-255", "linf-2-255")):
+        (flagfile,) = (w for w in stages[f"train {name}"] if w.startswith("--flagfile="))
+        assert f"cub-resnet-{entry}" in flagfile
+        if name != "judge":
+            start = f"--initial_weights=tiny_imagenet-resnet-{entry}"
+            assert start in stages[f"zero-shot {name}"]
+
+
+def test_how_a_stage_runs_is_not_what_it_does(reproduce):
+    plain, again = (
+        reproduce.plan(reproduce.ReproduceConfig(output="o", overwrite=overwrite))
+        for overwrite in (False, True)
+    )
+    assert [stage.command for stage in plain] == [stage.command for stage in again]
+    assert plain[0].how == ("--resume",) and again[0].how == ("--overwrite",)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +142,8 @@ def test_settings_reach_the_commands(reproduce, tmp_path):
     [
         ({"eps": ""}, "eps is empty: name epsilons"),
         ({"eps": "2"}, "did you mean"),
+        ({"eps": "0,l2:0.5"}, "linf"),
+        ({"epochs": -1}, "epochs must be 0 or more"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"threshold_images": 0}, "threshold_images must be at least 1"),
         ({"recipe": "none.flags"}, "There is no recipe none.flags"),
