@@ -139,21 +139,34 @@ def checked_upload(data: bytes | None) -> bytes | None:
 
 
 def read_once(path: str) -> bytes:
-    """The content of an upload; the folder of its own that Gradio keeps it in is deleted."""
+    """The content of an upload, which is deleted, and its folder if nothing else is in it.
+
+    Raises:
+        ValueError: It is gone: another page uploaded the same bytes, or it took too long.
+    """
     upload = Path(path).resolve()
     try:
         return upload.read_bytes()
+    except FileNotFoundError:
+        raise ValueError("The upload is not there any more: drop the picture again.") from None
     finally:
         if upload.parent.parent == Path(os.environ["GRADIO_TEMP_DIR"]).resolve():
-            shutil.rmtree(upload.parent, ignore_errors=True)
+            upload.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the same bytes, under another name, are in it
+                upload.parent.rmdir()
 
 
 def upload_component(gr: Any, **options: Any) -> Any:
     """`gr.File` that leaves nothing on the disk: its value is the bytes of a file that is gone."""
     component = gr.File(**options)
     # Of a subclass Gradio would write a stub file beside this one.
-    component.preprocess = lambda payload: None if payload is None else read_once(payload.path)
+    component.preprocess = lambda payload: None if payload is None else _taken(gr, payload.path)
     return component
+
+
+def _taken(gr: Any, path: str) -> bytes:
+    with _told(gr):
+        return read_once(path)
 
 
 class Guarded:
@@ -199,7 +212,22 @@ def gradio() -> Any:
             f"The page needs Gradio, which cannot be imported ({error}): "
             "python -m pip install '.[app]'"
         ) from None
+    _fetch_nothing(gradio)
     return gradio
+
+
+def _fetch_nothing(gr: Any) -> None:
+    """Gradio downloads, of any size, what a file is said to be that has an address for its path.
+
+    Public addresses only, but `max_file_size` does not count there (processing_utils.py, 6.31).
+    """
+
+    async def refuse(url: str) -> None:
+        raise gr.Error(
+            "Drop the picture itself: nothing is fetched from an address.", print_exception=False
+        )
+
+    gr.processing_utils.async_ssrf_protected_get = refuse
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +30,16 @@ def write(config: Any, entries: tuple[Entry, ...], measured: list[dict[str, Any]
     from pag_tf.evaluation import align
     from pag_tf.report import ReportConfig, write_page
 
-    folder = Path(config.output)
+    # Of this data set alone, and of the models that there are now: nothing of an earlier demo.
+    folder = Path(config.output, RESULTS, config.dataset)
+    if folder.exists():
+        shutil.rmtree(folder)
     for entry, found in zip(entries, measured, strict=True):
-        place = folder / RESULTS / entry.id
+        place = folder / entry.id
         _write_measured(config, found, place)
         print(f"{entry.id}: how aligned its gradients are", flush=True)
         align(_align_config(config, entry, place), overwrite=True, progress=False)
-    results, out = str(folder / RESULTS), str(folder / REPORT)
-    return write_page(ReportConfig(results=results, out=out))
+    return write_page(ReportConfig(results=str(folder), out=str(Path(config.output, REPORT))))
 
 
 def _align_config(config: Any, entry: Entry, place: Path) -> Any:

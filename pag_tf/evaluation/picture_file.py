@@ -106,7 +106,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
                 f"{name} is damaged or cut off ({error}): expected a whole {image.format} file of "
                 f"{image.width} x {image.height} pixels. Get the file again, or save it anew."
             ) from None
-    return Picture(np.clip(pixels, 0.0, 1.0).astype(np.float32), tuple(notes))
+    return Picture(np.clip(pixels, 0.0, 1.0, out=pixels), tuple(notes))
 
 
 class _NotColours(Exception):
@@ -176,21 +176,27 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """Pixels `[H, W, 3]`, in [0, 1] up to rounding."""
+    """New float32 pixels `[H, W, 3]`, in [0, 1] up to rounding.
+
+    Of a large picture an array of floats is 600 MB: each function makes one.
+    """
     if image.mode in (*_SIXTEEN_BITS, "I", "F"):
         return _deep_grey(image)
-    if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"), np.float32) / 255.0
-        opacity = rgba[..., 3:]
-        if opacity.min() < 1:
-            notes.append("Transparent pixels are shown on white.")
-        return opacity * rgba[..., :3] + (1.0 - opacity)
-    return np.asarray(image.convert("RGB"), np.float32) / 255.0
+    transparent = image.has_transparency_data
+    stored = np.asarray(image.convert("RGBA" if transparent else "RGB"))
+    pixels = stored[..., :3].astype(np.float32)
+    pixels /= 255.0
+    if transparent and stored[..., 3].min() < 255:
+        notes.append("Transparent pixels are shown on white.")
+        opacity = stored[..., 3:].astype(np.float32) / 255.0
+        pixels *= opacity
+        pixels += 1.0 - opacity
+    return pixels
 
 
 def _deep_grey(image: Image.Image) -> np.ndarray:
     """Grey of more than 8 bits."""
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     highest = 1.0 if image.mode == "F" else 65535.0
     if not (values.min() >= 0 and values.max() <= highest):  # also NaN
         raise _NotColours(
@@ -198,4 +204,4 @@ def _deep_grey(image: Image.Image) -> np.ndarray:
             f"{'floats' if image.mode == 'F' else 'whole numbers'} from 0 to {highest:g}. Scale "
             "them, and save the picture with 8 or 16 bits."
         )
-    return np.repeat(values[..., None] / highest, 3, axis=-1)
+    return np.repeat(np.divide(values, highest, dtype=np.float32)[..., None], 3, axis=-1)

@@ -101,6 +101,18 @@ def test_an_upload_is_read_once(app, tmp_path, monkeypatch):
     assert (elsewhere / "photo.png").exists()  # only uploads are deleted
 
 
+def test_the_same_bytes_under_another_name_stay(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    folder = tmp_path / "hash"
+    folder.mkdir()
+    for name in ("mine.png", "theirs.png"):
+        (folder / name).write_bytes(b"pixels")
+    assert app.read_once(str(folder / "mine.png")) == b"pixels"
+    assert [path.name for path in folder.iterdir()] == ["theirs.png"]
+    with pytest.raises(ValueError, match="not there any more: drop the picture again"):
+        app.read_once(str(folder / "mine.png"))
+
+
 def test_without_gradio_the_remedy_is_one_line(app, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(ValueError, match=r"needs Gradio, .*: python -m pip install '.\[app\]'$"):
@@ -185,7 +197,21 @@ def test_nothing_of_an_upload_stays_or_is_seen_by_another(served):
     assert shown["success"] and "<img alt=" in shown["output"]["data"][0]
     assert other.show()["output"]["data"] == [""]
     assert files(folder) == []
-    assert not other.take(path)["success"]
+    again = other.take(path)
+    assert not again["success"] and "drop the picture again" in again["output"]["error"]
+
+
+@needs_gradio
+@pytest.mark.parametrize("place", [0, 1])
+def test_nothing_is_fetched_from_an_address(served, place):
+    address, folder = served
+    session = Session(address, f"address {place}")
+    sent = {"path": "https://example.com/large.png", "meta": {"_type": "gradio.FileData"}}
+    data = [sent] if place == 0 else [None, "shapes", 1, sent, ""]
+    answer = session.call(place, data)
+    assert not answer["success"]
+    assert "nothing is fetched from an address" in answer["output"]["error"]
+    assert files(folder) == []
 
 
 @needs_gradio

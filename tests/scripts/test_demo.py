@@ -88,6 +88,10 @@ def done(demo, world, tmp_path_factory):
     output = tmp_path_factory.mktemp("output")
     (output / "mine.txt").write_text("kept")
     (output / demo.RESULTS).write_text("of an earlier run")
+    # Of another data set, and of a model that is not there any more.
+    for earlier in ("shapes/shapes-natural", "arrays/arrays-resnet-linf-9-255"):
+        (output / "results" / earlier).mkdir(parents=True)
+        (output / "results" / earlier / "evaluation.json").write_text("not JSON")
     config = demo.DemoConfig(
         dataset="arrays",
         data_dir=str(world),
@@ -124,12 +128,14 @@ def test_the_demo_ends_with_a_report_of_what_it_measured(demo, done):
     for model in result["models"]:
         assert f"{100 * model['clean']['accuracy']:.1f}" in page
         found = json.loads(
-            (output / "results" / model["entry"] / "alignment" / "result.json").read_text()
+            (output / "results/arrays" / model["entry"] / "alignment/result.json").read_text()
         )
         assert found["weights_sha256"] == model["weights_sha256"]
         assert found["alignment"]["images"] == 60
         assert [e["class"] for e in found["examples"]] == [e["class"] for e in result["examples"]]
     assert "python scripts/demo.py --dataset=arrays" in page
+    assert (output / "results" / "shapes" / "shapes-natural").exists()
+    assert not (output / "results" / "arrays" / "arrays-resnet-linf-9-255").exists()
     assert str(output / "report" / "index.html") in demo.report(
         demo.DemoConfig(output=str(output)), result
     )

@@ -25,11 +25,11 @@ def results_page():
         yield module
 
 
-def recognised(T1):
-    return {
+def recognised(T1, **changes):
+    return changes | {
         "T1": T1, "S": 0.5, "U": 0.25, "H": 1 / 3, "ausuc": None,
         "intervals": {"T1": [T1 - 0.1, T1 + 0.1], "S": [0.4, 0.6], "H": [0.25, 0.4]},
-        "calibration": 0.12345, "unseen_images": 1500, "seen_images": 3,
+        "calibration": 0.12345, "chosen_calibration": {}, "unseen_images": 1500, "seen_images": 3,
     }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def result(threat="linf:2/255", seed=0, T1=0.75, **changes):
         "training": {"dataset": "shapes", "seed": seed, "attribute_temperature": 0.1},
         "class_split": {"name": "combinations", "seen": ["a", "b", "c"], "unseen": ["d", "e"]},
         "recognition": {
-            "ale": recognised(T1 - 0.3),
+            "ale": recognised(T1 - 0.3, chosen={"at_edge": ["epochs", "learning_rate"]}),
             "eszsl": recognised(T1 - 0.2),
             "attribute_classifier": recognised(T1),
         },
@@ -90,9 +90,9 @@ def test_every_number_stands_in_its_cell(page):
     )
     rest = "50.0 [40.0, 60.0] | 25.0 | 33.3 [25.0, 40.0] | - | 0.123 |"
     assert lines[6:9] == [
-        f"| `attribute_classifier` | `linf:2/255` | 0 | 75.0 [65.0, 85.0] | {rest}",
-        f"| `eszsl` | `linf:2/255` | 0 | 55.0 [45.0, 65.0] | {rest}",
-        f"| `ale` | `linf:2/255` | 0 | 45.0 [35.0, 55.0] | {rest}",
+        f"| `attribute_classifier` | `linf:2/255` | 0 | 75.0 [65.0, 85.0] | {rest}  |",
+        f"| `eszsl` | `linf:2/255` | 0 | 55.0 [45.0, 65.0] | {rest}  |",
+        f"| `ale` | `linf:2/255` | 0 | 45.0 [35.0, 55.0] | {rest} epochs, learning_rate |",
     ]
     assert lines[10] == "Localisation on all 1,500 images of unseen classes:"
     rest = "[20.0, 90.0] | 61.0 | 71.0 | 81.0 |"
@@ -173,3 +173,10 @@ def test_a_folder_without_results_needs_no_markers(results_page, page, tmp_path)
     (tmp_path / "zero_shot-cub").mkdir()
     assert page(result())
     assert set(results_page.blocks(tmp_path)) == {"zero_shot-shapes"}
+
+
+def test_a_constant_that_was_not_chosen_is_no_number(page):
+    found = result()
+    found["recognition"]["attribute_classifier"] |= {"calibration": 0.0, "chosen_calibration": None}
+    row = next(line for line in page(found) if line.startswith("| `attribute_classifier` |"))
+    assert row.split("|")[-3].strip() == "none"
