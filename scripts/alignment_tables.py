@@ -40,7 +40,7 @@ def block(folder: Path) -> str:
         (
             _measure(results[0], name)["title"],
             _measure(results[0], name)["better"] or "",
-            *(_cell(_measure(result, name)) for result in results),
+            *(_cell(_measure(result, name), result["alignment"]["images"]) for result in results),
         )
         for name in measured
     ]
@@ -74,7 +74,7 @@ def _read(path: Path) -> Result:
 
 def _check_comparable(results: list[Result], folder: Path) -> None:
     for name in _SAME:
-        different = sorted({str(result["config"][name]) for result in results})
+        different = sorted({str(result["config"].get(name)) for result in results})
         if len(different) > 1:
             raise ValueError(
                 f"{folder} has results with several settings of {name}: {', '.join(different)}. "
@@ -93,8 +93,10 @@ def _measure(result: Result, name: str) -> dict[str, Any]:
     return found
 
 
-def _cell(measure: dict[str, Any]) -> str:
+def _cell(measure: dict[str, Any], images: int) -> str:
     if measure["value"] is None:
         return "not measured"
     low, high = measure["interval"]
-    return f"{measure['value']:.3f} [{low:.3f}, {high:.3f}]"
+    # Images on which a measure says nothing are left out of it, and that is told.
+    fewer = f", {measure['images']:,} images" if measure["images"] != images else ""
+    return f"{measure['value']:.3f} [{low:.3f}, {high:.3f}]{fewer}"

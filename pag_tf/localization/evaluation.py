@@ -245,6 +245,7 @@ class Evaluator:
         """Means and intervals over some of the images, and the benchmark's accuracies of them."""
         settings = self.settings
         right = is_right(values["iou"], settings.iou_threshold)
+        center = is_right(values["center_iou"], settings.iou_threshold)
         columns: dict[str, Any] = {
             "gt_known": right,
             "top1_loc": right & values["top1"] if "top1" in values else None,
@@ -252,7 +253,8 @@ class Evaluator:
             "mean_iou": values["iou"],
             "energy_in_box": values["energy_in_box"],
             "pointing_game": values["pointing_game"],
-            "center_box": is_right(values["center_iou"], settings.iou_threshold),
+            "center_box": center,
+            "center_top1_loc": center & values["top1"] if "top1" in values else None,
         }
         measured = {k: v[chosen] for k, v in columns.items() if v is not None and chosen.any()}
         intervals = confidence_intervals(

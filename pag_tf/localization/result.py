@@ -51,6 +51,7 @@ class ImageMeans:
         energy_in_box: Mean share of a map's sum inside the box.
         pointing_game: Share of maps whose highest pixel is in the box.
         center_box: Share of images for which the centred box is right.
+        center_top1_loc: With the right class: what `top1_loc` is to be compared with.
         intervals: Name of each of these that was measured to its confidence interval.
         max_box_acc: MaxBoxAcc; its threshold was chosen on these images, as it is defined.
         max_box_acc_threshold: That threshold, the lowest of equally good ones.
@@ -65,6 +66,7 @@ class ImageMeans:
     energy_in_box: float | None
     pointing_game: float | None
     center_box: float | None
+    center_top1_loc: float | None
     intervals: Mapping[str, tuple[float, float]]
     max_box_acc: float | None = None
     max_box_acc_threshold: float | None = None

@@ -110,9 +110,10 @@ def _localization(results: Results) -> tuple[Curve, ...]:
         "the class being given. Dashed: one box in the middle of every image.",
         ("gt_known_small", measured.GT_KNOWN_SMALL, measured.CENTER_SMALL): "The same for small "
         "objects, where a box in the middle is seldom right.",
-        ("top1_loc", measured.TOP1_LOC, None): "Share of images with the right box and the right "
-        "class.",
-        ("top1_loc_small", measured.TOP1_LOC_SMALL, None): "The same for small objects.",
+        ("top1_loc", measured.TOP1_LOC, measured.CENTER_TOP1): "Share of images with the right box "
+        "and the right class; beside it the same of one box in the middle of every image.",
+        ("top1_loc_small", measured.TOP1_LOC_SMALL, measured.CENTER_TOP1_SMALL): "The same for "
+        "small objects.",
     }
     curves = []
     for (name, title, center), caption in captions.items():
@@ -121,8 +122,12 @@ def _localization(results: Results) -> tuple[Curve, ...]:
         for model, result in found:
             numbers = measured.localization(result)
             _add(series, variants[result], model.threat.eps, numbers[title])
-            if center:
+            if center in (measured.CENTER, measured.CENTER_SMALL):
                 baselines.add(numbers[center].value)
+            elif (
+                numbers[center].value is not None
+            ):  # depends on the classes that a model gets right
+                _add(series, measured.CENTER, model.threat.eps, numbers[center])
         curves.append(Curve(name, title, series, _baseline(baselines), caption))
     return _measured_only(curves)
 

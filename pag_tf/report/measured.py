@@ -14,6 +14,7 @@ CLEAN = "clean accuracy"
 GT_KNOWN, GT_KNOWN_SMALL = "GT-known", "GT-known, small objects"
 TOP1_LOC, TOP1_LOC_SMALL = "Top-1 Loc", "Top-1 Loc, small objects"
 CENTER, CENTER_SMALL = "centre box", "centre box, small objects"
+CENTER_TOP1, CENTER_TOP1_SMALL = f"{CENTER}, right class", f"{CENTER}, right class, small objects"
 UNSEEN = "GT-known, unseen classes"
 
 FAITHFULNESS = {"deletion": "deleted", "insertion": "inserted"}  # to what happens to pixels
@@ -24,11 +25,13 @@ _LOCALIZATION = {
     GT_KNOWN: "gt_known",
     TOP1_LOC: "top1_loc",
     CENTER: "center_box",
+    CENTER_TOP1: "center_top1_loc",
 }
 _SMALL = {
     GT_KNOWN_SMALL: "gt_known",
     TOP1_LOC_SMALL: "top1_loc",
     CENTER_SMALL: "center_box",
+    CENTER_TOP1_SMALL: "center_top1_loc",
 }
 _MORE_LOCALIZATION = {
     "mean IoU": "mean_iou",
@@ -112,10 +115,14 @@ def localization(result: ResultFile) -> dict[str, Number]:
 
 def alignment(result: ResultFile) -> dict[str, Number]:
     """Measures by their key."""
-    measures = result.document["alignment"]["measures"]
+    found = result.document["alignment"]
     return {
-        key: Number(finite(each["value"]), ends(each.get("interval")))
-        for key, each in measures.items()
+        key: Number(
+            finite(each["value"]),
+            ends(each.get("interval")),
+            images=None if each.get("images") in (None, found["images"]) else int(each["images"]),
+        )
+        for key, each in found["measures"].items()
     }
 
 

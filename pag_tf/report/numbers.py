@@ -20,11 +20,13 @@ class Number:
         value: None where nothing was measured.
         interval: Its 95 % confidence interval, or None.
         percent: It is a share in [0, 1] that is written in percent.
+        images: How many images it is of, where these are fewer than those of its result.
     """
 
     value: float | None
     interval: tuple[float, float] | None = None
     percent: bool = False
+    images: int | None = None
 
     @property
     def text(self) -> str:
@@ -33,10 +35,11 @@ class Number:
 
     @property
     def interval_text(self) -> str:
-        """The ends of the interval, or nothing."""
+        """The ends of the interval, and how many images it is of where these are fewer."""
         if self.value is None or self.interval is None:
             return ""
-        return " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
+        ends = " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
+        return ends if self.images is None else f"{ends}, {self.images:,} images"
 
     def _written(self, value: float) -> str:
         return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"

@@ -92,6 +92,7 @@ def _localization(models: Sequence[Model]) -> Table:
         measured.TOP1_LOC: "Share of images with the right box and the right class.",
         measured.CENTER: "GT-known of one box in the middle of every image: what no model is "
         "needed for.",
+        measured.CENTER_TOP1: "Top-1 Loc of that box: the class is the model's, the box is not.",
     }
     return rows.table("localization", "Localisation", explanations)
 

@@ -52,6 +52,9 @@ def test_hand_worked_numbers():
     assert result.pointing_game == 0.75
     # The centred box of 6 pixels: 9/43 and 25/47 with the others, 1 with the last.
     assert result.center_box == 0.5
+    assert result.center_top1_loc == 0.0  # neither of these two is seen as what it is
+    seen = localization.evaluate(MAPS, GT, threshold=0.2, labels=[0, 0, 2, 3], predictions=RANKED)
+    assert (seen.center_box, seen.center_top1_loc) == (0.5, 0.25)
     assert result.max_box_acc == 0.75
     assert result.max_box_acc_threshold == 0.0
     assert result.max_box_acc_v2 == 0.75

@@ -30,6 +30,7 @@ class Results:
             "gt_known": gt_known,
             "top1_loc": 0.4,
             "center_box": 0.3,
+            "center_top1_loc": 0.2 + level / 100,
             "pxap": None,
             "intervals": {"gt_known": [gt_known - 0.1, gt_known + 0.1]},
         }

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pag_tf.report import ReportConfig, gradients_figure, write_page
+from pag_tf.report import ReportConfig, curves, gradients_figure, measured, write_page
 from pag_tf.report.numbers import Number, wilson_interval
+from pag_tf.report.results import read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -307,6 +308,20 @@ def test_numbers_as_people_read_them():
     assert Number(-0.0123456).text == "-0.0123"
     assert Number(None, (0.1, 0.2)).text == "not measured"
     assert Number(None, (0.1, 0.2)).interval_text == ""
+
+
+def test_the_right_class_with_a_centred_box_is_beside_top1_loc(results):
+    for level in (0, 2):
+        results.localization(level)
+    (group,) = curves.build(read([results.folder]))
+    by_name = {curve.name: curve for curve in group.curves}
+    points = by_name["top1_loc"].series[measured.CENTER]
+    assert [(eps, number.value) for eps, number in points] == [(0, 0.2), (2 / 255, 0.22)]
+    assert by_name["gt_known"].baseline == {measured.CENTER: 0.3}
+
+
+def test_fewer_images_of_a_measure_are_told():
+    assert Number(0.5, (0.4, 0.6), images=1480).interval_text == "0.4 to 0.6, 1,480 images"
 
 
 def test_wilson_interval_at_both_ends_and_in_the_middle():

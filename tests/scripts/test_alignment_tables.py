@@ -19,9 +19,10 @@ def tables():
         sys.modules.pop("alignment_tables")
 
 
-def measure(title, value, better):
+def measure(title, value, better, images=1500):
     interval = None if value is None else [value - 0.0104, value + 0.01]
-    return {"title": title, "value": value, "interval": interval, "better": better}
+    known = {"title": title, "better": better, "images": images}
+    return known | {"value": value, "interval": interval}
 
 
 def write(folder, name, threat, value, dataset="shapes", **config):
@@ -40,6 +41,7 @@ def write(folder, name, threat, value, dataset="shapes", **config):
                 "cosine_alignment": measure("cosine alignment", value, "higher"),
                 "energy_in_box": measure("energy in the box", None, "higher"),
                 "random_transfer": measure("random", None if value < 0.5 else 0.25, None),
+                "rank_correlation": measure("rank correlation", 0.5, "higher", images=1480),
             },
         },
     }
@@ -61,6 +63,8 @@ def test_the_table_has_a_column_a_model_and_every_command(tables, tmp_path):
         "| cosine alignment | higher | 0.123 [0.113, 0.133] | 0.750 [0.740, 0.760] |",
         # What no model was measured by is left out.
         "| random |  | not measured | 0.250 [0.240, 0.260] |",
+        "| rank correlation | higher | 0.500 [0.490, 0.510], 1,480 images "
+        "| 0.500 [0.490, 0.510], 1,480 images |",
         "",
         "Measured by",
         "",
