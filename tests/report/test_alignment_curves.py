@@ -39,7 +39,7 @@ def change_curves(results, path, **curves):
 
 def panels(results):
     """Title to panel of all figures."""
-    figures = alignment_curves.build(read(results.folder))
+    figures = alignment_curves.build(read([results.folder]))
     return {panel.title: panel for figure in figures for panel in figure.panels}
 
 
@@ -181,7 +181,7 @@ def test_any_power_fits_a_logarithmic_scale(results, power):
 def test_figures_of_nothing_are_not_drawn(results, tmp_path):
     results.alignment(0, older=True)
     results.alignment(1, older=True)
-    assert alignment_curves.build(read(results.folder)) == []
+    assert alignment_curves.build(read([results.folder])) == []
     page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     names = {path.stem for path in (page.parent / "figures").iterdir()}
     assert not names & {"spectrum", "faithfulness"}
@@ -191,7 +191,7 @@ def test_figures_of_nothing_are_not_drawn(results, tmp_path):
 def test_one_of_two_panels_is_a_figure_of_its_own(results, tmp_path):
     path = results.alignment(0)
     change_curves(results, path, spectrum=None, deletion_curve=None)
-    (figure,) = alignment_curves.build(read(results.folder))
+    (figure,) = alignment_curves.build(read([results.folder]))
     assert [panel.title for panel in figure.panels] == ["Insertion"]
     page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     assert (page.parent / "figures" / "faithfulness.png").exists()
