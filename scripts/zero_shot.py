@@ -87,6 +87,7 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
         choice.dataset, config.data_dir or None, split_name=training.class_split
     )
     check_attributes(attributes, split)
+    config = config.fitted_to(training.train_split)
     check_splits(info.name, info.splits, config, training.train_split)
 
 

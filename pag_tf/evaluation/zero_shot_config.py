@@ -33,7 +33,9 @@ class ZeroShotConfig(HeatMapConfig):
     )
     data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
     train_split: str = option(
-        "train", "Images of seen classes that the models on frozen features are fitted to."
+        "",
+        "Images of seen classes that the models on frozen features are fitted to; empty: those "
+        "that the entry was trained on.",
     )
     calibration_split: str = option(
         "validation", "Held-out images that the constant of calibrated stacking is chosen on."
@@ -59,6 +61,10 @@ class ZeroShotConfig(HeatMapConfig):
             )
         if self.attribute_maps < 0:
             raise ValueError(f"attribute_maps must be 0 or more, got {self.attribute_maps!r}.")
+
+    def fitted_to(self, trained_on: str) -> ZeroShotConfig:
+        """These settings with `train_split` filled in, for an entry that was trained on a split."""
+        return dataclasses.replace(self, train_split=self.train_split or trained_on)
 
     @property
     def frozen_models(self) -> tuple[str, ...]:

@@ -79,17 +79,18 @@ def measure_zero_shot(
         folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
         if resume and (folder / RESULT_FILE).exists():
             return dict(json.loads((folder / RESULT_FILE).read_text("utf-8")))
-    started = time.perf_counter()
+    started, given = time.perf_counter(), config
     subject = find(config.entry, config)
-    trained_on = str(subject.entry.training.get("train_split", ""))
+    trained_on = str(subject.entry.training.get("train_split", "train"))
+    config = config.fitted_to(trained_on)
     check_splits(subject.entry.dataset, subject.info.splits, config, trained_on)
     check_explainable(subject.model, subject.entry.architecture.image_shape, config)
     if folder is not None:
-        run_folder.claim(folder, config, overwrite=overwrite)
+        run_folder.claim(folder, given, overwrite=overwrite)
     own = [attribute_recogniser(subject, config)] if subject.has_attribute_head else []
     recognisers = own + frozen_recognisers(subject, config)
     result: dict[str, Any] = {
-        "command": command or _command(config),
+        "command": command or _command(given),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
         "entry": subject.entry.id,
         "weights_sha256": subject.entry.weights_sha256,
