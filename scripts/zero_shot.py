@@ -63,7 +63,7 @@ _LOCALIZATION = {
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
     """Refuses what cannot be measured before minutes or hours of training, not after it."""
     import pag_tf
-    from pag_tf.evaluation.zero_shot_subject import check_attributes, check_splits
+    from pag_tf.evaluation.zero_shot_subject import check_splits, telling_attributes
 
     if config.entry:
         given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
@@ -79,14 +79,12 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
             "an entry that was trained on seen classes only (--entry)."
         )
     info = pag_tf.data.info(choice.dataset, config.data_dir or None)
-    attributes, _ = pag_tf.zero_shot.distinguished(
-        info.required_attributes(), info.attribute_names, info.class_names
-    )
+    info.required_attributes()
     training = training_config(choice, config.data_dir)
     split = pag_tf.data.class_split(
         choice.dataset, config.data_dir or None, split_name=training.class_split
     )
-    check_attributes(attributes, split)
+    telling_attributes(info, split)
     config = config.fitted_to(training.train_split)
     check_splits(info.name, info.splits, config, training.train_split)
 

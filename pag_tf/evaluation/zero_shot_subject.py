@@ -106,10 +106,7 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             f"The {len(entry.class_names)} classes of {entry.id} are not the {len(split.seen)} "
             f"seen classes of class split {split.name!r} in their order. Train it again."
         )
-    attributes, names = zero_shot.distinguished(
-        info.required_attributes(), info.attribute_names, info.class_names
-    )
-    check_attributes(attributes, split)
+    attributes, names = telling_attributes(info, split)
     wanted = entry.architecture.options.get("attributes") or attributes.shape[1]
     if wanted != attributes.shape[1]:
         raise ValueError(
@@ -119,14 +116,20 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
     return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)
 
 
-def check_attributes(class_attributes: np.ndarray, split: pag_tf.data.ClassSplit) -> None:
-    """Refuses attributes `[classes of the data set, attributes]` that cannot tell classes apart.
+def telling_attributes(
+    info: pag_tf.data.DatasetInfo, split: pag_tf.data.ClassSplit
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Attributes `[classes of info, attributes]` that tell classes apart, and a name a column.
 
     Raises:
-        ValueError: NaN, a row of zeros or equal rows, of seen or unseen classes.
+        ValueError: A data set without attributes; NaN or a row of zeros, of seen or unseen classes.
     """
+    attributes, names = zero_shot.distinguished(
+        info.required_attributes(), info.attribute_names, info.class_names
+    )
     classes = np.sort([*split.seen, *split.unseen])
-    described(class_attributes[classes], classes, split.class_names)
+    described(attributes[classes], classes, split.class_names)
+    return attributes, names
 
 
 def check_splits(

@@ -34,7 +34,7 @@ def script():
         ({"dataset": "arrays"}, {"data_dir": "/nowhere"}, "is neither an .npz file nor a folder"),
         ({"dataset": "shapes"}, {"unseen_split": "holdout"}, "no split 'holdout'"),
         ({"dataset": "shapes"}, {"threshold_split": "test"}, "nothing is ever fitted to or chosen"),
-        ({"dataset": "shapes"}, {"seen_split": "train"}, "has images of train_split='train"),
+        ({"dataset": "shapes"}, {"seen_split": "train"}, r"of train_split='train\[:15000\]'"),
         (
             {"dataset": "shapes"},
             {"threshold_split": "train[:500]"},
