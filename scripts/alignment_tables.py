@@ -8,14 +8,10 @@ from typing import Any
 
 from markdown_tables import table, threat_model
 
+from pag_tf.report.result_files import alignment_settings
+
 # Folders of results, and markers of the page, are named so, and then by the data set.
 PREFIX = "alignment-"
-# What is the same for all models that are compared.
-_SAME = (
-    *("split", "method", "method_options", "heatmap", "heatmap_options", "image_size", "fit"),
-    *("perturbation", "perturbations", "top_share", "curve_steps", "deleted_pixel"),
-    *("synthesis", "synthesis_steps", "seed"),
-)
 
 Result = dict[str, Any]
 
@@ -73,8 +69,9 @@ def _read(path: Path) -> Result:
 
 
 def _check_comparable(results: list[Result], folder: Path) -> None:
-    for name in _SAME:
-        different = sorted({str(result["config"].get(name)) for result in results})
+    settings = [alignment_settings(result["config"]) for result in results]
+    for name in sorted(set().union(*settings)):
+        different = sorted({str(each.get(name)) for each in settings})
         if len(different) > 1:
             raise ValueError(
                 f"{folder} has results with several settings of {name}: {', '.join(different)}. "

@@ -45,9 +45,11 @@ def chunks(total: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.minimum(np.arange(start, start + size), total - 1), min(size, total - start)
 
 
-def predicted(model: keras.Model, images: np.ndarray, *, batch_size: int) -> np.ndarray:
+def predicted(
+    model: keras.Model, images: np.ndarray, *, batch_size: int, jit_compile: bool
+) -> np.ndarray:
     """The class with the largest logit of each of the checked images, int64 `[N]`."""
-    forward = backend.compiled_once(_logits, model)
+    forward = backend.compiled_once(_logits, model, jit_compile=jit_compile)
     classes = np.empty(len(images), np.int64)
     for indices, own in chunks(len(images), batch_size):
         logits = ops.convert_to_numpy(forward(ops.convert_to_tensor(images[indices])))[:own]

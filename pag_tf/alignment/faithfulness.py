@@ -38,6 +38,7 @@ def deletion(
     steps: int = 50,
     baseline: Any = 0.0,
     batch_size: int = 128,
+    jit_compile: bool = True,
 ) -> FaithfulnessCurves:
     """The target's probability while pixels are deleted, those highest in the map first.
 
@@ -60,6 +61,7 @@ def deletion(
         steps: In how many parts the pixels are deleted, at most H * W.
         baseline: What deleted pixels become, in [0, 1]: a number, or one a channel, `[C]`.
         batch_size: Images that pass through the model at once.
+        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
 
     Returns:
         Curves from the image itself to one that is all baseline.
@@ -79,7 +81,7 @@ def deletion(
             f"{images.shape[-1]} channels, got {baseline.tolist()}."
         )
     finish = np.broadcast_to(baseline, images.shape)
-    return _curves(model, images, finish, ranks, targets, steps, batch_size)
+    return _curves(model, images, finish, ranks, targets, steps, batch_size, jit_compile)
 
 
 def insertion(
@@ -91,6 +93,7 @@ def insertion(
     steps: int = 50,
     sigma: float = 5.0,
     batch_size: int = 128,
+    jit_compile: bool = True,
 ) -> FaithfulnessCurves:
     """The target's probability while pixels appear in a blurred image, highest in the map first.
 
@@ -101,7 +104,7 @@ def insertion(
     lie outside. On smaller images 5 pixels hide more than on theirs.
 
     Args:
-        model, images, maps, targets, steps, batch_size: As in `deletion`.
+        model, images, maps, targets, steps, batch_size, jit_compile: As in `deletion`.
         sigma: Standard deviation of the Gaussian blur in pixels of the images.
 
     Returns:
@@ -113,7 +116,7 @@ def insertion(
     images, targets, ranks = _checked(model, images, maps, targets, steps)
     sigma = checks.positive(sigma, "sigma")
     blurred = ndimage.gaussian_filter(images, (0, sigma, sigma, 0), mode="reflect")
-    return _curves(model, blurred, images, ranks, targets, steps, batch_size)
+    return _curves(model, blurred, images, ranks, targets, steps, batch_size, jit_compile)
 
 
 def _checked(
@@ -139,8 +142,9 @@ def _curves(
     targets: np.ndarray,
     steps: int,
     batch_size: int,
+    jit_compile: bool,
 ) -> FaithfulnessCurves:
-    probability = backend.compiled_once(_probability, model)
+    probability = backend.compiled_once(_probability, model, jit_compile=jit_compile)
     counts = np.round(np.arange(steps + 1) * ranks[0].size / steps).astype(np.int32)
     curves = np.empty((len(start), steps + 1))
     for indices, own in batches.chunks(len(start), batch_size):

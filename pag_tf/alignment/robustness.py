@@ -39,6 +39,7 @@ def attribution_robustness(
     method: str = "vanilla_gradients",
     seed: int = 0,
     batch_size: int = 32,
+    jit_compile: bool = True,
     **options: Any,
 ) -> AttributionRobustness:
     """Compares the map of each image with the maps of the same image, slightly perturbed.
@@ -68,6 +69,7 @@ def attribution_robustness(
         method: Of `pag_tf.explain.gradients`.
         seed: Of the draws. They depend on it and on an image's index, not on the batch.
         batch_size: Images that pass through the model at once.
+        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
         **options: Of the method, but for a `seed`: that of `smoothgrad` is left at its default.
 
     Returns:
@@ -83,7 +85,8 @@ def attribution_robustness(
     checks.whole(seed, "seed", least=0)
     _check_share(k)
     images, targets = batches.checked(model, images, targets)
-    before = batches.predicted(model, images, batch_size=batch_size)
+    how: dict[str, Any] = {"batch_size": batch_size, "jit_compile": jit_compile}
+    before = batches.predicted(model, images, **how)
     targets = before if targets is None else targets
 
     def maps(images: np.ndarray) -> np.ndarray:
@@ -92,8 +95,8 @@ def attribution_robustness(
             images,
             targets,
             method=method,
-            batch_size=batch_size,
             allow_zeros=True,
+            **how,
             **options,
         )
         return np.abs(attributions.reshape(*attributions.shape[:3], -1)).mean(axis=-1)
@@ -103,7 +106,7 @@ def attribution_robustness(
     draws = np.zeros(len(images), np.int64)
     for draw in range(samples):
         perturbed = np.clip(images + np.float32(eps) * _signs(images.shape, seed, draw), 0, 1)
-        kept = batches.predicted(model, perturbed, batch_size=batch_size) == before
+        kept = batches.predicted(model, perturbed, **how) == before
         now = maps(perturbed)
         found = np.stack([top_k_intersection(original, now, k=k), rank_correlation(original, now)])
         worst = np.fmin(worst, np.where(kept, found, np.nan))

@@ -48,6 +48,7 @@ def synthesize(
     random_start: bool = False,
     seed: int = 0,
     batch_size: int = 64,
+    jit_compile: bool = True,
 ) -> Synthesis:
     """Moves images towards a class by a large targeted perturbation.
 
@@ -71,6 +72,7 @@ def synthesize(
         random_start: Start at a random point of the ball instead of the image.
         seed: Of the random start, which depends on it and on an image's index, not on the batch.
         batch_size: Images that pass through the model at once.
+        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
 
     Returns:
         The images and the frames.
@@ -87,6 +89,7 @@ def synthesize(
         step_size=step_size,
         random_start=random_start,
         seed=seed,
+        jit_compile=jit_compile,
     )
     images, targets = batches.checked(model, images, _needed(targets))
     start = _started(attack, images) if random_start else images
@@ -105,6 +108,7 @@ def maximize_feature(
     step_size: float | None = None,
     frames: int = 0,
     batch_size: int = 64,
+    jit_compile: bool = True,
 ) -> Synthesis:
     """Moves images so that one number of the model's representation becomes as large as it can.
 
@@ -116,7 +120,7 @@ def maximize_feature(
         model: Functional Keras model: pixels in [0, 1] in, logits out.
         images: float32 `[N, H, W, C]` in [0, 1], photographs or `noise_seeds`.
         feature_index: Integer, or `[N]`, one feature an image, each from 0 to d - 1.
-        threat, steps, step_size, frames, batch_size: As in `synthesize`.
+        threat, steps, step_size, frames, batch_size, jit_compile: As in `synthesize`.
         layer: Name of a layer whose output is `[N, d]`. None: what the last layer is applied to,
             the penultimate representation.
 
@@ -131,7 +135,7 @@ def maximize_feature(
     features = representation(model, layer)
     chosen = _features(feature_index, len(images), features.output_shape[-1])
     norm = attack.threat.norm
-    compiled = backend.compiled_once(climb, features, norm=norm)
+    compiled = backend.compiled_once(climb, features, jit_compile=jit_compile, norm=norm)
     return _travel(compiled, images, chosen, images, attack, 1, frames, batch_size)
 
 

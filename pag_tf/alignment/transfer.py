@@ -44,6 +44,7 @@ def transfer(
     seed: int = 0,
     targets: Any = None,
     batch_size: int = 64,
+    jit_compile: bool = True,
 ) -> Transfer:
     """The images that an independent judge calls the class they were moved to by the model.
 
@@ -62,7 +63,7 @@ def transfer(
         judge: Another such model over the same classes, best trained naturally: judges.
         images: float32 `[N, H, W, C]` in [0, 1].
         labels: Integer `[N]`, the true classes.
-        threat, steps, batch_size: As in `synthesize`.
+        threat, steps, batch_size, jit_compile: As in `synthesize`.
         seed: Of the targets and of the random perturbation; both depend on an image's index too,
             not on the batch or on the model.
         targets: Integer `[N]`, none of them the label. None: drawn uniformly from the other
@@ -83,11 +84,12 @@ def transfer(
     batches.checked(judge, images, labels, noun="label")
     _check_independent(model, judge)
     targets = _targets(targets, labels, _classes(model, judge, images), seed)
-    drawn = synthesize(model, images, targets, threat, steps=steps, batch_size=batch_size).images
+    how: dict[str, Any] = {"batch_size": batch_size, "jit_compile": jit_compile}
+    drawn = synthesize(model, images, targets, threat, steps=steps, **how).images
     noisy = np.clip(images + _random_perturbations(threat.norm, drawn - images, seed), 0, 1)
 
     def called(by: keras.Model, pictures: np.ndarray) -> np.ndarray:
-        return batches.predicted(by, pictures, batch_size=batch_size) == targets
+        return batches.predicted(by, pictures, **how) == targets
 
     return Transfer(
         targets=targets,

@@ -50,6 +50,7 @@ def draw_examples(
         config.synthesis_threat(images.shape[1:]),
         steps=config.synthesis_steps,
         seed=config.seed,
+        jit_compile=config.jit_compile,
     )
     arrays = {
         "image": images,

@@ -201,7 +201,11 @@ def _faithfulness(
 ) -> dict[str, Any]:
     _say(progress, "Measuring deletion and insertion")
     maps = heat_maps(model, images, predicted, config, np.arange(len(images)))
-    settings: dict[str, Any] = {"steps": config.curve_steps, "batch_size": config.batch_size}
+    settings: dict[str, Any] = {
+        "steps": config.curve_steps,
+        "batch_size": config.batch_size,
+        "jit_compile": config.jit_compile,
+    }
     return {
         "deletion": alignment.deletion(
             model, images, maps, predicted, baseline=config.deleted_pixel, **settings
@@ -228,6 +232,7 @@ def _transfer(
         steps=config.synthesis_steps,
         seed=config.seed,
         batch_size=config.batch_size,
+        jit_compile=config.jit_compile,
     )
     return {"synthesis_transfer": found.called_target, "random_transfer": found.random}
 

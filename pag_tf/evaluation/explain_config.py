@@ -65,6 +65,12 @@ class ExplainConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}.")
         if not self.output.lower().endswith(".png"):
             raise ValueError(f"output must be a PNG file (--output=mine.png), got {self.output!r}.")
+        for name in ("eps", "arch"):
+            if self.entry and getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} chooses among bundled models, and "
+                    f"entry={self.entry!r} is one already: leave one of them out."
+                )
         ThreatModel.parse(self.target_threat_model)
         _ = self.heat_map_config, self.threats
 

@@ -203,7 +203,7 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
     """One line joins the alignment of all models: it has to be measured in one way."""
     found = [result for result in results if result.kind == "alignment"]
     for other in found[1:]:
-        one, two = (_of_alignment(result.document["config"]) for result in (found[0], other))
+        one, two = (alignment_settings(r.document["config"]) for r in (found[0], other))
         for name in sorted({*one, *two}):
             if one.get(name) != two.get(name):
                 raise ValueError(
@@ -213,7 +213,8 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
                 )
 
 
-def _of_alignment(config: dict[str, Any]) -> dict[str, Any]:
+def alignment_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """What measurements of alignment have to agree in, to stand in one table or on one line."""
     # Where the judge lies says nothing of it.
     return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"judge"}}
 

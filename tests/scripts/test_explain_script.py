@@ -123,6 +123,7 @@ def test_settings_out_of_range_are_refused():
         ({"threshold": 2.0}, "threshold"),
         ({"method": "magic"}, "Unknown method 'magic'"),
         ({"target_threat_model": "l3:1"}, "Unknown norm 'l3'"),
+        ({"entry": "runs/mine/entry", "eps": "0"}, "eps='0' chooses among bundled models"),
     ):
         with pytest.raises(ValueError, match=message):
             ExplainConfig(**settings)
