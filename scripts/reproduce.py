@@ -4,19 +4,24 @@
     python scripts/reproduce.py --dataset=tiny_imagenet --eps=0,1/255,2/255,4/255 --output=runs/ti
 
 Each stage is a command of its own, which is shown. What nothing has changed for is not done again:
-the same command goes on where it was killed, and has nothing to do when it is complete.
+the same command goes on where it was killed, and has nothing to do when it is complete. Other data
+under the same name is refused: it would be mixed with what is there.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import dataclass_flags
+import numpy as np
 from stages import ROOT, Stage, run
 
 import pag_tf
+from pag_tf import run_folder
 from pag_tf.threat_model import ThreatModel
 
 
@@ -86,6 +91,10 @@ class ReproduceConfig:
         return Path(self.output or Path("runs", f"reproduce-{self.dataset}"))
 
 
+# Of each split, to tell data sets of one name apart.
+_FIRST_IMAGES = 16
+
+
 @dataclasses.dataclass(frozen=True)
 class _Model:
     """What is measured: its name, how scripts are told of it, its files, where results go."""
@@ -124,7 +133,52 @@ def plan(config: ReproduceConfig) -> list[Stage]:
         if config.zero_shot and info.class_attributes is not None:
             measured.append(_zero_shot(config, model, threat))
         measured.append(_alignment(config, model, held_out, judge))
-    return [*trained, *measured, _report(config, measured)]
+    of_data = [
+        dataclasses.replace(stage, reads=(*stage.reads, _data_file(config)))
+        for stage in (*trained, *measured)
+    ]
+    return [*of_data, _report(config, measured)]
+
+
+def claim_data(config: ReproduceConfig) -> None:
+    """Remembers which data the run is of, and refuses to go on with other data.
+
+    It is known by its classes, the sizes of its splits and the first images of each.
+
+    Raises:
+        ValueError: The folder holds a run on other data.
+    """
+    path, now = _data_file(config), _data(config)
+    if path.is_file() and not config.overwrite:
+        before = json.loads(path.read_text("utf-8"))
+        changed = sorted(name for name in now if before.get(name) != now[name])
+        if changed:
+            raise ValueError(
+                f"{config.folder} holds a run on other data called {config.dataset} (different: "
+                f"{', '.join(changed)}): name another folder (--output), or start everything anew "
+                "(--overwrite)."
+            )
+    run_folder.write_json(path, now)
+
+
+def _data_file(config: ReproduceConfig) -> Path:
+    return config.folder / "data.json"
+
+
+def _data(config: ReproduceConfig) -> dict[str, Any]:
+    info = pag_tf.data.info(config.dataset, config.data_dir or None)
+    first = hashlib.sha256()
+    for split, images in sorted(info.splits.items()):
+        part = f"{split}[:{min(_FIRST_IMAGES, images)}]"
+        for example in pag_tf.data.load(config.dataset, part, config.data_dir or None):
+            first.update(np.round(255 * example["image"].numpy()).astype(np.uint8).tobytes())
+            first.update(example["label"].numpy().tobytes())
+    return {
+        "dataset": config.dataset,
+        "classes": list(info.class_ids),
+        "splits": dict(info.splits),
+        "first images": first.hexdigest(),
+    }
 
 
 def _name(threat: ThreatModel) -> str:
@@ -279,6 +333,7 @@ def main(_: list[str]) -> None:
     """Flags to stages, and the stages to files."""
     config = dataclass_flags.read(ReproduceConfig)
     stages = plan(config)
+    claim_data(config)
     seconds = run(stages, config.folder / "stages", version=pag_tf.__version__)
     width = max(len(name) for name in seconds)
     print("\nstage, and the seconds that it took")

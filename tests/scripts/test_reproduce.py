@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pag_tf import ThreatModel, zoo
@@ -64,7 +65,7 @@ def test_every_model_is_trained_measured_and_reported(reproduce):
 
 def test_every_stage_reads_what_an_earlier_one_wrote(reproduce):
     stages = reproduce.plan(reproduce.ReproduceConfig(output="o"))
-    written: set[Path] = set()
+    written = {Path("o", "data.json")}
     for stage in stages:
         missing = {path for path in stage.reads if path.parts[0] == "o"} - written
         assert not missing, stage.name
@@ -153,6 +154,29 @@ def test_how_a_stage_runs_is_not_what_it_does(reproduce):
 def test_bad_settings_are_refused(reproduce, changes, message):
     with pytest.raises(ValueError, match=message):
         reproduce.plan(reproduce.ReproduceConfig(**changes))
+
+
+def test_other_data_of_the_same_name_is_refused(reproduce, tmp_path):
+    def write(images):
+        for split in ("train", "test"):
+            pixels = np.full((images, 4, 4, 3), images, np.uint8)
+            np.savez(tmp_path / f"{split}.npz", image=pixels, label=np.arange(images) % 2)
+
+    def run(**options):
+        return reproduce.claim_data(reproduce.ReproduceConfig(**settings, **options))
+
+    settings = {"dataset": "arrays", "data_dir": str(tmp_path), "output": str(tmp_path / "run")}
+    write(20)
+    run()
+    run()
+    kept = (tmp_path / "run" / "data.json").read_text()
+    write(21)
+    with pytest.raises(ValueError, match="other data called arrays .different: first images, spl"):
+        run()
+    assert (tmp_path / "run" / "data.json").read_text() == kept
+    run(overwrite=True)
+    assert (tmp_path / "run" / "data.json").read_text() != kept
+    run()
 
 
 @pytest.mark.slow
