@@ -143,7 +143,7 @@ def test_panels_stand_side_by_side_where_there_is_room_and_keep_their_size(page,
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [browser.DESKTOP, browser.PHONE], ids=["desktop", "phone"])
-def test_fits_the_screen_and_can_be_read(page, size, dark, tmp_path):
+def test_fits_the_screen_and_can_be_read_by_all(page, size, dark, tmp_path):
     browser.resize(page, size, dark=dark)
     widths = "return [document.documentElement.scrollWidth, window.innerWidth]"
     needed, there = page.execute_script(widths)
@@ -155,5 +155,6 @@ def test_fits_the_screen_and_can_be_read(page, size, dark, tmp_path):
     )
     text, paper = colours
     assert (text > paper + 400) if dark else (paper > text + 400)
+    assert browser.accessibility_findings(page) == []
     browser.screenshot(page, tmp_path / "page.png", whole_page=True)
     assert (tmp_path / "page.png").stat().st_size > 20_000

@@ -24,8 +24,9 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 @functools.cache
 def missing() -> str:
     """Why no browser can be started here; empty if one can."""
-    if importlib.util.find_spec("selenium") is None:
-        return "needs Selenium: pip install 'pag_tf[test]'"
+    for package in ("selenium", "selenium_axe_python"):
+        if importlib.util.find_spec(package) is None:
+            return f"needs {package}: pip install 'pag_tf[test]'"
     if _program("chromium", "chromium-browser", "google-chrome") is None:
         return "needs Chromium: apt-get install chromium chromium-driver"
     if _program("chromedriver") is None:
@@ -90,6 +91,25 @@ def screenshot(driver: Any, path: Path, *, whole_page: bool = False) -> None:
 def console_errors(driver: Any) -> list[str]:
     """All that the console has reported as an error since it was last asked."""
     return [each["message"] for each in driver.get_log("browser") if each["level"] == "SEVERE"]
+
+
+def accessibility_findings(driver: Any, script: str = "") -> list[str]:
+    """What axe-core finds on the page: impact, rule and the elements, one text a rule.
+
+    Args:
+        driver: Shows the page.
+        script: An `axe.min.js` of another version than the installed package has.
+    """
+    from selenium_axe_python import Axe
+
+    axe = Axe(driver, script) if script else Axe(driver)
+    axe.inject()
+    found = axe.run()
+    assert found["passes"], "axe-core has looked at nothing"
+    return [
+        f"{each['impact']} {each['id']}: {', '.join(str(n['target']) for n in each['nodes'])}"
+        for each in found["violations"]
+    ]
 
 
 def _program(*names: str) -> str | None:
