@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 TEST_EXTRAS ?= test,dev,tensorboard,jax,app
 ARGS ?=
+# Much of a test's time is compiling on one core; each process needs 2 GB of memory. 0: only one.
+TEST_PROCESSES ?= 2
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
@@ -22,7 +24,7 @@ demo: $(VENV)/.installed
 	$(VENV_PYTHON) scripts/demo.py $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(VENV_PYTHON) -m ruff check .

@@ -132,7 +132,7 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     if unseen:
         picture = folder / demo_zero_shot.PICTURE
         _replace(picture, lambda path: unseen.figure.savefig(path, format="png"))
-    demo_report.write(config, entries, measured)
+    demo_report.write(config, entries, measured, unseen.models if unseen else [])
     result["seconds"] = round(time.perf_counter() - started, 1)
     _replace(folder / RESULTS, lambda path: path.write_text(json.dumps(result, indent=2) + "\n"))
     return result

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 RESULTS, REPORT = "results", "report"
 
 
-def write(config: Any, entries: tuple[Entry, ...], measured: list[dict[str, Any]]) -> Path:
+def write(
+    config: Any,
+    entries: tuple[Entry, ...],
+    measured: list[dict[str, Any]],
+    unseen: list[dict[str, Any]],
+) -> Path:
     """Measures the alignment of each model's gradients, keeps all results, and makes the page.
 
     Args:
         config: The demo's.
         entries: The models.
         measured: What the demo has measured of each.
+        unseen: What it has measured of models of the seen classes, on the classes they never saw.
 
     Returns:
         The page.
@@ -39,6 +45,8 @@ def write(config: Any, entries: tuple[Entry, ...], measured: list[dict[str, Any]
         _write_measured(config, found, place)
         print(f"{entry.id}: how aligned its gradients are", flush=True)
         align(_align_config(config, entry, place), overwrite=True, progress=False)
+    for found in unseen:
+        write_unseen(config, found, folder / found["entry"])
     return write_page(ReportConfig(results=str(folder), out=str(Path(config.output, REPORT))))
 
 
@@ -63,20 +71,45 @@ def _write_measured(config: Any, found: dict[str, Any], place: Path) -> None:
     """Accuracy and boxes as files of the kinds that scripts/evaluate.py and localize.py write."""
     from pag_tf import run_folder
 
-    known = {
-        "command": command(config),
-        "config": {"dataset": config.dataset, "split": f"test[:{config.images}]"},
-    }
+    known = _known(config)
     accuracy = {name: value for name, value in found.items() if name != "localization"}
     run_folder.write_json(place / "evaluation.json", known | accuracy)
     if "localization" in found:
         names = ("entry", "weights_sha256", "threat_model", "localization")
         boxes = {name: found[name] for name in names}
-        made = {
-            "method": {"name": "loss_gradients", "options": {}},
-            "heatmap": {"recipe": "paper"},
-        }
+        made = _made_by("loss_gradients")
         run_folder.write_json(place / "localization.json", known | made | boxes)
+
+
+def write_unseen(config: Any, found: dict[str, Any], place: Path) -> None:
+    """Classes never seen, as a file of the kind that scripts/zero_shot.py writes."""
+    from pag_tf import run_folder
+
+    document = _known(config) | _made_by(found["method"])
+    document |= {name: found[name] for name in ("entry", "weights_sha256", "threat_model")}
+    document |= {
+        "training": {"dataset": config.dataset, "seed": found["seed"]},
+        "class_split": {"name": found["class_split"]},
+        "recognition": {
+            "attributes": {"T1": found["T1"], "intervals": {"T1": found["T1_interval"]}}
+        },
+        "localization": {
+            "attributes-true_unseen": found["localization"]["true_unseen"],
+            "likely_seen": found["localization"]["likely_seen"],
+        },
+    }
+    run_folder.write_json(place / "zero_shot.json", document)
+
+
+def _known(config: Any) -> dict[str, Any]:
+    return {
+        "command": command(config),
+        "config": {"dataset": config.dataset, "split": f"test[:{config.images}]"},
+    }
+
+
+def _made_by(method: str) -> dict[str, Any]:
+    return {"method": {"name": method, "options": {}}, "heatmap": {"recipe": "paper"}}
 
 
 def command(config: Any) -> str:

@@ -68,7 +68,7 @@ def run(config: Any) -> Unseen | None:
         subject = _subject(settings)
         test = _unseen_images(subject, settings)
         rows = first_of_each_class(test["label"], config.examples)
-        measured.append(_recognition(subject, entry, test))
+        measured.append(_recognition(subject, entry, test) | {"method": settings.method})
         for name, view in _views(subject, settings).items():
             result, panels = _localize(subject, view, settings, test, rows)
             measured[-1]["localization"][name] = result
@@ -149,6 +149,8 @@ def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dic
     return {
         "entry": entry.id,
         "weights_sha256": entry.weights_sha256,
+        "threat_model": str(entry.threat),
+        "seed": entry.training.get("seed"),
         "class_split": subject.split.name,
         "seen_classes": len(subject.split.seen),
         "unseen_classes": len(unseen),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pag_tf import ThreatModel, data, explain, localization, models, zero_shot, zoo
+from pag_tf import ThreatModel, data, explain, localization, models, report, zero_shot, zoo
 
 pytestmark = pytest.mark.tensorflow
 
@@ -24,7 +24,7 @@ def demo_zero_shot():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
         yield importlib.import_module("demo_zero_shot")
-        for name in ("demo_zero_shot", "demo_boxes"):
+        for name in ("demo_zero_shot", "demo_boxes", "demo", "demo_report", "dataclass_flags"):
             sys.modules.pop(name, None)
 
 
@@ -143,6 +143,21 @@ def test_the_table_has_every_number(demo_zero_shot, done):
     shares.append(natural["localization"]["true_unseen"]["center_box"])
     row = table.strip("\n").splitlines()[1].replace("%", "").split()
     assert row == ["natural", *(f"{100 * share:.1f}" for share in shares)]
+
+
+def test_the_page_has_what_was_measured(demo_zero_shot, done, tmp_path):
+    demo, demo_report = (importlib.import_module(name) for name in ("demo", "demo_report"))
+    for model in done.models:
+        config = demo.DemoConfig(images=60)
+        demo_report.write_unseen(config, model, tmp_path / "results" / model["entry"])
+    page = report.write_page(
+        report.ReportConfig(results=str(tmp_path / "results"), out=str(tmp_path / "out"))
+    ).read_text("utf-8")
+    assert "Classes never seen" in page and "python scripts/demo.py --images=60" in page
+    for model in done.models:
+        found = model["localization"]["true_unseen"]
+        for share in (model["T1"], found["gt_known"], found["center_box"]):
+            assert f"{100 * share:.1f}" in page
 
 
 def test_without_an_entry_it_is_said(demo_zero_shot, tmp_path, monkeypatch):
