@@ -15,6 +15,7 @@ from pag_tf import zero_shot
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.zero_shot.checks import described
+from pag_tf.zoo.ancestry import check_saw_no_unseen
 from pag_tf.zoo.images import class_split
 
 Batch = dict[str, np.ndarray]
@@ -83,8 +84,8 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
     """The entry in a folder, checked against the class split that it was trained on.
 
     Raises:
-        ValueError: No such entry; one trained on all classes, or on others than its split says; a
-            data set without attributes.
+        ValueError: No such entry; one trained on all classes, or on others than its split says, or
+            that began with weights which saw unseen ones; a data set without attributes.
     """
     if not folder:
         raise ValueError(
@@ -101,6 +102,8 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
         )
     info = pag_tf.data.info(entry.dataset, config.data_dir or None)
     pag_tf.data.check_no_leak(entry.class_names, split)
+    began_with = str(entry.training.get("initial_weights") or "")
+    check_saw_no_unseen(began_with, split, missing_ok=True)
     if entry.class_names != split.seen_names:
         raise ValueError(
             f"The {len(entry.class_names)} classes of {entry.id} are not the {len(split.seen)} "

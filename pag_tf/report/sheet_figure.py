@@ -50,7 +50,8 @@ def draw(results: Results) -> Figure | None:
     for row in range(count):
         top = _HEADER + row * (height + _GAP)
         canvas.place(figure, first.image[row], _LABELS, top, zoom)
-        label = canvas.in_lines(str(first.records[row]["class"]), _LABEL_LINE)
+        name = str(first.records[row]["class"]).partition(",")[0]  # of synonyms, as in ImageNet
+        label = canvas.in_lines(name, _LABEL_LINE)
         canvas.write(figure, _LABELS - 8, top + height / 2, label, "right", size=9)
     panels = []
     for number, model in enumerate(models):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,10 +14,8 @@ import pag_tf.models
 import pag_tf.zoo
 from pag_tf.models.heads import ATTRIBUTES, HEAD_LAYERS
 from pag_tf.training.config import TrainConfig
+from pag_tf.zoo.ancestry import IMAGENET, check_saw_no_unseen, find_weights
 
-IMAGENET = "imagenet"
-# Data sets whose classes are classes of ImageNet.
-_OF_IMAGENET = ("tiny_imagenet",)
 # Keras' function, and the first layer, which sees the pixels.
 _APPLICATIONS = {"resnet50": ("ResNet50", "conv1_conv"), "vgg16": ("VGG16", "block1_conv1")}
 # Keras' weights of both take BGR pixels in [0, 255] minus these means (here in the order RGB).
@@ -46,39 +43,21 @@ def load_initial_weights(
 
     Raises:
         ValueError: Neither an entry nor "imagenet"; an entry of another architecture, or a damaged
-            one; one that was trained on classes of the data set that `split` does not let be seen;
-            ImageNet weights that there are none of, that cannot be downloaded, or that know the
-            unseen classes of `split`.
+            one; one that was trained on classes of the data set that `split` does not let be seen,
+            or began with such weights, or with weights that are not here to be asked; ImageNet
+            weights that there are none of, that cannot be downloaded, or that know the unseen
+            classes of `split`.
         OSError: A file cannot be read.
     """
+    if split is not None:
+        check_saw_no_unseen(config.initial_weights, split)
     if config.initial_weights == IMAGENET:
-        if split is not None and split.dataset in _OF_IMAGENET:
-            raise ValueError(
-                f"initial_weights={IMAGENET} were trained on all classes of ImageNet, those among "
-                f"them that class split {split.name!r} of {split.dataset} keeps unseen: nothing "
-                "would be unseen. Start from random weights, or from an entry that saw none of "
-                "them."
-            )
         _copy_imagenet(classifier, config)
     elif config.initial_weights:
-        entry = _find(config.initial_weights)
+        entry = find_weights(config.initial_weights)
         _check_architecture(entry, config, classifier.input_shape[-1])
-        if split is not None and entry.dataset == split.dataset:
-            pag_tf.data.check_no_leak(entry.class_names, split)
         same_classes = entry.class_names == tuple(class_names)
         _copy(pag_tf.zoo.load(entry), classifier, head=same_classes)
-
-
-def _find(name: str) -> pag_tf.zoo.Entry:
-    bundled = {entry.id: entry for entry in pag_tf.zoo.list_models()}
-    if name in bundled:
-        return bundled[name]
-    if Path(name).is_dir():
-        return pag_tf.zoo.read_entry(name)
-    raise ValueError(
-        f"initial_weights={name!r} is neither an entry of the zoo nor a folder. Give the id of an "
-        f"entry ({', '.join(bundled) or 'there are none'}), the folder of one, or {IMAGENET}."
-    )
 
 
 def _check_architecture(entry: pag_tf.zoo.Entry, config: TrainConfig, channels: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pag_tf import data, models, zoo
 from pag_tf.training import TrainConfig, initial_weights
 from pag_tf.training.initial_weights import load_initial_weights
+from pag_tf.zoo.ancestry import check_saw_no_unseen
 
 OPTIONS = {"widths": [4, 6], "blocks": [1, 1], "stem": "conv", "stem_width": 4}
 NAMES = ("red", "green", "blue")
@@ -85,6 +86,43 @@ def test_weights_that_saw_unseen_classes_are_refused(entry):
     # Another data set has other classes.
     other = dataclasses.replace(split, dataset="shapes")
     load_initial_weights(classifier, config_for(entry.folder), NAMES[:2], other)
+
+
+def test_weights_whose_ancestors_saw_unseen_classes_are_refused(entry, tmp_path):
+    """As from Tiny-ImageNet to birds, and back to a part of Tiny-ImageNet."""
+
+    def descendant(name, dataset, began_with):
+        architecture = {"name": "resnet", "num_classes": 2, "image_shape": [8, 8, 3]}
+        return zoo.write_entry(
+            tmp_path / name,
+            models.build("resnet", 2, (8, 8, 3), **OPTIONS),
+            entry_id=name,
+            dataset=dataset,
+            class_names=NAMES[:2],
+            architecture=architecture | {"options": OPTIONS},
+            threat="linf:0",
+            training={"initial_weights": str(began_with)},
+            flags_text="",
+        ).folder
+
+    split = data.ClassSplit("mine", "colours", NAMES, seen=(0, 1), unseen=(2,), source="a test")
+    birds = descendant("birds", "birds", entry.folder)
+    with pytest.raises(ValueError, match="birds began with other weights.*would leak: 'blue'"):
+        check_saw_no_unseen(str(birds), split)
+    classifier = models.build("resnet", 2, (8, 8, 3), **OPTIONS)
+    with pytest.raises(ValueError, match="would leak: 'blue' among its classes"):
+        load_initial_weights(classifier, config_for(birds), NAMES[:2], split)
+    load_initial_weights(classifier, config_for(birds), NAMES[:2])
+    lost = descendant("lost", "birds", tmp_path / "deleted")
+    with pytest.raises(ValueError, match="lost began with other weights. .*deleted' is neither"):
+        check_saw_no_unseen(str(lost), split)
+    check_saw_no_unseen(str(lost), split, missing_ok=True)
+    photographs = descendant("photographs", "birds", "imagenet")
+    check_saw_no_unseen(str(photographs), split)
+    of_imagenet = dataclasses.replace(split, dataset="tiny_imagenet")
+    with pytest.raises(ValueError, match="photographs began .* nothing would be unseen"):
+        check_saw_no_unseen(str(photographs), of_imagenet)
+    check_saw_no_unseen(str(descendant("seen", "colours", "")), split)
 
 
 def test_an_id_names_an_entry_of_the_zoo(entry, monkeypatch):

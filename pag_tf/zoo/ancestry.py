@@ -1,0 +1,87 @@
+"""Whose weights an entry began with, and these with whose: what a model may have seen before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pag_tf.data
+from pag_tf.zoo import bundled
+from pag_tf.zoo.entry import read_entry
+from pag_tf.zoo.record import Entry
+
+if TYPE_CHECKING:
+    from pag_tf.data import ClassSplit
+
+IMAGENET = "imagenet"
+# Data sets whose classes are classes of ImageNet.
+_OF_IMAGENET = ("tiny_imagenet",)
+
+
+def find_weights(name: str) -> Entry:
+    """The bundled entry with this id, or the entry in this folder.
+
+    Raises:
+        ValueError: Neither; a damaged entry.
+    """
+    found = {entry.id: entry for entry in bundled.entries()}
+    if name in found:
+        return found[name]
+    if Path(name).is_dir():
+        return read_entry(name)
+    raise ValueError(
+        f"initial_weights={name!r} is neither an entry of the zoo nor a folder. Give the id of an "
+        f"entry ({', '.join(found) or 'there are none'}), the folder of one, or {IMAGENET}."
+    )
+
+
+def check_saw_no_unseen(
+    initial_weights: str, split: ClassSplit, *, missing_ok: bool = False
+) -> None:
+    """Refuses weights that saw a class of the split that is to be unseen, however long ago.
+
+    Looked at are the entry, the one whose weights it began with, and so on to the first.
+
+    Args:
+        initial_weights: Id of a bundled entry, folder of one, or "imagenet"; empty: none.
+        split: Of the data set that is trained on, or was.
+        missing_ok: What is not here any more is passed over: of an entry that was trained on this
+            split all of them were looked at then.
+
+    Raises:
+        ValueError: One of them was trained on classes of the data set that are not seen, or on
+            ImageNet, whose classes they are; or it is not here, so that nobody can tell.
+    """
+    name, met = initial_weights, []
+    while name and name not in met:
+        met.append(name)
+        if name == IMAGENET:
+            _check_imagenet(split, met)
+            return
+        try:
+            entry = find_weights(name)
+        except ValueError as error:
+            if missing_ok:
+                return
+            raise ValueError(f"{_line(met)}{error}") from None
+        if entry.dataset == split.dataset:
+            try:
+                pag_tf.data.check_no_leak(entry.class_names, split)
+            except ValueError as error:
+                raise ValueError(f"{_line(met)}initial_weights={name!r}: {error}") from None
+        name = str(entry.training.get("initial_weights") or "")
+
+
+def _check_imagenet(split: ClassSplit, met: list[str]) -> None:
+    if split.dataset in _OF_IMAGENET:
+        raise ValueError(
+            f"{_line(met)}initial_weights={IMAGENET} were trained on all classes of ImageNet, "
+            f"those among them that class split {split.name!r} of {split.dataset} keeps unseen: "
+            "nothing would be unseen. Start from random weights, or from an entry that saw none of "
+            "them."
+        )
+
+
+def _line(met: list[str]) -> str:
+    """Which weights led to the last ones."""
+    return "".join(f"{name} began with other weights. " for name in met[:-1])
