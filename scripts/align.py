@@ -48,8 +48,8 @@ def main(_: list[str]) -> None:
         f"{result['config']['split']}, with 95 % intervals over images\n\n{table(result)}\n\n"
         f"{result['seconds']:.0f} seconds"
     )
-    if config.output:
-        print(f"scripts/report.py --results={config.output} shows the examples.")
+    if config.output and "entry" in result:
+        print(f"python scripts/report.py --results={config.output} --out=report shows the examples")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _read(path: Path) -> Result:
 
 
 def _check_comparable(results: list[Result], folder: Path) -> None:
-    settings = [alignment_settings(result["config"]) for result in results]
+    settings = [alignment_settings(result) for result in results]
     for name in sorted(set().union(*settings)):
         different = sorted({str(each.get(name)) for each in settings})
         if len(different) > 1:

@@ -21,7 +21,7 @@ from pag_tf.evaluation.alignment_measures import measures
 from pag_tf.evaluation.command import measuring_command
 from pag_tf.evaluation.heat_map_config import AUTO
 from pag_tf.evaluation.heat_maps import check_explainable, recipe_record
-from pag_tf.evaluation.localization_measurement import load
+from pag_tf.evaluation.localization_measurement import check_seen, load
 from pag_tf.evaluation.measured_parts import parts
 from pag_tf.evaluation.subject import Subject, checked_info, find
 from pag_tf.evaluation.versions import versions
@@ -60,8 +60,8 @@ def align(
 
     Raises:
         ValueError: Unknown model, data set, method or recipe; data that does not fit the model; a
-            judge that is the model itself, not natural or of other classes; a folder that holds
-            another run.
+            judge that is the model itself, not natural or of other classes; images of one class
+            only, or one that shows nothing of its object; a folder that holds another run.
         OSError: A file cannot be read or written.
     """
     folder = None
@@ -78,17 +78,23 @@ def align(
         part, held_out = resolve(config.split, info.splits, dataset=config.dataset), None
     check_explainable(subject.model, info.image_shape, config)
     judge = find_judge(config, subject)
-    load(config, part)  # refuses a bad image size or fit, and reads nothing yet
+    judging = None if judge is None else pag_tf.zoo.load(judge)
+    test = read(config, part)
+    if len(np.unique(test["label"])) < 2:
+        raise ValueError(
+            f"split={config.split!r} has images of one class only: expected two at least, as each "
+            "example is pushed to the class of the next. Choose more images, or others."
+        )
     if folder is not None:
         run_folder.claim(folder, given, overwrite=overwrite)
-    test = read(config, part)
-    found = measures(subject.model, judge, test, config, progress=progress)
+    found = measures(subject.model, judging, test, config, progress=progress)
     held = None if held_out is None else read(config, held_out)
     examples, arrays = draw_examples(subject.model, test, held, info.class_names, config)
     result = {
         "command": command,
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
         **subject.record,
+        "judge": judge and {"entry": judge.id, "weights_sha256": judge.weights_sha256},
         "alignment": found,
         "method": {"name": config.method, "options": config.resolved_method_options},
         "heatmap": recipe_record(config),
@@ -106,8 +112,8 @@ def align(
     return result
 
 
-def find_judge(config: AlignConfig, subject: Subject) -> keras.Model | None:
-    """The model that judges perturbed images, or None where none is named.
+def find_judge(config: AlignConfig, subject: Subject) -> pag_tf.zoo.Entry | None:
+    """The entry that judges perturbed images, or None where none is named.
 
     Raises:
         ValueError: A judge of other data, one that is not natural, or the measured model itself.
@@ -130,12 +136,19 @@ def find_judge(config: AlignConfig, subject: Subject) -> keras.Model | None:
             f"judge={config.judge!r} knows other classes than {subject.name}: train one on "
             f"{config.dataset}."
         )
-    return pag_tf.zoo.load(entry)
+    return entry
 
 
 def read(config: AlignConfig, part: Slice) -> dict[str, np.ndarray]:
-    """All examples of a part of a split, arrays with one row an image."""
+    """All examples of a part of a split, arrays with one row an image.
+
+    Raises:
+        ValueError: An image of which `config.fit` has cut off the object.
+    """
     batches = [{name: x.numpy() for name, x in batch.items()} for batch in load(config, part)]
+    for batch in batches:
+        if "box" in batch:
+            check_seen(batch, config)
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 

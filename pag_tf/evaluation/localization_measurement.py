@@ -168,7 +168,7 @@ def _batches(
         return
     for tensors in load(config, Slice(part.name, part.start + first, stop)):
         batch = {name: tensor.numpy() for name, tensor in tensors.items()}
-        _check_seen(batch, config)
+        check_seen(batch, config)
         size = len(batch["image"])
         yield np.arange(first, first + size), batch
         first += size
@@ -190,7 +190,8 @@ def _join(batches: list[Batch]) -> Batch:
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def _check_seen(batch: Batch, config: LocalizeConfig) -> None:
+def check_seen(batch: Batch, config: LocalizeConfig) -> None:
+    """Refuses images of which `config.fit` has cut off the object."""
     box = batch["box"]
     lost = ~(box[:, :2] < box[:, 2:]).all(axis=1)
     if lost.any():

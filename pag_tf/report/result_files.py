@@ -203,7 +203,7 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
     """One line joins the alignment of all models: it has to be measured in one way."""
     found = [result for result in results if result.kind == "alignment"]
     for other in found[1:]:
-        one, two = (alignment_settings(r.document["config"]) for r in (found[0], other))
+        one, two = (alignment_settings(r.document) for r in (found[0], other))
         for name in sorted({*one, *two}):
             if one.get(name) != two.get(name):
                 raise ValueError(
@@ -211,11 +211,19 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
                     f"({one.get(name)!r} and {two.get(name)!r}), and cannot be compared: measure "
                     "one of them again."
                 )
+    judges = {str(r.document["judge"]): r for r in found if r.document.get("judge")}
+    if len(judges) > 1:
+        one, two, *_ = (f"{r.path} by {r.document['judge']['entry']}" for r in judges.values())
+        raise ValueError(
+            f"Two natural models have judged syntheses, {one}, and {two} with other weights: "
+            "measure with one judge."
+        )
 
 
-def alignment_settings(config: dict[str, Any]) -> dict[str, Any]:
+def alignment_settings(document: dict[str, Any]) -> dict[str, Any]:
     """What measurements of alignment have to agree in, to stand in one table or on one line."""
     # Where the judge lies says nothing of it.
+    config = document["config"]
     return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"judge"}}
 
 

@@ -144,6 +144,8 @@ def test_maps_are_measured_as_by_direct_calls(measured, model, test_images):
 
 
 def test_the_judge_is_asked(measured, entries, model, test_images):
+    judge = zoo.read_entry(entries["judge"])
+    assert measured[1]["judge"] == {"entry": judge.id, "weights_sha256": judge.weights_sha256}
     found = alignment.transfer(
         model,
         zoo.load(entries["judge"]),
@@ -261,6 +263,7 @@ def test_a_finished_run_is_given_back(measured, entries):
         ({"deleted_pixel": 2.0}, r"deleted_pixel must lie in \[0, 1\]"),
         ({"perturbation": "2"}, "did you mean"),
         ({"synthesis": "l3:1"}, "l3"),
+        ({"split": "test[:1]"}, "has images of one class only: expected two at least"),
         ({"split": "holdout"}, "no split 'holdout'"),
         ({"threshold_split": "test[60:90]"}, "never chosen on test images"),
         ({"method": "lime"}, "lime"),

@@ -88,6 +88,17 @@ def test_where_the_judge_lies_says_nothing_of_it(results):
     assert read([results.folder]).eps == [0, 1 / 255]
 
 
+def test_judges_with_different_weights(results):
+    judges = [{"entry": "toy-natural", "weights_sha256": 2 * digit * 32} for digit in "01"]
+    one = results.alignment(0, judge=judges[0])
+    other = results.alignment(1, judge=judges[0])
+    results.alignment(2, judge=None)  # judged by none, or by an older version
+    assert read([results.folder]).eps == [0, 1 / 255, 2 / 255]
+    results.change(other, judge=judges[1])
+    message = refused(results, "measure with one judge")
+    assert str(one) in message and str(other) in message
+
+
 def test_different_data_sets(results):
     one, other = results.evaluation(0), results.evaluation(1)
     results.change(other, config={"dataset": "birds", "split": "test"})
