@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stages import ROOT, Stage, run
 
 import pag_tf
 from pag_tf import run_folder
+from pag_tf.data.splits import resolve
 from pag_tf.threat_model import ThreatModel
 
 
@@ -45,7 +47,9 @@ class ReproduceConfig:
         "else of the one with the largest.",
     )
     from_zoo: bool = _option(
-        False, "Measure the bundled models where there are any, and train only the others."
+        False,
+        "Measure the bundled models where there are any, and train only the others: the judge, and "
+        "the models of seen classes.",
     )
     judge: bool = _option(
         True, "Train another natural model (next seed) that judges targeted perturbations."
@@ -61,6 +65,10 @@ class ReproduceConfig:
     )
     threshold_images: int = _option(
         1180, "Images of validation, at most, that thresholds of boxes are chosen on."
+    )
+    threshold: str = _option(
+        "auto",
+        "Of boxes, in [0, 1], for data without validation images; auto: chosen on these.",
     )
     steps: int = _option(20, "PGD steps of the robust accuracy.")
     overwrite: bool = _option(
@@ -109,17 +117,19 @@ def plan(config: ReproduceConfig) -> list[Stage]:
     """All stages of a run, in order.
 
     Raises:
-        ValueError: No data set of that name, or no recipe for it.
+        ValueError: No data set of that name, no such images of it, or no recipe for it.
     """
     info = pag_tf.data.info(config.dataset, config.data_dir or None)
     if not config.align_split:
         images = min(500, info.splits.get("test", 0))
         config = dataclasses.replace(config, align_split=f"test[:{images}]")
-    held_out = f"validation[:{min(config.threshold_images, info.splits.get('validation', 0))}]"
+    held_out = _held_out(config, info)
+    for name in ("split", "align_split"):
+        resolve(getattr(config, name), info.splits, dataset=config.dataset)
     judge = None
     trained, measured = [], []
     if config.judge:
-        judge = _training(config, "judge", ThreatModel.parse(0), config.seed + 1)
+        judge = _training(config, "judge", ThreatModel.parse(0), _judge_seed(config))
         trained.append(judge)
     for threat in config.threats:
         training = None
@@ -140,6 +150,27 @@ def plan(config: ReproduceConfig) -> list[Stage]:
     return [*of_data, _report(config, measured)]
 
 
+def _held_out(config: ReproduceConfig, info: pag_tf.data.DatasetInfo) -> tuple[str, ...]:
+    """The flags of what boxes are cut out by: a threshold, or images that it is chosen on."""
+    if config.threshold != "auto":
+        return (f"--threshold={config.threshold}",)
+    images = min(config.threshold_images, info.splits.get("validation", 0))
+    if info.has_boxes and not images:
+        raise ValueError(
+            f"{config.dataset} has no validation images that a threshold of boxes could be chosen "
+            "on: give one (--threshold=0.2)."
+        )
+    return (f"--threshold_split=validation[:{images}]",)
+
+
+def _judge_seed(config: ReproduceConfig) -> int:
+    """Another than that of the natural model that it judges."""
+    natural = ThreatModel.parse(0)
+    bundled = _bundled(config, natural) if config.from_zoo else None
+    taken = {config.seed} if bundled is None else {config.seed, bundled.training.get("seed")}
+    return next(seed for seed in range(config.seed + 1, config.seed + 3) if seed not in taken)
+
+
 def claim_data(config: ReproduceConfig) -> None:
     """Remembers which data the run is of, and refuses to go on with other data.
 
@@ -158,6 +189,10 @@ def claim_data(config: ReproduceConfig) -> None:
                 f"{', '.join(changed)}): name another folder (--output), or start everything anew "
                 "(--overwrite)."
             )
+    elif path.is_file() and json.loads(path.read_text("utf-8")) != now:
+        # All at once: a run that is killed then goes on with nothing of the other data.
+        for name in ("stages", "models", "results"):
+            shutil.rmtree(config.folder / name, ignore_errors=True)
     run_folder.write_json(path, now)
 
 
@@ -250,13 +285,13 @@ def _evaluation(config: ReproduceConfig, model: _Model) -> Stage:
     return Stage(f"evaluate {model.name}", command, model.files, (written,), _AGAIN)
 
 
-def _localization(config: ReproduceConfig, model: _Model, held_out: str) -> Stage:
+def _localization(config: ReproduceConfig, model: _Model, held_out: tuple[str, ...]) -> Stage:
     output = model.place / "localization"
     command = (
         "scripts/localize.py",
         *model.flags,
         f"--split={config.split}",
-        f"--threshold_split={held_out}",
+        *held_out,
         *_common(config, output),
     )
     written = (output / "result.json",)
@@ -290,13 +325,15 @@ def _initial_weights(config: ReproduceConfig, recipe: Path, threat: ThreatModel)
     return (f"--initial_weights={trained.initial_weights}",) if trained.initial_weights else ()
 
 
-def _alignment(config: ReproduceConfig, model: _Model, held_out: str, judge: Stage | None) -> Stage:
+def _alignment(
+    config: ReproduceConfig, model: _Model, held_out: tuple[str, ...], judge: Stage | None
+) -> Stage:
     output = model.place / "alignment"
     command = (
         "scripts/align.py",
         *model.flags,
         f"--split={config.align_split}",
-        f"--threshold_split={held_out}",
+        *held_out,
         *((f"--judge={judge.writes[0].parent}",) if judge else ()),
         *_common(config, output),
     )

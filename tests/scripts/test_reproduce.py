@@ -1,5 +1,6 @@
 """The stages of scripts/reproduce.py: what is trained, and what is measured with what."""
 
+import dataclasses
 import importlib
 import json
 import subprocess
@@ -77,6 +78,9 @@ def test_bundled_models_are_not_trained_where_they_are_wanted(reproduce):
     config = reproduce.ReproduceConfig(eps="0,1/255", from_zoo=True, judge=False, zero_shot=False)
     stages = {stage.name: stage for stage in reproduce.plan(config)}
     assert "train eps-0" not in stages and "train judge" not in stages
+    judged = {s.name: s for s in reproduce.plan(dataclasses.replace(config, judge=True))}
+    theirs = zoo.find(ThreatModel.parse(0), dataset="shapes").training["seed"]
+    assert theirs == 1 and "--seed=2" in judged["train judge"].command
     assert "train eps-1-255" in stages
     assert {"--dataset=shapes", "--eps=0"} <= set(stages["evaluate eps-0"].command)
     entry = next(e for e in zoo.list_models(dataset="shapes") if e.threat.eps == 0)
@@ -146,6 +150,8 @@ def test_how_a_stage_runs_is_not_what_it_does(reproduce):
         ({"eps": "0,l2:0.5"}, "linf"),
         ({"epochs": -1}, "epochs must be 0 or more"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"split": "test[:9999]"}, "test"),
+        ({"align_split": "holdout"}, "no split 'holdout'"),
         ({"threshold_images": 0}, "threshold_images must be at least 1"),
         ({"recipe": "none.flags"}, "There is no recipe none.flags"),
         ({"dataset": "mnist"}, "mnist"),
@@ -154,6 +160,23 @@ def test_how_a_stage_runs_is_not_what_it_does(reproduce):
 def test_bad_settings_are_refused(reproduce, changes, message):
     with pytest.raises(ValueError, match=message):
         reproduce.plan(reproduce.ReproduceConfig(**changes))
+
+
+def test_boxes_without_validation_images_need_a_threshold(reproduce, tmp_path):
+    pixels, boxes = np.zeros((6, 4, 4, 3), np.uint8), np.tile([0, 0, 1, 1], (6, 1))
+    for split in ("train", "test"):
+        labels = np.arange(6) % 2
+        np.savez(tmp_path / f"{split}.npz", image=pixels, label=labels, box=boxes.astype("f4"))
+    recipe = tmp_path / "mine.flags"
+    recipe.write_text("--dataset=arrays\n")
+    settings = {"dataset": "arrays", "data_dir": str(tmp_path), "recipe": str(recipe), "eps": "0"}
+    with pytest.raises(ValueError, match=r"no validation images .*--threshold=0\.2"):
+        reproduce.plan(reproduce.ReproduceConfig(**settings))
+    stages = reproduce.plan(reproduce.ReproduceConfig(threshold="0.3", **settings))
+    commands = {stage.name: stage.command for stage in stages}
+    for name in ("localise eps-0", "align eps-0"):
+        assert "--threshold=0.3" in commands[name]
+        assert not any(word.startswith("--threshold_split") for word in commands[name])
 
 
 def test_other_data_of_the_same_name_is_refused(reproduce, tmp_path):
@@ -174,9 +197,17 @@ def test_other_data_of_the_same_name_is_refused(reproduce, tmp_path):
     with pytest.raises(ValueError, match="other data called arrays .different: first images, spl"):
         run()
     assert (tmp_path / "run" / "data.json").read_text() == kept
+    model = tmp_path / "run" / "models" / "eps-0" / "entry" / "pag.json"
+    model.parent.mkdir(parents=True)
+    model.write_text("of the other data")
     run(overwrite=True)
     assert (tmp_path / "run" / "data.json").read_text() != kept
+    assert not model.exists()
+    model.parent.mkdir(parents=True)
+    model.write_text("of this data")
     run()
+    run(overwrite=True)
+    assert model.exists()
 
 
 @pytest.mark.slow
