@@ -252,7 +252,7 @@ def page(config: AppConfig) -> Any:
 
     def shown(data: bytes | None, dataset: str, place: int, class_name: str, target: str) -> str:
         if data is None:
-            return ""
+            return _NO_PICTURE
         with _told(gr):
             return panels(data, models[dataset][int(place)], class_name, target)
 
@@ -296,6 +296,7 @@ def page(config: AppConfig) -> Any:
     return blocks
 
 
+_NO_PICTURE = f"<p>Drop a picture: one is kept for {_OPEN_FOR // 60} minutes at most.</p>"
 _INTRODUCTION = """# What a model sees in your picture
 Drop a picture, then move epsilon: models trained with a larger one have gradients that look like
 the thing itself. Each knows the classes of its data set only, and gives any picture one of them."""

@@ -13,7 +13,8 @@ import demo_boxes
 if TYPE_CHECKING:
     from pag_tf.zoo import Entry
 
-RESULTS, REPORT = "results", "report"
+# Not "results", where people keep theirs: what lies there is replaced.
+RESULTS, REPORT = "report-results", "report"
 
 
 def write(

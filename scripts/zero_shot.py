@@ -63,6 +63,7 @@ _LOCALIZATION = {
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
     """Refuses what cannot be measured before minutes or hours of training, not after it."""
     import pag_tf
+    from pag_tf.evaluation.zero_shot_recognisers import check_comparable
     from pag_tf.evaluation.zero_shot_subject import check_splits, telling_attributes
 
     if config.entry:
@@ -85,6 +86,9 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
         choice.dataset, config.data_dir or None, split_name=training.class_split
     )
     telling_attributes(info, split)
+    if config.calibration_entry:
+        fold = pag_tf.zoo.read_entry(config.calibration_entry)
+        check_comparable(fold, training.threat, training.arch, dataclasses.asdict(training))
     config = config.fitted_to(training.train_split)
     check_splits(info.name, info.splits, config, training.train_split)
 

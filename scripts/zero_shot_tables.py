@@ -123,7 +123,10 @@ def _recognition(results: list[Result]) -> list[str]:
         for result in results
         if model in result["recognition"]
     ]
-    images = next(iter(results[0]["recognition"].values()))
+    measured = [found for result in results for found in result["recognition"].values()]
+    if not measured:  # linear heads alone, without a model on their features
+        return ["Recognition was not measured."]
+    images = measured[0]
     config, unseen = results[0]["config"], results[0]["class_split"]["unseen"]
     return [
         f"Recognition of {images['unseen_images']:,} images of unseen classes (of "

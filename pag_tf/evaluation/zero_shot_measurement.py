@@ -85,10 +85,10 @@ def measure_zero_shot(
     config = config.fitted_to(trained_on)
     check_splits(subject.entry.dataset, subject.info.splits, config, trained_on)
     check_explainable(subject.model, subject.entry.architecture.image_shape, config)
-    if folder is not None:
-        run_folder.claim(folder, given, overwrite=overwrite)
     own = [attribute_recogniser(subject, config)] if subject.has_attribute_head else []
     recognisers = own + frozen_recognisers(subject, config)
+    if folder is not None:
+        run_folder.claim(folder, given, overwrite=overwrite)
     result: dict[str, Any] = {
         "command": command or _command(given),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},

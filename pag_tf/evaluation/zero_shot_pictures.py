@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ def write_attribute_maps(subject: Subject, config: ZeroShotConfig, path: Path) -
     model = zero_shot.attribute_model(subject.model)
     images, labels = batch["image"], batch["label"]
     telling = subject.attributes - subject.attributes[subject.classes].mean(axis=0)
+    if config.method == "loss_gradients":  # of a loss in which attributes compete
+        config = dataclasses.replace(config, method="vanilla_gradients", method_options="{}")
     count = min(config.attribute_maps, telling.shape[1])
     chosen = np.argsort(-telling[labels], axis=1, kind="stable")[:, :count]
     boxes = batch["box"][:, None] if "box" in batch else [()] * len(images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.evaluation.zero_shot_subject import Subject, find
+from pag_tf.threat_model import ThreatModel
 
 _METHODS: dict[str, Any] = {"eszsl": zero_shot.ESZSL, "ale": zero_shot.ALE}
 _MOST_FOLDS = 5
@@ -132,7 +134,9 @@ def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCa
             "without one of its folds (scripts/train.py --class_split_fold=1), got "
             f"{fold.entry.id}."
         )
-    _check_comparable(fold.entry, subject.entry, config)
+    check_comparable(
+        fold.entry, subject.entry.threat, subject.entry.architecture.name, subject.entry.training
+    )
     classes = fold.classes
     model = zero_shot.with_classes(fold.model, fold.attributes[classes])
     scores, labels = predictions(model, fold, config, config.calibration_split, classes)
@@ -145,23 +149,35 @@ def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCa
     )
 
 
-def _check_comparable(
-    fold: pag_tf.zoo.Entry, entry: pag_tf.zoo.Entry, config: ZeroShotConfig
+def check_comparable(
+    fold: pag_tf.zoo.Entry, threat: ThreatModel, arch: str, training: Mapping[str, Any]
 ) -> None:
-    """Scores of another temperature, or of another network, need another constant."""
+    """Refuses an entry for calibration that was trained otherwise than the one it is for.
+
+    Scores of another temperature, or of another network, need another constant.
+
+    Args:
+        fold: Trained without a fold of the seen classes.
+        threat: Of the other.
+        arch: Name of the other's architecture.
+        training: Settings of the other's training.
+
+    Raises:
+        ValueError: A difference that matters.
+    """
     for name, theirs, wanted in (
-        ("threat model", str(fold.threat), str(entry.threat)),
-        ("architecture", fold.architecture.name, entry.architecture.name),
+        ("threat model", str(fold.threat), str(threat)),
+        ("architecture", fold.architecture.name, arch),
         *(
-            (name, fold.training.get(name), entry.training.get(name))
+            (name, fold.training.get(name), training.get(name))
             for name in ("attribute_temperature", "train_split", "epochs")
         ),
     ):
         if theirs != wanted:
             raise ValueError(
-                f"calibration_entry={config.calibration_entry!r} was trained with {name} {theirs}, "
-                f"but entry={config.entry!r} with {wanted}: the constant of one is not that of the "
-                "other. Train it by the same flags (scripts/train.py), with --class_split_fold."
+                f"The calibration entry {fold.id} was trained with {name} {theirs}, but the entry "
+                f"that it is for with {wanted}: the constant of one is not that of the other. "
+                "Train it by the same flags (scripts/train.py), with --class_split_fold."
             )
 
 

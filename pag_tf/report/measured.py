@@ -170,7 +170,8 @@ def zero_shot(result: ResultFile) -> dict[str, dict[str, Number]]:
     boxes = result.document["localization"]
     return {
         recogniser: {
-            **{name: named(found, name) for name in ("T1", "S", "U", "H")},
+            "T1": named(found, "T1"),
+            **{name: named(_calibrated(found), name) for name in ("S", "U", "H")},
             **{
                 title: named(boxes.get(f"{recogniser}-{view}") or {}, "gt_known")
                 for title, view in _VIEWS.items()
@@ -180,6 +181,11 @@ def zero_shot(result: ResultFile) -> dict[str, dict[str, Number]]:
         }
         for recogniser, found in result.document["recognition"].items()
     }
+
+
+def _calibrated(found: dict[str, Any]) -> dict[str, Any]:
+    """Nothing where no constant of calibrated stacking was chosen: H is next to 0 without one."""
+    return {} if found.get("chosen_calibration", "") is None else found
 
 
 def variants(results: Sequence[ResultFile]) -> dict[ResultFile, str]:
@@ -203,7 +209,12 @@ def _how(result: ResultFile) -> dict[str, str]:
         "heatmap": f"{document['heatmap']['recipe']} heat map",
     }
     if result.kind == "zero_shot":
+        linear = not document["training"].get("attribute_temperature")
         parts["class_split"] = document["class_split"]["name"]
+        parts["head"] = "linear head" if linear else "attribute head"
+        parts["split"] = config.get("unseen_split")
     else:
         parts["split"] = str(config["split"])
+    for name in ("threshold", "center_fraction", "heatmap_options", "image_size", "fit"):
+        parts[name] = f"{name} {config.get(name)}"
     return {name: str(part) for name, part in parts.items()}

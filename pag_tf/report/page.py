@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pag_tf.report import (
 from pag_tf.report import results as all_results
 from pag_tf.report.alignment_curves import CurveFigure, Panel
 from pag_tf.report.curves import Curve, Group
+from pag_tf.report.result_files import ResultFile
 from pag_tf.report.results import Model, Results
 from pag_tf.threat_model import ThreatModel
 
@@ -123,6 +124,8 @@ def render(
         tables=tables.build(results),
         figures=output_folder.FIGURES,
         has_sheet=has_sheet,
+        sheet_rows=sheet_figure.MOST_ROWS,
+        how=_how_drawn(results.models),
         colours={
             "true": localization_figure.TRUE,
             "predicted": localization_figure.PREDICTED,
@@ -171,12 +174,34 @@ def _has_slider(results: Results, rows: list[pictures.Row]) -> bool:
     return bool(rows) and len(results.models) > 1
 
 
+def _as_drawn(model: Model, result: ResultFile) -> bool:
+    """Whether boxes come from maps of the method whose heat maps are shown."""
+    if model.alignment is None:
+        return False
+    drawn: Any = model.alignment.document.get("method") or {}
+    return bool(drawn.get("name") == result.document["method"]["name"])
+
+
+def _how_drawn(models: Sequence[Model]) -> str:
+    """What the pictures show, in words."""
+    text = (
+        "Gradient: of the loss of the image's own class; grey is zero, each image on its own "
+        "scale. Heat map: of the class that the model sees. Synthesis: the image, pushed a long "
+        "way towards another class"
+    )
+    found = (m.alignment.document.get("synthesis") for m in models if m.alignment is not None)
+    settings: Any = next((each for each in found if each), None)
+    if settings is None:
+        return f"{text}."
+    return f"{text}, within {settings['threat_model']} in {settings['steps']} steps."
+
+
 def _summary(model: Model) -> list[tuple[str, str]]:
     """The first numbers of a model, by name, for the line beside the slider."""
     accuracies, boxes = {}, {}
     for result in model.evaluations[:1]:
         accuracies = measured.accuracies(result, measured.attack_names([result]))
-    for result in model.localizations[:1]:
+    for result in sorted(model.localizations, key=lambda r: not _as_drawn(model, r))[:1]:
         boxes = {measured.GT_KNOWN: measured.localization(result)[measured.GT_KNOWN]}
     # A phone shows the first two.
     first = {name: accuracies.pop(name) for name in (measured.CLEAN,) if name in accuracies}

@@ -145,7 +145,8 @@ def _zero_shot(results: Sequence[ResultFile]) -> Table:
         rows.add(result, result, numbers, [Cell(recogniser), seed_cell], [])
     explanations = {
         "T1": "Class-averaged accuracy on unseen classes, when only these compete.",
-        "S": "The same on seen classes, when all classes compete.",
+        "S": "The same on seen classes, when all classes compete and a constant that was chosen "
+        "on seen classes is taken from these (calibrated stacking); not measured without one.",
         "U": "The same on unseen classes, when all classes compete.",
         "H": "Harmonic mean of S and U.",
         measured.UNSEEN: "GT-known on unseen classes, by what explains the image's own class.",

@@ -111,6 +111,7 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
     )
     unit = attributes / np.linalg.norm(attributes, axis=1, keepdims=True)
     checks.directions(unit)
+    temperature = _to_6_digits(temperature)
     _layer(model, LOGITS).set_weights([(unit.T / temperature).astype(np.float32)])
 
 
@@ -150,9 +151,13 @@ def temperature_of(model: keras.Model) -> float:
     """
     _layer(model, NORMALISED)
     kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel).astype(np.float64)
-    # Columns are class attributes of length 1 / temperature, as far as float32 tells it: rounded,
-    # so that the same classes put in again give the same kernel.
-    return float(f"{1 / np.linalg.norm(kernel, axis=0).mean():.6g}")
+    # Columns are class attributes of length 1 / temperature, as far as float32 tells it.
+    return _to_6_digits(1 / np.linalg.norm(kernel, axis=0).mean())
+
+
+def _to_6_digits(temperature: float) -> float:
+    """As it is read from a kernel, so that the same classes put in again give the same kernel."""
+    return float(f"{temperature:.6g}")
 
 
 def attribute_model(model: keras.Model) -> keras.Model:

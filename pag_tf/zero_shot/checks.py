@@ -223,7 +223,7 @@ def _check_different(
         raise ValueError(
             f"class_attributes are duplicates: {listed(same, class_names)} have {what} can tell "
             f"them apart ({int((counts > 1).sum())} such groups). Add an attribute in which they "
-            "differ, or leave out all but one."
+            "differ (pag_tf.zero_shot.distinguished does), or leave out all but one."
         )
 
 

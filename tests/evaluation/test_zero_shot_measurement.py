@@ -306,7 +306,7 @@ def test_an_entry_in_another_order_is_refused(entries, split, tmp_path):
         ({"calibration_entry": "attributes"}, "without one of its folds"),
         (
             {"calibration_entry": "warmer fold"},
-            "trained with attribute_temperature 0.2, but entry=.* with 0.1: the constant of one",
+            "with attribute_temperature 0.2, but the entry .* with 0.1: the constant of one",
         ),
         ({"unseen_split": "test[:90]+test[80:180]"}, "has images twice: 'test.* and 'test.*share"),
         ({"unseen_split": "test+holdout"}, "no split 'holdout'"),

@@ -72,6 +72,11 @@ def pixels(uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
+def written(results, tmp_path):
+    page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
+    return page.read_text(encoding="utf-8")
+
+
 def test_accuracies_are_those_of_the_files_and_what_lacks_is_said(parsed):
     natural, robust, lacking = parsed.table("clean accuracy")
     assert [row["model"][0] for row in (natural, robust, lacking)] == [
@@ -208,6 +213,35 @@ def test_results_of_classes_never_seen_alone_make_a_page(results, tmp_path):
     rows = Parsed(page.read_text()).table("T1")
     assert [row["T1"][1]["data-value"] for row in rows] == ["0.5", "0.75"]
     assert [row["trained within"][0] for row in rows] == ["0 (natural)", "linf:2/255"]
+
+
+def test_what_was_not_calibrated_is_not_compared(results, tmp_path):
+    for level in (0, 2):
+        results.zero_shot(level, seed=0)
+    path = results.zero_shot(1, seed=0)
+    known = json.loads(path.read_text())["recognition"]["attributes"]
+    uncalibrated = known | {"chosen_calibration": None, "H": 0.0123, "S": 0.987}
+    results.change(path, recognition={"attributes": uncalibrated})
+    page = written(results, tmp_path)
+    assert "1.2 %" not in page and "98.7 %" not in page
+    assert "H against epsilon. attributes: 25.0 % at 0, not measured at 1/255, 25.0 %" in page
+
+
+def test_an_accuracy_beside_two_attacks_is_one_point(results, tmp_path):
+    results.evaluation(0)
+    attack = {"attack": "APGD(linf:2/255)", "threat_model": "linf:2/255"}
+    config = {"dataset": "toy", "split": "test", "attacks": "apgd"}
+    other = [attack | {"correct": 5, "accuracy": 0.05}]
+    results.evaluation(0, name="other.json", attacks=other, config=config)
+    results.evaluation(2)
+    page = written(results, tmp_path)
+    assert "Clean accuracy against epsilon. 90.0 % at 0, 90.0 % at 2/255" in page
+
+
+def test_the_page_says_what_its_pictures_are(results, tmp_path):
+    results.alignment(0, synthesis={"threat_model": "l2:11.1", "steps": 60})
+    page = written(results, tmp_path)
+    assert "another class, within l2:11.1 in 60 steps." in page
 
 
 def test_one_model_needs_no_slider(results, tmp_path):

@@ -90,8 +90,8 @@ def done(demo, world, tmp_path_factory):
     (output / demo.RESULTS).write_text("of an earlier run")
     # Of another data set, and of a model that is not there any more.
     for earlier in ("shapes/shapes-natural", "arrays/arrays-resnet-linf-9-255"):
-        (output / "results" / earlier).mkdir(parents=True)
-        (output / "results" / earlier / "evaluation.json").write_text("not JSON")
+        (output / "report-results" / earlier).mkdir(parents=True)
+        (output / "report-results" / earlier / "evaluation.json").write_text("not JSON")
     config = demo.DemoConfig(
         dataset="arrays",
         data_dir=str(world),
@@ -128,14 +128,16 @@ def test_the_demo_ends_with_a_report_of_what_it_measured(demo, done):
     for model in result["models"]:
         assert f"{100 * model['clean']['accuracy']:.1f}" in page
         found = json.loads(
-            (output / "results/arrays" / model["entry"] / "alignment/result.json").read_text()
+            (
+                output / "report-results/arrays" / model["entry"] / "alignment/result.json"
+            ).read_text()
         )
         assert found["weights_sha256"] == model["weights_sha256"]
         assert found["alignment"]["images"] == 60
         assert [e["class"] for e in found["examples"]] == [e["class"] for e in result["examples"]]
     assert "python scripts/demo.py --dataset=arrays" in page
-    assert (output / "results" / "shapes" / "shapes-natural").exists()
-    assert not (output / "results" / "arrays" / "arrays-resnet-linf-9-255").exists()
+    assert (output / "report-results" / "shapes" / "shapes-natural").exists()
+    assert not (output / "report-results" / "arrays" / "arrays-resnet-linf-9-255").exists()
     assert str(output / "report" / "index.html") in demo.report(
         demo.DemoConfig(output=str(output)), result
     )
@@ -188,7 +190,7 @@ def model_input(array):
 
 def test_other_files_in_the_output_folder_are_kept_and_nothing_is_left_over(demo, done):
     names = {path.name for path in done[1].iterdir()} - {"expected.png"}
-    assert names == {"mine.txt", demo.PICTURE, demo.RESULTS, "results", "report"}
+    assert names == {"mine.txt", demo.PICTURE, demo.RESULTS, "report-results", "report"}
     assert (done[1] / "mine.txt").read_text() == "kept"
 
 
@@ -245,7 +247,7 @@ def test_boxes_have_columns_and_a_picture_of_their_own(demo, with_boxes):
         demo.PICTURE,
         demo.BOXES,
         demo.RESULTS,
-        "results",
+        "report-results",
         "report",
     }
     head, _, robust = demo.table(result).splitlines()

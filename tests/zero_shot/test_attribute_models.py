@@ -48,12 +48,12 @@ def test_the_same_classes_give_identical_logits(linear, images):
     assert same.name == linear.name
 
 
-@pytest.mark.parametrize("temperature", [0.05, 0.1, 0.3, 1.7])
+@pytest.mark.parametrize("temperature", [0.05, 0.1, 0.3, 1.7, 1 / 15, 1 / 30, 0.123456789])
 def test_any_attributes_put_in_again_give_identical_logits(linear, images, temperature):
     attributes = np.random.default_rng(5).random((150, 4))
     features = zero_shot.features_model(linear)
     model = zero_shot.attribute_classifier(features, attributes, temperature=temperature)
-    assert zero_shot.temperature_of(model) == temperature
+    assert zero_shot.temperature_of(model) == pytest.approx(temperature, rel=5e-6)
     same = zero_shot.with_classes(model, attributes)
     np.testing.assert_array_equal(same(images), model(images))
 
