@@ -128,7 +128,9 @@ def alignment_measures(results: Sequence[ResultFile]) -> dict[str, dict[str, Any
 def explanation(measure: dict[str, Any]) -> str:
     """What an alignment measure is, which way is better, and where it comes from."""
     better = f"{measure['better'].capitalize()} is better." if measure.get("better") else ""
-    source = f"{measure['source']}." if measure.get("source") else ""
+    source = (
+        f"{measure['source'][:1].upper()}{measure['source'][1:]}." if measure.get("source") else ""
+    )
     return " ".join(part for part in (str(measure.get("what") or ""), better, source) if part)
 
 

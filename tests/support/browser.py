@@ -102,6 +102,7 @@ def accessibility_findings(driver: Any, script: str = "") -> list[str]:
     """
     from selenium_axe_python import Axe
 
+    driver.set_script_timeout(300)  # a page of many curves has thousands of elements
     axe = Axe(driver, script) if script else Axe(driver)
     axe.inject()
     found = axe.run()
