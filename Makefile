@@ -8,8 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 TEST_EXTRAS ?= test,dev,tensorboard,jax,app
 ARGS ?=
-# Much of a test's time is compiling on one core; each process needs 2 GB of memory. 0: only one.
-TEST_PROCESSES ?= 2
+# Of pytest-xdist. 2 make use of a second core where there is one; each takes up to 7 GB of memory.
+TEST_PROCESSES ?= 0
 TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_CPP_MIN_LOG_LEVEL
 
