@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -192,8 +191,11 @@ def variants(results: Sequence[ResultFile]) -> dict[ResultFile, str]:
     """A name for how each was measured, of what differs between the results only."""
     parts = [_how(result) for result in results]
     varying = {name for name in (parts[0] if parts else ()) if len({p[name] for p in parts}) > 1}
+    methods = {(part.get("method"), part.get("options")) for part in parts}
+    if len(methods) == len({method for method, _ in methods}):
+        varying.discard("options")  # the method says them
     return {
-        result: ", ".join(v for name, v in part.items() if name in varying)
+        result: ", ".join(v for name, v in part.items() if v and name in varying)
         for result, part in zip(results, parts, strict=True)
     }
 
@@ -202,9 +204,10 @@ def _how(result: ResultFile) -> dict[str, str]:
     document, config = result.document, result.document["config"]
     if result.kind in ("evaluation", "alignment"):
         return {"split": str(config["split"])}
+    options = document["method"].get("options") or {}
     parts: dict[str, Any] = {
         "method": document["method"]["name"],
-        "options": json.dumps(document["method"].get("options"), sort_keys=True),
+        "options": ", ".join(f"{k} {v}" for k, v in options.items() if v is not None),
         "target": f"{document['target']} class" if "target" in document else "",
         "heatmap": f"{document['heatmap']['recipe']} heat map",
     }
