@@ -213,10 +213,11 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
                 )
     judges = {str(r.document["judge"]): r for r in found if r.document.get("judge")}
     if len(judges) > 1:
-        one, two, *_ = (f"{r.path} by {r.document['judge']['entry']}" for r in judges.values())
+        first, second, *_ = judges.values()
         raise ValueError(
-            f"Two natural models have judged syntheses, {one}, and {two} with other weights: "
-            "measure with one judge."
+            f"Syntheses of {first.path} are judged by {first.document['judge']['entry']}, those of "
+            f"{second.path} by {second.document['judge']['entry']} with other weights, and cannot "
+            "be compared: measure with one judge."
         )
 
 
