@@ -126,6 +126,7 @@ def render(
         has_sheet=has_sheet,
         sheet_rows=sheet_figure.MOST_ROWS,
         how=_how_drawn(results.models),
+        has_boxes=any(frame and frame.boxes for row in rows for frame in row.frames),
         colours={
             "true": localization_figure.TRUE,
             "predicted": localization_figure.PREDICTED,

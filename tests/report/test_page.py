@@ -244,6 +244,15 @@ def test_the_page_says_what_its_pictures_are(results, tmp_path):
     assert "another class, within l2:11.1 in 60 steps." in page
 
 
+def test_data_without_boxes_has_none_on_its_page(results, tmp_path):
+    path = results.alignment(0)
+    examples = json.loads(path.read_text())["examples"]
+    none = [each | {"true_box": None, "box": None, "iou": None} for each in examples]
+    results.change(path, examples=none)
+    page = written(results, tmp_path)
+    assert "Heat map" in page and "IoU" not in page and "true box" not in page
+
+
 def test_one_model_needs_no_slider(results, tmp_path):
     results.alignment(1)
     parsed = Parsed(
