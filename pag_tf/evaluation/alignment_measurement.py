@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from pag_tf.evaluation.heat_maps import check_explainable, recipe_record
 from pag_tf.evaluation.localization_measurement import check_seen, load
 from pag_tf.evaluation.measured_parts import parts
 from pag_tf.evaluation.subject import Subject, checked_info, find
-from pag_tf.evaluation.versions import versions
+from pag_tf.evaluation.versions import finished, versions
 
 RESULT_FILE, EXAMPLES_FILE = "result.json", "examples.npz"
 
@@ -47,7 +46,8 @@ def align(
 
     Args:
         config: What to measure.
-        resume: Return the result in `config.output`, if it is there.
+        resume: Return the result in `config.output`, if it is there and of this version of pag_tf;
+            else measure.
         overwrite: Delete the result in `config.output` and measure again.
         progress: Print what is being measured.
 
@@ -67,8 +67,8 @@ def align(
     folder = None
     if config.output or resume or overwrite:
         folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
-        if resume and (folder / RESULT_FILE).exists():
-            return dict(json.loads((folder / RESULT_FILE).read_text("utf-8")))
+        if resume and (done := finished(folder / RESULT_FILE)) is not None:
+            return done
     started, command, given = time.perf_counter(), _command(config), config
     subject, config = find(config)
     info = checked_info(config, subject, needs_boxes=False)

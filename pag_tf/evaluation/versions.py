@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from pag_tf import __version__
 
 _MODULES = ("pag_tf", "cv2", "keras", "numpy", "scipy", "tensorflow")
 
@@ -13,3 +18,11 @@ def versions() -> dict[str, str]:
     modules = {name: importlib.import_module(name).__version__ for name in _MODULES}
     tf_explain = importlib.metadata.version("tf-explain")  # its module does not say it
     return {**modules, "tf_explain": tf_explain}
+
+
+def finished(path: Path) -> dict[str, Any] | None:
+    """The result in a file, if it is there and was measured by this version of pag_tf."""
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return result if result["versions"]["pag_tf"] == __version__ else None

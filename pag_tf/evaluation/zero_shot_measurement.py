@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pag_tf.evaluation import zero_shot_pictures
 from pag_tf.evaluation.command import measuring_command
 from pag_tf.evaluation.heat_maps import check_explainable, recipe_record
 from pag_tf.evaluation.localization_measurement import MEASURED_FILE
-from pag_tf.evaluation.versions import versions
+from pag_tf.evaluation.versions import finished, versions
 from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
 from pag_tf.evaluation.zero_shot_localization import View, evaluate, likely_seen, views
 from pag_tf.evaluation.zero_shot_recognisers import (
@@ -57,7 +56,8 @@ def measure_zero_shot(
     Args:
         config: What to measure.
         command: The command that is recorded; empty: one of scripts/zero_shot.py.
-        resume: Return the result in `config.output`, if it is there.
+        resume: Return the result in `config.output`, if it is there and of this version of pag_tf;
+            else measure.
         overwrite: Delete the result in `config.output` and measure again.
         progress: Print what is being measured.
 
@@ -77,8 +77,8 @@ def measure_zero_shot(
     folder = None
     if config.output or resume or overwrite:
         folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
-        if resume and (folder / RESULT_FILE).exists():
-            return dict(json.loads((folder / RESULT_FILE).read_text("utf-8")))
+        if resume and (done := finished(folder / RESULT_FILE)) is not None:
+            return done
     started, given = time.perf_counter(), config
     subject = find(config.entry, config)
     trained_on = str(subject.entry.training.get("train_split", "train"))

@@ -9,6 +9,7 @@ import pytest
 from pag_tf import alignment, data, explain, localization, zoo
 from pag_tf.evaluation import AlignConfig, align
 from pag_tf.evaluation.alignment_measures import mean_spectrum
+from pag_tf.evaluation.versions import finished
 from pag_tf.training import TrainConfig, train
 
 pytestmark = pytest.mark.tensorflow
@@ -248,6 +249,16 @@ def test_a_finished_run_is_given_back(measured, entries):
         run(same)
     with pytest.raises(ValueError, match="other settings"):
         run(dataclasses.replace(same, curve_steps=5), resume=True)
+
+
+def test_the_result_of_another_version_is_measured_again(measured, tmp_path):
+    path = tmp_path / "result.json"
+    assert finished(path) is None
+    result = measured[1]
+    path.write_text(json.dumps(result))
+    assert finished(path) == result
+    path.write_text(json.dumps(result | {"versions": {"pag_tf": "0.0.1"}}))
+    assert finished(path) is None
 
 
 @pytest.mark.parametrize(
