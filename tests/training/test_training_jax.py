@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -59,6 +60,7 @@ def folder(tmp_path_factory, on_tensorflow, arrays_folder):
     """What JAX is given, and what it writes beside it."""
     folder = tmp_path_factory.mktemp("jax")
     rng = np.random.default_rng(11)
+    keras.utils.set_random_seed(11)
     weights = [w + rng.uniform(-0.2, 0.2, w.shape) for w in on_tensorflow["build"]().get_weights()]
     np.savez(
         folder / "start.npz",
