@@ -180,16 +180,15 @@ def claim_data(config: ReproduceConfig) -> None:
         ValueError: The folder holds a run on other data.
     """
     path, now = _data_file(config), _data(config)
-    if path.is_file() and not config.overwrite:
-        before = json.loads(path.read_text("utf-8"))
-        changed = sorted(name for name in now if before.get(name) != now[name])
-        if changed:
-            raise ValueError(
-                f"{config.folder} holds a run on other data called {config.dataset} (different: "
-                f"{', '.join(changed)}): name another folder (--output), or start everything anew "
-                "(--overwrite)."
-            )
-    elif path.is_file() and json.loads(path.read_text("utf-8")) != now:
+    before = json.loads(path.read_text("utf-8")) if path.is_file() else now
+    changed = sorted(name for name in now if before.get(name) != now[name])
+    if changed and not config.overwrite:
+        raise ValueError(
+            f"{config.folder} holds a run on other data called {config.dataset} (different: "
+            f"{', '.join(changed)}): name another folder (--output), or start everything anew "
+            "(--overwrite)."
+        )
+    if changed:
         # All at once: a run that is killed then goes on with nothing of the other data.
         for name in ("stages", "models", "results"):
             shutil.rmtree(config.folder / name, ignore_errors=True)

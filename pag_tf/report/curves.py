@@ -86,9 +86,9 @@ def _accuracy(results: Results) -> tuple[Curve, ...]:
     for model, result in found:
         for name, number in measured.accuracies(result, names).items():
             if name == measured.CLEAN:
-                points = clean.setdefault(splits[result], [])
-                if (model.threat.eps, number) not in points:  # measured beside every attack
-                    points.append((model.threat.eps, number))
+                # Measured beside every attack: once is enough.
+                if (model.threat.eps, number) not in clean.get(splits[result], ()):
+                    _add(clean, splits[result], model.threat.eps, number)
             else:
                 series = f"{name}, {splits[result]}" if splits[result] else name
                 _add(robust, series, model.threat.eps, number)
