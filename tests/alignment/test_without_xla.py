@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import without_xla
 
 from pag_tf import alignment
 
@@ -13,15 +14,8 @@ WITHOUT = {"jit_compile": False}
 @pytest.fixture(scope="module")
 def refused(network):
     """`network` behind a layer that calls Python for a factor of one."""
-    import tensorflow as tf
-
-    class CallsPython(keras.layers.Layer):
-        def call(self, x):
-            one = tf.numpy_function(lambda: np.float32(1), [], tf.float32)
-            return x * tf.reshape(one, [])
-
     inputs = keras.Input((8, 8, 3))
-    return keras.Model(inputs, network(CallsPython()(inputs)))
+    return keras.Model(inputs, network(without_xla.calls_python()(inputs)))
 
 
 def test_faithfulness(refused, network, images, labels):

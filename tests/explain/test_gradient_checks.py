@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import without_xla
 from keras import layers
 
 from pag_tf import explain
@@ -215,15 +216,9 @@ def test_a_black_image_has_a_gradient(linear):
 
 
 def test_a_model_that_xla_refuses_runs_without_it():
-    import tensorflow as tf
-
-    class CallsPython(layers.Layer):
-        def call(self, x):
-            one = tf.numpy_function(lambda: np.float32(1), [], tf.float32)
-            return x * tf.reshape(one, [])
-
     inputs = keras.Input((2, 2, 1))
-    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(CallsPython()(inputs))))
+    x = layers.Flatten()(without_xla.calls_python()(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(x))
     images = np.full((1, 2, 2, 1), 0.5, "float32")
     with pytest.raises(RuntimeError, match="XLA cannot .* this model; try jit_compile=False"):
         explain.gradients(model, images)
