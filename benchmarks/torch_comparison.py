@@ -12,8 +12,8 @@ import numpy as np
 import peer
 import tensorflow as tf
 
-from pag_tf import backend
 from pag_tf.attacks import Attack, gradient
+from pag_tf.core import backend
 
 TOLERANCE = 1e-3
 """Of logits, and of input gradients relative to the largest."""

@@ -70,8 +70,8 @@ def training_parts(
     import keras
     import tensorflow as tf
 
-    from pag_tf import backend
     from pag_tf.attacks import PGD, gradient
+    from pag_tf.core import backend
     from pag_tf.training import AdversarialModel
 
     x, y = tf.constant(images), tf.constant(labels)

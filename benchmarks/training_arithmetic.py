@@ -53,8 +53,9 @@ def step(way: str, batch_size: int, threat: str) -> Callable[[], Any]:
     import numpy as np
     import tensorflow as tf
 
-    from pag_tf import backend, models
+    from pag_tf import models
     from pag_tf.attacks import NFGSM
+    from pag_tf.core import backend
     from pag_tf.training import AdversarialModel
 
     if not products:

@@ -61,7 +61,7 @@ def measure(model: str, dataset: str) -> list[float]:
     import numpy as np
     import tensorflow as tf
 
-    from pag_tf.threat_model import ThreatModel
+    from pag_tf.core.threat_model import ThreatModel
     from pag_tf.zoo import catalog, hub, keras_files, weights
 
     reached = hub.Hub()

@@ -13,7 +13,7 @@ from typing import Any
 import dataclass_flags
 from absl import flags
 
-from pag_tf.evaluation import AlignConfig
+from pag_tf.measure import AlignConfig
 
 dataclass_flags.define(AlignConfig)
 _RESUME = flags.DEFINE_bool(
@@ -39,7 +39,7 @@ def table(result: dict[str, Any]) -> str:
 
 def main(_: list[str]) -> None:
     """Flags to AlignConfig to one library call."""
-    from pag_tf.evaluation import align
+    from pag_tf.measure import align
 
     config = dataclass_flags.read(AlignConfig)
     result = align(config, resume=_RESUME.value, overwrite=_OVERWRITE.value)

@@ -29,6 +29,8 @@ from typing import Any
 
 import dataclass_flags
 
+from pag_tf.core.config import option
+
 MOST_UPLOAD = 20_000_000  # bytes
 KINDS = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
 PREDICTED, NO_TARGET = "predicted", ""
@@ -41,19 +43,15 @@ _POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
 _CLOSED = re.compile(r"^(/gradio_api)?/(file[=/]|deep_link|stream/|runs)")
 
 
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
-
-
 @dataclasses.dataclass(frozen=True)
 class AppConfig:
     """How the page is served. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = _option("cifar10", "Data set whose models are offered first.")
-    host: str = _option(
+    dataset: str = option("cifar10", "Data set whose models are offered first.")
+    host: str = option(
         "", "Address to listen on; empty: GRADIO_SERVER_NAME, or this machine only (127.0.0.1)."
     )
-    port: int = _option(0, "Port to listen on; 0: GRADIO_SERVER_PORT, or the first free from 7860.")
+    port: int = option(0, "Port to listen on; 0: GRADIO_SERVER_PORT, or the first free from 7860.")
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -67,7 +65,7 @@ def models_by_dataset(first: str) -> dict[str, tuple[Any, ...]]:
         ValueError: There is no model of that data set.
     """
     import pag_tf
-    from pag_tf.evaluation import ExplainConfig, explained_picture
+    from pag_tf.measure import ExplainConfig, explained_picture
 
     names = sorted({entry.dataset for entry in pag_tf.zoo.list_models()}, key=lambda n: n != first)
     return {
@@ -96,7 +94,7 @@ def panels(data: bytes, entry: Any, class_name: str, target: str) -> str:
     Raises:
         ValueError: Not a picture, or no such class; the message is for the person.
     """
-    from pag_tf.evaluation import ExplainConfig, explained_picture, picture_file
+    from pag_tf.measure import ExplainConfig, explained_picture, picture_file
 
     config = ExplainConfig(dataset=entry.dataset, class_name=class_name, target=target)
     picture = picture_file.decode_picture(data, "The file")
@@ -131,7 +129,7 @@ def checked_upload(data: bytes | None) -> bytes | None:
     Raises:
         ValueError: It is none; the message is for the person.
     """
-    from pag_tf.evaluation import picture_file
+    from pag_tf.data import picture_file
 
     if data is not None:
         picture_file.decode_picture(data, "The file")
@@ -304,7 +302,7 @@ the thing itself. Each knows the classes of its data set only, and gives any pic
 
 def _choices(entries: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Settings of the epsilon slider, of the explained class and of the target."""
-    from pag_tf.evaluation import explained_picture
+    from pag_tf.measure import explained_picture
 
     titles = explained_picture.titles(entries)
     listed = " · ".join(f"{place}: {title}" for place, title in enumerate(titles))

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import dataclass_flags
 
-from pag_tf.evaluation import CardConfig
+from pag_tf.measure import CardConfig
 
 dataclass_flags.define(CardConfig)
 
 
 def main(_: list[str]) -> None:
     """Flags to CardConfig to one library call."""
-    from pag_tf.evaluation import write_card
+    from pag_tf.measure import write_card
 
     print(f"Wrote {write_card(dataclass_flags.read(CardConfig))}")
 

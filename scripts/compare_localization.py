@@ -10,6 +10,8 @@ from typing import Any
 
 import dataclass_flags
 
+from pag_tf.core.config import option
+
 NAMES = {
     "gt_known": "GT-known",
     "mean_iou": "mean IoU",
@@ -19,18 +21,14 @@ NAMES = {
 }
 
 
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
-
-
 @dataclasses.dataclass(frozen=True)
 class CompareConfig:
     """Which runs are compared."""
 
-    first: str = _option("", "Output folder of a localize run.")
-    second: str = _option("", "Output folder of another one, on the same images.")
-    resamples: int = _option(1000, "Bootstrap draws of the images.")
-    seed: int = _option(0, "Of the draws.")
+    first: str = option("", "Output folder of a localize run.")
+    second: str = option("", "Output folder of another one, on the same images.")
+    resamples: int = option(1000, "Bootstrap draws of the images.")
+    seed: int = option(0, "Of the draws.")
 
 
 dataclass_flags.define(CompareConfig)
@@ -38,7 +36,7 @@ dataclass_flags.define(CompareConfig)
 
 def main(_: list[str]) -> None:
     """Flags to CompareConfig to one library call."""
-    from pag_tf.evaluation import compare
+    from pag_tf.measure import compare
 
     config = dataclass_flags.read(CompareConfig)
     result = compare(config.first, config.second, resamples=config.resamples, seed=config.seed)

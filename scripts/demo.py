@@ -22,39 +22,37 @@ import demo_report
 import demo_zero_shot
 import numpy as np
 
+from pag_tf.core.config import option
+
 if TYPE_CHECKING:
     import keras
 
-    from pag_tf.threat_model import ThreatModel
+    from pag_tf.core.threat_model import ThreatModel
     from pag_tf.zoo import Entry
 
 PICTURE, BOXES, RESULTS = "gradients.png", "boxes.png", "results.json"
-
-
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
 
 
 @dataclasses.dataclass(frozen=True)
 class DemoConfig:
     """What the demo measures and draws. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = _option("shapes", "Data set: its bundled models, and its test images.")
-    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
-    images: int = _option(400, "Number of test images to measure on, from the first.")
-    examples: int = _option(6, "Rows of the picture, each the first test image of another class.")
-    threat_model: str = _option(
+    dataset: str = option("shapes", "Data set: its bundled models, and its test images.")
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    images: int = option(400, "Number of test images to measure on, from the first.")
+    examples: int = option(6, "Rows of the picture, each the first test image of another class.")
+    threat_model: str = option(
         "linf:2/255",
         "Every model is attacked within this one (epsilon in units of pixels in [0, 1]), and "
         "within those that the models were trained for.",
     )
-    steps: int = _option(20, "PGD steps.")
-    align_images: int = _option(
+    steps: int = option(20, "PGD steps.")
+    align_images: int = option(
         100, "Of the images, so many at most that the alignment of gradients is measured on."
     )
-    seed: int = _option(0, "Of PGD's random start.")
-    batch_size: int = _option(100, "Images attacked at once.")
-    output: str = _option(
+    seed: int = option(0, "Of PGD's random start.")
+    batch_size: int = option(100, "Images attacked at once.")
+    output: str = option(
         "demo",
         f"Folder for {PICTURE}, {BOXES}, {demo_zero_shot.PICTURE}, {RESULTS}, the report and the "
         "results that it shows, which are replaced there.",
@@ -82,8 +80,8 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
     import keras
 
     import pag_tf
-    from pag_tf.evaluation.shown_images import first_of_each_class
-    from pag_tf.report import gradients_figure
+    from pag_tf.figures import gradients as gradients_figure
+    from pag_tf.measure.shown_images import first_of_each_class
 
     started = time.perf_counter()
     folder = _output_folder(config)
@@ -176,7 +174,7 @@ def _output_folder(config: DemoConfig) -> Path:
 def _attacks(config: DemoConfig, entries: tuple[Entry, ...]) -> list[Any]:
     """PGD within the threat model of the flag and those of the models, each once, weakest first."""
     from pag_tf.attacks import PGD
-    from pag_tf.threat_model import ThreatModel
+    from pag_tf.core.threat_model import ThreatModel
 
     threats: dict[str, ThreatModel] = {}
     for threat in (ThreatModel.parse(config.threat_model), *(entry.threat for entry in entries)):

@@ -55,7 +55,7 @@ def localize(
 
 def panels(test: Images, maps: np.ndarray, per_image: Any, rows: np.ndarray) -> list[Any]:
     """The heat maps of some images, with the true and the predicted box."""
-    from pag_tf.report import localization_figure
+    from pag_tf.figures import localization as localization_figure
 
     heat = localization_figure.overlay(test["image"][rows], maps[rows])
     return [
@@ -73,7 +73,7 @@ def draw(
     test: Images, rows: np.ndarray, columns: dict[str, list[Any]], labels: list[str]
 ) -> Figure:
     """The images with their true boxes, and beside them the panels of each column."""
-    from pag_tf.report import localization_figure
+    from pag_tf.figures import localization as localization_figure
 
     images = [
         localization_figure.Panel(test["image"][row], true_boxes=[test["box"][row]]) for row in rows

@@ -34,7 +34,7 @@ def write(
     Returns:
         The page.
     """
-    from pag_tf.evaluation import align
+    from pag_tf.measure import align
     from pag_tf.report import ReportConfig, write_page
 
     # Of this data set alone, and of the models that there are now: nothing of an earlier demo.
@@ -52,7 +52,7 @@ def write(
 
 
 def _align_config(config: Any, entry: Entry, place: Path) -> Any:
-    from pag_tf.evaluation import AlignConfig
+    from pag_tf.measure import AlignConfig
 
     return AlignConfig(
         output=str(place / "alignment"),
@@ -70,21 +70,21 @@ def _align_config(config: Any, entry: Entry, place: Path) -> Any:
 
 def _write_measured(config: Any, found: dict[str, Any], place: Path) -> None:
     """Accuracy and boxes as files of the kinds that scripts/evaluate.py and localize.py write."""
-    from pag_tf import run_folder
+    from pag_tf.core import files
 
     known = _known(config)
     accuracy = {name: value for name, value in found.items() if name != "localization"}
-    run_folder.write_json(place / "evaluation.json", known | accuracy)
+    files.write_json(place / "evaluation.json", known | accuracy)
     if "localization" in found:
         names = ("entry", "weights_sha256", "threat_model", "localization")
         boxes = {name: found[name] for name in names}
         made = _made_by("loss_gradients")
-        run_folder.write_json(place / "localization.json", known | made | boxes)
+        files.write_json(place / "localization.json", known | made | boxes)
 
 
 def write_unseen(config: Any, found: dict[str, Any], place: Path) -> None:
     """Classes never seen, as a file of the kind that scripts/zero_shot.py writes."""
-    from pag_tf import run_folder
+    from pag_tf.core import files
 
     document = _known(config) | _made_by(found["method"])
     document |= {name: found[name] for name in ("entry", "weights_sha256", "threat_model")}
@@ -99,7 +99,7 @@ def write_unseen(config: Any, found: dict[str, Any], place: Path) -> None:
             "likely_seen": found["localization"]["likely_seen"],
         },
     }
-    run_folder.write_json(place / "zero_shot.json", document)
+    files.write_json(place / "zero_shot.json", document)
 
 
 def _known(config: Any) -> dict[str, Any]:

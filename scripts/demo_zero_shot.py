@@ -14,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pag_tf.evaluation.zero_shot_localization import View
-    from pag_tf.evaluation.zero_shot_subject import Subject
+    from pag_tf.measure.zero_shot_localization import View
+    from pag_tf.measure.zero_shot_subject import Subject
     from pag_tf.zoo import Entry
 
 PICTURE = "unseen.png"
@@ -56,7 +56,7 @@ def run(config: Any) -> Unseen | None:
     Raises:
         ValueError: No image of an unseen class is among those that are to be measured.
     """
-    from pag_tf.evaluation.shown_images import first_of_each_class
+    from pag_tf.measure.shown_images import first_of_each_class
 
     found = entries(config.dataset)
     if not found:
@@ -114,7 +114,7 @@ def table(models: list[dict[str, Any]]) -> str:
 
 def _settings(config: Any, entry: Entry) -> Any:
     """The settings of `measure_zero_shot`, without compilation that costs more than it saves."""
-    from pag_tf.evaluation import ZeroShotConfig
+    from pag_tf.measure import ZeroShotConfig
 
     return ZeroShotConfig(
         entry=str(entry.folder),
@@ -128,7 +128,7 @@ def _settings(config: Any, entry: Entry) -> Any:
 
 
 def _subject(settings: Any) -> Subject:
-    from pag_tf.evaluation import zero_shot_subject
+    from pag_tf.measure import zero_shot_subject
 
     return zero_shot_subject.find(settings.entry, settings)
 
@@ -162,7 +162,7 @@ def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dic
 
 
 def _views(subject: Subject, settings: Any) -> dict[str, View]:
-    from pag_tf.evaluation import zero_shot_localization, zero_shot_recognisers
+    from pag_tf.measure import zero_shot_localization, zero_shot_recognisers
 
     model = zero_shot_recognisers.attribute_recogniser(subject, settings)
     found = [*zero_shot_localization.views(subject, model)]
@@ -174,7 +174,7 @@ def _localize(
     subject: Subject, view: View, settings: Any, test: demo_boxes.Images, rows: np.ndarray
 ) -> tuple[dict[str, Any], list[Any]]:
     """The measured numbers, and the panels of some images with the class that is explained."""
-    from pag_tf.evaluation import zero_shot_localization
+    from pag_tf.measure import zero_shot_localization
 
     result = zero_shot_localization.evaluate(subject, view, settings).result()
     chosen = {name: values[rows] for name, values in test.items()}

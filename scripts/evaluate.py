@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclass_flags
 
-from pag_tf.evaluation import EvaluateConfig
+from pag_tf.measure import EvaluateConfig
 
 dataclass_flags.define(EvaluateConfig)
 
 
 def main(_: list[str]) -> None:
     """Flags to EvaluateConfig to one library call."""
-    from pag_tf.evaluation import evaluate
+    from pag_tf.measure import evaluate
 
     config = dataclass_flags.read(EvaluateConfig)
     result = evaluate(config)

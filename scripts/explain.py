@@ -15,7 +15,7 @@ from typing import Any
 
 import dataclass_flags
 
-from pag_tf.evaluation import ExplainConfig
+from pag_tf.measure import ExplainConfig
 
 dataclass_flags.define(ExplainConfig)
 
@@ -44,7 +44,7 @@ def _first(name: str) -> str:
 
 def main(_: list[str]) -> None:
     """Flags to ExplainConfig to one library call."""
-    from pag_tf.evaluation import explain_picture
+    from pag_tf.measure import explain_picture
 
     result = explain_picture(dataclass_flags.read(ExplainConfig))
     height, width = result["picture"]

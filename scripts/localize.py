@@ -15,7 +15,7 @@ from typing import Any
 import dataclass_flags
 from absl import flags
 
-from pag_tf.evaluation import LocalizeConfig
+from pag_tf.measure import LocalizeConfig
 
 dataclass_flags.define(LocalizeConfig)
 _RESUME = flags.DEFINE_bool(
@@ -80,7 +80,7 @@ def _threshold(settings: dict[str, Any]) -> str:
 
 def main(_: list[str]) -> None:
     """Flags to LocalizeConfig to one library call."""
-    from pag_tf.evaluation import localize
+    from pag_tf.measure import localize
 
     config = dataclass_flags.read(LocalizeConfig)
     result = localize(config, resume=_RESUME.value, overwrite=_OVERWRITE.value)

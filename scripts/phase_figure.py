@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import dataclass_flags
 import numpy as np
 
+from pag_tf.core.config import option
+
 if TYPE_CHECKING:
     import keras
 
@@ -24,20 +26,16 @@ ZOOM = 5  # each pixel of an image is a square of so many pixels
 BRIGHTEST = 2.0  # times the mean of the map is white; black is zero
 
 
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
-
-
 @dataclasses.dataclass(frozen=True)
 class PhaseConfig:
     """What is compared. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = _option("shapes", "Data set of the images and of the trained model.")
-    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
-    eps: str = _option("2/255", "Epsilon of the trained model, in units of pixels in [0, 1].")
-    images: int = _option(500, "Number of test images that the gradient is averaged over.")
-    seed: int = _option(0, "Of the fresh weights.")
-    output: str = _option("docs", "Folder for the pictures, which are replaced there.")
+    dataset: str = option("shapes", "Data set of the images and of the trained model.")
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    eps: str = option("2/255", "Epsilon of the trained model, in units of pixels in [0, 1].")
+    images: int = option(500, "Number of test images that the gradient is averaged over.")
+    seed: int = option(0, "Of the fresh weights.")
+    output: str = option("docs", "Folder for the pictures, which are replaced there.")
 
 
 def plain_resnet(

@@ -12,31 +12,28 @@ from __future__ import annotations
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Any
 
 import dataclass_flags
 
-
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
+from pag_tf.core.config import option
 
 
 @dataclasses.dataclass(frozen=True)
 class PublishConfig:
     """What is published, and where."""
 
-    run: str = _option("", "Folder of a training run (its entry/ is published), or a zoo folder.")
-    repo_id: str = _option("", "The repository: namespace/name.")
-    create: bool = _option(False, "Make the repository where it does not exist.")
-    private: bool = _option(False, "Of a new repository: seen by its owner only.")
-    revision: str = _option("", "The branch; empty: the main branch.")
-    message: str = _option("", "Of the commit; empty: made from the name of the model.")
-    check_images: int = _option(
+    run: str = option("", "Folder of a training run (its entry/ is published), or a zoo folder.")
+    repo_id: str = option("", "The repository: namespace/name.")
+    create: bool = option(False, "Make the repository where it does not exist.")
+    private: bool = option(False, "Of a new repository: seen by its owner only.")
+    revision: str = option("", "The branch; empty: the main branch.")
+    message: str = option("", "Of the commit; empty: made from the name of the model.")
+    check_images: int = option(
         300, "Test images on which the claimed accuracies are checked first; 0: none."
     )
-    data_dir: str = _option("", "Where the data set is; empty: where it is looked for by default.")
-    dry_run: bool = _option(False, "Write folder and card to --output and publish nothing.")
-    output: str = _option("", "Folder of a dry run; empty: runs/publish/<name of the repository>.")
+    data_dir: str = option("", "Where the data set is; empty: where it is looked for by default.")
+    dry_run: bool = option(False, "Write folder and card to --output and publish nothing.")
+    output: str = option("", "Folder of a dry run; empty: runs/publish/<name of the repository>.")
 
 
 dataclass_flags.define(PublishConfig)

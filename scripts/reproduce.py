@@ -22,56 +22,53 @@ import numpy as np
 from stages import ROOT, Stage, run
 
 import pag_tf
-from pag_tf import run_folder
+from pag_tf.core import files
+from pag_tf.core.config import option
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.splits import resolve
-from pag_tf.threat_model import ThreatModel
-
-
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
 
 
 @dataclasses.dataclass(frozen=True)
 class ReproduceConfig:
     """What is trained and measured. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = _option("shapes", "Data set, see pag_tf.data.names().")
-    eps: str = _option(
+    dataset: str = option("shapes", "Data set, see pag_tf.data.names().")
+    eps: str = option(
         "0,1/255,2/255,4/255", "Epsilons, separated by commas, in units of pixels in [0, 1]; linf."
     )
-    output: str = _option("", "Folder of the run; empty: runs/reproduce-<dataset>.")
-    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA.")
-    recipe: str = _option(
+    output: str = option("", "Folder of the run; empty: runs/reproduce-<dataset>.")
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
+    recipe: str = option(
         "",
         "Flag file of scripts/train.py; empty: that of the bundled model of the same epsilon, or "
         "else of the one with the largest.",
     )
-    from_zoo: bool = _option(
+    from_zoo: bool = option(
         False,
         "Measure the bundled models where there are any, and train only the others: the judge, and "
         "the models of seen classes.",
     )
-    judge: bool = _option(
+    judge: bool = option(
         True, "Train another natural model (next seed) that judges targeted perturbations."
     )
-    zero_shot: bool = _option(
+    zero_shot: bool = option(
         True, "Train and measure on seen classes too, where the data has class attributes."
     )
-    epochs: int = _option(0, "Epochs of every training; 0: those of the recipes.")
-    seed: int = _option(0, "Of the training; the judge gets the next one.")
-    split: str = _option("test", "Images to measure accuracy and localisation on.")
-    align_split: str = _option(
+    epochs: int = option(0, "Epochs of every training; 0: those of the recipes.")
+    seed: int = option(0, "Of the training; the judge gets the next one.")
+    split: str = option("test", "Images to measure accuracy and localisation on.")
+    align_split: str = option(
         "", "Images to measure alignment on; empty: the first 500 of test, or all if they are less."
     )
-    threshold_images: int = _option(
+    threshold_images: int = option(
         1180, "Images of validation, at most, that thresholds of boxes are chosen on."
     )
-    threshold: str = _option(
+    threshold: str = option(
         "auto",
         "Of boxes, in [0, 1], for data without validation images; auto: chosen on these.",
     )
-    steps: int = _option(20, "PGD steps of the robust accuracy.")
-    overwrite: bool = _option(
+    steps: int = option(20, "PGD steps of the robust accuracy.")
+    overwrite: bool = option(
         False,
         "Where something changed, start what it concerns anew, instead of refusing what was begun "
         "with other settings. A run that was killed goes on without this flag.",
@@ -192,7 +189,7 @@ def claim_data(config: ReproduceConfig) -> None:
         # All at once: a run that is killed then goes on with nothing of the other data.
         for name in ("stages", "models", "results"):
             shutil.rmtree(config.folder / name, ignore_errors=True)
-    run_folder.write_json(path, now)
+    files.write_json(path, now)
 
 
 def _data_file(config: ReproduceConfig) -> Path:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pag_tf import run_folder
+from pag_tf.core import files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,7 +71,7 @@ def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, flo
         missing = [str(path) for path in stage.writes if not path.is_file()]
         if missing:
             raise ValueError(f"Stage {stage.name!r} ended without writing {', '.join(missing)}.")
-        run_folder.write_json(stamp, _state(stage, version) | {"seconds": seconds[stage.name]})
+        files.write_json(stamp, _state(stage, version) | {"seconds": seconds[stage.name]})
     return seconds
 
 

@@ -19,33 +19,30 @@ from typing import Any
 import dataclass_flags
 from absl import flags
 
-from pag_tf.evaluation.zero_shot_config import ZeroShotConfig
-
-
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
+from pag_tf.core.config import option
+from pag_tf.measure.zero_shot_config import ZeroShotConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingChoice:
     """What is trained where no entry is given."""
 
-    dataset: str = _option("", "Data set with class attributes: shapes, tiny_imagenet or cub.")
-    class_split: str = _option(
+    dataset: str = option("", "Data set with class attributes: shapes, tiny_imagenet or cub.")
+    class_split: str = option(
         "",
         "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "
         "empty: that of --recipe, if it is given, or that made for the classes of the data.",
     )
-    eps: str = _option("2/255", "Epsilon of the training, in units of pixels in [0, 1]; 0: none.")
-    seed: int = _option(0, "Of the training.")
-    recipe: str = _option(
+    eps: str = option("2/255", "Epsilon of the training, in units of pixels in [0, 1]; 0: none.")
+    seed: int = option(0, "Of the training.")
+    recipe: str = option(
         "", "Flag file of scripts/train.py; empty: recipes/zero_shot-<dataset>.flags."
     )
-    initial_weights: str = _option(
+    initial_weights: str = option(
         "", "What the training starts from, such as the id of an entry; empty: as in the recipe."
     )
-    epochs: int = _option(0, "Epochs of each training; 0: those of the recipe.")
-    calibrate: bool = _option(
+    epochs: int = option(0, "Epochs of each training; 0: those of the recipe.")
+    calibrate: bool = option(
         True, "Train a second time, without a fold of the seen classes, to choose the constant."
     )
 
@@ -63,8 +60,8 @@ _LOCALIZATION = {
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
     """Refuses what cannot be measured before minutes or hours of training, not after it."""
     import pag_tf
-    from pag_tf.evaluation.zero_shot_recognisers import check_comparable
-    from pag_tf.evaluation.zero_shot_subject import check_splits, telling_attributes
+    from pag_tf.measure.zero_shot_recognisers import check_comparable
+    from pag_tf.measure.zero_shot_subject import check_splits, telling_attributes
 
     if config.entry:
         given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
@@ -209,7 +206,7 @@ def _at_edge(recognition: dict[str, Any]) -> list[str]:
 
 def main(_: list[str]) -> None:
     """Flags to training runs, where they are missing, and to one measurement."""
-    from pag_tf.evaluation import measure_zero_shot
+    from pag_tf.measure import measure_zero_shot
 
     choice, config = dataclass_flags.read(TrainingChoice), dataclass_flags.read(ZeroShotConfig)
     how = {"resume": flags.FLAGS.resume, "overwrite": flags.FLAGS.overwrite}

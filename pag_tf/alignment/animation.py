@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from pag_tf import run_folder
 from pag_tf.alignment import checks
+from pag_tf.core import files
 
 # How Pillow is told that a file moves, and that nothing of it is lost (GIF: but colours).
 _FORMATS: dict[str, dict[str, Any]] = {
@@ -55,7 +55,7 @@ def save_animation(
     def write(file: BinaryIO) -> None:
         first.save(file, save_all=True, append_images=others, duration=duration, loop=0, **settings)
 
-    run_folder.write_whole(path, write)
+    files.write_whole(path, write)
     return path
 
 

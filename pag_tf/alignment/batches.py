@@ -9,15 +9,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
 from pag_tf.alignment import checks
+from pag_tf.core import backend, model_checks
 
 
 def checked(model: keras.Model, images: Any, classes: Any, *, noun: str = "target") -> Any:
     """Images and classes as arrays: `(float32 [N, H, W, C], int32 [N] or None)`.
 
     Raises:
-        ValueError: What `pag_tf.model_checks` refuses, the values of logits included (of the first
+        ValueError: What `model_checks` refuses, the values of logits included (of the first
             image).
     """
     model_checks.check_model(model)

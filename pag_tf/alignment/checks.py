@@ -1,6 +1,6 @@
 """Refuses arrays that no alignment can be measured of, and says what to do instead.
 
-What any model, image and class must be is in `pag_tf.model_checks`.
+What any model, image and class must be is in `pag_tf.core.model_checks`.
 """
 
 from __future__ import annotations

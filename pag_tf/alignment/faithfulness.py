@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 from scipy import ndimage
 
-from pag_tf import backend
 from pag_tf.alignment import batches, checks
+from pag_tf.core import backend
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ def deletion(
         Curves from the image itself to one that is all baseline.
 
     Raises:
-        ValueError: A value out of range, maps of another shape, or whatever `pag_tf.model_checks`
+        ValueError: A value out of range, maps of another shape, or whatever `model_checks`
             refuses.
     """
     images, targets, ranks = _checked(model, images, maps, targets, steps)

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from pag_tf import backend
 from pag_tf.attacks import geometry
-from pag_tf.logits import class_logit
+from pag_tf.core import backend
+from pag_tf.core.logits import class_logit
 
 _REPRESENTATIONS: weakref.WeakKeyDictionary[keras.Model, dict[str | None, keras.Model]] = (
     weakref.WeakKeyDictionary()

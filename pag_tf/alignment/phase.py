@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
 from pag_tf.attacks import loss_gradient
+from pag_tf.core import backend, model_checks
 
 
 def phase_variation(
@@ -37,7 +37,7 @@ def phase_variation(
         Grid width to coefficient of variation.
 
     Raises:
-        ValueError: A model or images that `pag_tf.model_checks` refuses, images that a modulus
+        ValueError: A model or images that `pag_tf.core.model_checks` refuses, images that a modulus
             does not divide, or a gradient that is zero everywhere.
     """
     model_checks.check_model(model)

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend
 from pag_tf.alignment import batches, checks
 from pag_tf.alignment.features import climb, representation
 from pag_tf.attacks import PGD
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core import backend
+from pag_tf.core.threat_model import ThreatModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ def synthesize(
         The images and the frames.
 
     Raises:
-        ValueError: A value out of range, whatever `pag_tf.model_checks` refuses, or a gradient that
+        ValueError: A value out of range, whatever `model_checks` refuses, or a gradient that
             is not finite or zero for every image (for some, that is a warning).
     """
     # Called before the images are looked at: refuses the threat, steps, step size and seed.

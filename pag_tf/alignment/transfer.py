@@ -11,7 +11,7 @@ from keras import ops
 
 from pag_tf.alignment import batches, checks
 from pag_tf.alignment.synthesis import synthesize
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 
 
 @dataclasses.dataclass(frozen=True)

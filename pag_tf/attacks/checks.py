@@ -1,6 +1,6 @@
 """Refuses attacks whose result would be worthless, and notices errors of ours.
 
-What any model, image and label must be is in `pag_tf.model_checks`.
+What any model, image and label must be is in `pag_tf.core.model_checks`.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
 from pag_tf.attacks import checks, geometry
-from pag_tf.logits import cross_entropy
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core import backend, model_checks
+from pag_tf.core.logits import cross_entropy
+from pag_tf.core.threat_model import ThreatModel
 
 
 def loss_gradient(
@@ -91,7 +91,7 @@ class Attack:
         jit_compile: Compile the step with XLA where it runs eagerly.
 
     Raises:
-        ValueError: Options out of range, or, at a call, any input that `pag_tf.model_checks`
+        ValueError: Options out of range, or, at a call, any input that `pag_tf.core.model_checks`
             refuses (pixels outside [0, 1], NCHW, labels out of range, a model with softmax...).
     """
 

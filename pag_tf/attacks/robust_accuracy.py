@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
 from pag_tf.attacks import checks, geometry
 from pag_tf.attacks.gradient import Attack
+from pag_tf.core import backend, model_checks
 
 
 @dataclasses.dataclass(frozen=True)

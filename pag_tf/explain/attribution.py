@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
+from pag_tf.core import backend, model_checks
 from pag_tf.explain import checks
 from pag_tf.explain.methods import METHODS, Chunk, Compiled, Method
 
@@ -108,7 +108,7 @@ def gradients(
 
     Raises:
         ValueError: Unknown method or option, a value out of range, images, targets or a model that
-            `pag_tf.model_checks` refuses, a gradient that is not finite, or, unless
+            `pag_tf.core.model_checks` refuses, a gradient that is not finite, or, unless
             `allow_zeros`, gradients that are zero for every image (for some, they are a warning).
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
     """

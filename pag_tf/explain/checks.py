@@ -1,6 +1,6 @@
 """Refuses explanations that would be worthless, and says what to do instead.
 
-What any model, image and target must be is in `pag_tf.model_checks`.
+What any model, image and target must be is in `pag_tf.core.model_checks`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pag_tf import backend
+from pag_tf.core import backend
 
 
 def check_backend() -> None:

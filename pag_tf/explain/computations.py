@@ -12,9 +12,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from pag_tf import backend
+from pag_tf.core import backend
+from pag_tf.core.logits import class_logit
 from pag_tf.explain import feature_maps, tf_explain_functions
-from pag_tf.logits import class_logit
 
 _SMOOTHGRAD = 1706  # Apart from other streams of random numbers with the same steps.
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from pag_tf.core.logits import class_logit, cross_entropy
 from pag_tf.explain import computations, feature_maps
-from pag_tf.logits import class_logit, cross_entropy
 
 Compiled = Callable[..., Any]
 """`compiled(function, **constants)` is `function` compiled for the model, of tensors only."""

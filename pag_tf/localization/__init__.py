@@ -11,8 +11,8 @@ Boxes are `[ymin, xmin, ymax, xmax]` in fractions of the image, maps float [B, H
 does so batch by batch.
 """
 
+from pag_tf.core.statistics import confidence_intervals
 from pag_tf.localization.accuracy import gt_known, top1_loc, top5_loc
-from pag_tf.localization.bootstrap import confidence_intervals
 from pag_tf.localization.box_accuracy import max_box_acc, max_box_acc_v2
 from pag_tf.localization.evaluation import Evaluator, evaluate
 from pag_tf.localization.overlap import best_iou, iou

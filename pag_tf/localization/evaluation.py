@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pag_tf.core.statistics import confidence_intervals
 from pag_tf.localization import checks
 from pag_tf.localization.accuracy import in_top, ranked_classes
-from pag_tf.localization.bootstrap import confidence_intervals
 from pag_tf.localization.box_accuracy import (
     ANY,
     IOU_LEVELS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from pag_tf.core.statistics import check_bootstrap
 from pag_tf.localization import checks
-from pag_tf.localization.bootstrap import check_bootstrap
 from pag_tf.localization.box_accuracy import protocol_thresholds
 from pag_tf.localization.pointing import check_tolerance
 from pag_tf.localization.regions import center_box

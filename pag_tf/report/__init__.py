@@ -1,9 +1,7 @@
-"""Figures and pages, from arrays and result files only: nothing here sees a model.
+"""The report of one data set, from result files only: nothing here sees a model."""
 
-`write_page` makes the report of one data set.
-"""
-
-from pag_tf.report import gradients_figure, localization_figure
+from pag_tf.figures import gradients as gradients_figure
+from pag_tf.figures import localization as localization_figure
 from pag_tf.report.page import ReportConfig, write_page
 
 __all__ = ["ReportConfig", "gradients_figure", "localization_figure", "write_page"]

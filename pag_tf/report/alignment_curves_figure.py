@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pag_tf.report import canvas, line_figure
+from pag_tf.figures import canvas
+from pag_tf.report import line_figure
 from pag_tf.report.alignment_curves import CurveFigure, Panel
 from pag_tf.report.numbers import Number
 

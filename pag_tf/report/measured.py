@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.report.numbers import Number, counted, ends, finite, named
 from pag_tf.report.result_files import ResultFile
-from pag_tf.threat_model import ThreatModel
 
 CLEAN = "clean accuracy"
 GT_KNOWN, GT_KNOWN_SMALL = "GT-known", "GT-known, small objects"

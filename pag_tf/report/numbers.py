@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-NOT_MEASURED = "not measured"
+from pag_tf.core.statistics import wilson_interval
 
-_NORMAL_QUANTILE = 1.959963984540054  # of a two-sided 95 % interval
+NOT_MEASURED = "not measured"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,24 +43,6 @@ class Number:
 
     def _written(self, value: float) -> str:
         return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
-
-
-def wilson_interval(correct: int, images: int) -> tuple[float, float]:
-    """The 95 % score interval of a share of independent images (Wilson 1927).
-
-    Args:
-        correct: Of the images.
-        images: At least 1.
-
-    Returns:
-        (low, high) in [0, 1].
-    """
-    z2 = _NORMAL_QUANTILE**2
-    share = correct / images
-    middle = (share + z2 / (2 * images)) / (1 + z2 / images)
-    half = math.sqrt(share * (1 - share) * z2 / images + z2**2 / (4 * images**2))
-    half /= 1 + z2 / images
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def counted(part: Mapping[str, Any], images: int) -> Number:

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pag_tf.core.config import option
+from pag_tf.core.threat_model import ThreatModel
+from pag_tf.figures import localization as localization_figure
 from pag_tf.report import (
     alignment_curves,
     alignment_curves_figure,
     curves,
     curves_figure,
-    localization_figure,
     measured,
     output_folder,
     pictures,
@@ -27,26 +29,21 @@ from pag_tf.report.alignment_curves import CurveFigure, Panel
 from pag_tf.report.curves import Curve, Group
 from pag_tf.report.result_files import ResultFile
 from pag_tf.report.results import Model, Results
-from pag_tf.threat_model import ThreatModel
 
 _HERE = Path(__file__).parent
-
-
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig:
     """A report. Each field's meaning stands in its `help` metadata."""
 
-    results: str = _option(
+    results: str = option(
         "",
         "Folder with result files of one data set, at any depth; or several folders and files, "
         "separated by commas.",
     )
-    out: str = _option("", "Folder for the report; a former report in it is replaced.")
-    overwrite: bool = _option(False, "Delete whatever else is in the folder of the report.")
+    out: str = option("", "Folder for the report; a former report in it is replaced.")
+    overwrite: bool = option(False, "Delete whatever else is in the folder of the report.")
 
 
 def write_page(config: ReportConfig) -> Path:

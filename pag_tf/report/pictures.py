@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pag_tf.report import gradients_figure, localization_figure
+from pag_tf.figures import gradients as gradients_figure
+from pag_tf.figures import localization as localization_figure
 from pag_tf.report.examples import Examples
 from pag_tf.report.numbers import NOT_MEASURED, finite
 from pag_tf.report.results import Model, Results

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 
 # What two results of the same thing have to agree in, by kind.
 _MEASURED = {

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.report import examples, measured, result_files
 from pag_tf.report.examples import Examples
 from pag_tf.report.result_files import ResultFile
-from pag_tf.threat_model import ThreatModel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pag_tf.report import canvas, gradients_figure, localization_figure, pictures
+from pag_tf.figures import canvas
+from pag_tf.figures import gradients as gradients_figure
+from pag_tf.figures import localization as localization_figure
+from pag_tf.report import pictures
 from pag_tf.report.results import Model, Results
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf import backend, model_checks
 from pag_tf.attacks import PGD, Attack
+from pag_tf.core import backend, model_checks
 from pag_tf.training.arithmetic import check_convolution_dtype, convolutions_in, sums_as_products
 
 BATCH_NORM_MODES = ("inference", "training")

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pag_tf import backend
 from pag_tf.attacks import FGSM, PGD, loss_gradient, robust_accuracy
+from pag_tf.core import backend
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pag_tf.models
 from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.config import option
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.training.adversarial_model import BATCH_NORM_MODES
 from pag_tf.training.arithmetic import check_convolution_dtype
 
@@ -24,10 +25,6 @@ _NOT_NEGATIVE = (
 )
 
 
-def _option(default: Any, description: str) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description})
-
-
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """A training run. Each field's meaning and unit stands in its `help` metadata.
@@ -36,91 +33,91 @@ class TrainConfig:
         ValueError: A value out of range, or an unknown name (the message lists the known).
     """
 
-    output: str = _option("", "Folder of the run: checkpoint, logs and the exported zoo entry.")
-    dataset: str = _option("cifar10", "Name of the data set, see pag_tf.data.names().")
-    data_dir: str = _option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
-    train_split: str = _option("train", "Images to train on, such as 'train[:49000]'.")
-    validation_split: str = _option(
+    output: str = option("", "Folder of the run: checkpoint, logs and the exported zoo entry.")
+    dataset: str = option("cifar10", "Name of the data set, see pag_tf.data.names().")
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    train_split: str = option("train", "Images to train on, such as 'train[:49000]'.")
+    validation_split: str = option(
         "validation", "Held-out images of the check after each epoch; empty for no check."
     )
-    image_size: int = _option(
+    image_size: int = option(
         0, "Height and width that images are brought to, in pixels; 0: the data set's own."
     )
-    fit: str = _option(
+    fit: str = option(
         "whole",
         "How held-out and test images come to image_size: whole (resized) or centre_crop (shorter "
         "side at 8/7 of it, the centre cut out).",
     )
-    train_fit: str = _option(
+    train_fit: str = option(
         "",
         "How training images come to image_size: whole, centre_crop or random_crop (a window "
         "anywhere, flipped at random); empty: as fit.",
     )
-    threat_model: str = _option(
+    threat_model: str = option(
         "linf:2/255", "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' trains naturally."
     )
-    attack: str = _option("nfgsm", f"What perturbs the training images: {', '.join(ATTACKS)}.")
-    attack_steps: int = _option(7, "Steps of PGD.")
-    attack_step_size: float = _option(0.0, "Step size of PGD, in pixels in [0, 1]; 0: its default.")
-    eps_warmup_epochs: float = _option(0.0, "Epochs over which epsilon grows linearly from 0.")
-    clean_fraction: float = _option(0.0, "Share of each batch left unperturbed, in [0, 1).")
-    attack_batch_norm: str = _option(
+    attack: str = option("nfgsm", f"What perturbs the training images: {', '.join(ATTACKS)}.")
+    attack_steps: int = option(7, "Steps of PGD.")
+    attack_step_size: float = option(0.0, "Step size of PGD, in pixels in [0, 1]; 0: its default.")
+    eps_warmup_epochs: float = option(0.0, "Epochs over which epsilon grows linearly from 0.")
+    clean_fraction: float = option(0.0, "Share of each batch left unperturbed, in [0, 1).")
+    attack_batch_norm: str = option(
         "inference", "Batch-norm mode of the model during the attack: inference or training."
     )
-    arch: str = _option("resnet", "Architecture, see pag_tf.models.architectures().")
-    arch_options: str = _option("{}", "Options of the architecture, a JSON object.")
-    initial_weights: str = _option(
+    arch: str = option("resnet", "Architecture, see pag_tf.models.architectures().")
+    arch_options: str = option("{}", "Options of the architecture, a JSON object.")
+    initial_weights: str = option(
         "",
         "Weights to start from: id or folder of a zoo entry of the same architecture, or imagenet "
         "(resnet50, vgg16); empty: fresh ones. The head is fresh unless the class names agree.",
     )
-    class_split: str = _option(
+    class_split: str = option(
         "",
         "Train on the seen classes of this class split only, see pag_tf.data.class_split_names; "
         "empty: on all classes.",
     )
-    class_split_fold: int = _option(
+    class_split_fold: int = option(
         0,
         "Of the class split's folds of seen classes the one that is not trained on either, from 1, "
         "so that constants can be chosen on it; 0: none.",
     )
-    attribute_temperature: float = _option(
+    attribute_temperature: float = option(
         0.0,
         "Temperature of an attribute classifier (see pag_tf.zero_shot), such as 0.1; 0: a linear "
         "head.",
     )
-    epochs: int = _option(16, "Passes over the training images.")
-    batch_size: int = _option(128, "Images in one training step.")
-    learning_rate: float = _option(0.2, "Peak learning rate of SGD with Nesterov momentum.")
-    learning_rate_warmup: float = _option(
+    epochs: int = option(16, "Passes over the training images.")
+    batch_size: int = option(128, "Images in one training step.")
+    learning_rate: float = option(0.2, "Peak learning rate of SGD with Nesterov momentum.")
+    learning_rate_warmup: float = option(
         0.2, "Share of the steps, in [0, 1], in which the rate rises linearly; then a cosine to 0."
     )
-    head_learning_rate_factor: float = _option(
+    head_learning_rate_factor: float = option(
         1.0, "Learning rate of the last stage and the head, in multiples of learning_rate."
     )
-    momentum: float = _option(0.9, "Momentum of SGD.")
-    weight_decay: float = _option(
+    momentum: float = option(0.9, "Momentum of SGD.")
+    weight_decay: float = option(
         5e-3, "Decoupled weight decay (times the learning rate) of kernels, not of biases or norms."
     )
-    ema_momentum: float = _option(
+    ema_momentum: float = option(
         0.0, "Momentum of the moving average of the weights that is exported; 0: the last weights."
     )
-    augment_shift: int = _option(4, "Largest random shift of a training image, in pixels.")
-    augment_flip: bool = _option(True, "Flip training images left to right at random.")
-    seed: int = _option(0, "Of initial weights, order, augmentation and attack.")
-    jit_compile: bool = _option(True, "Compile the training step with XLA.")
-    convolution_dtype: str = _option(
+    augment_shift: int = option(4, "Largest random shift of a training image, in pixels.")
+    augment_flip: bool = option(True, "Flip training images left to right at random.")
+    seed: int = option(0, "Of initial weights, order, augmentation and attack.")
+    jit_compile: bool = option(True, "Compile the training step with XLA.")
+    convolution_dtype: str = option(
         "float32",
         "What convolutions multiply in while training: float32 or bfloat16 (several times as fast "
         "on accelerators and on CPUs with AMX, see docs/fast_training.md).",
     )
-    check_images: int = _option(500, "Held-out images of the check after each epoch.")
-    check_steps: int = _option(10, "PGD steps of that check.")
-    on_overfitting: str = _option(
+    check_images: int = option(500, "Held-out images of the check after each epoch.")
+    check_steps: int = option(10, "PGD steps of that check.")
+    on_overfitting: str = option(
         "stop",
         "When one-step training overfits catastrophically: stop, fall_back (to PGD) or warn.",
     )
-    tensorboard: bool = _option(False, "Write TensorBoard logs, with input gradients as images.")
+    tensorboard: bool = option(False, "Write TensorBoard logs, with input gradients as images.")
 
     def __post_init__(self) -> None:
         ThreatModel.parse(self.threat_model)

@@ -14,7 +14,7 @@ import pag_tf.data
 import pag_tf.models
 import pag_tf.zero_shot
 import pag_tf.zoo
-from pag_tf import backend, run_folder
+from pag_tf.core import backend, run_folder
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo.images import load_images
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import Entry

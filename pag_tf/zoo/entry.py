@@ -2,7 +2,7 @@
 
 A folder is a plain Keras repository (`config.json`, `metadata.json`, `model.weights.h5`, written by
 Keras) with `pag.json` (the record), `README.md` (the model card), `train.flags` (the recipe) and,
-if it was drawn, `gradients.png` (the card's picture, see `pag_tf.evaluation.card_picture`).
+if it was drawn, `gradients.png` (the card's picture, see `pag_tf.measure.card_picture`).
 `config.json` is there for people without pag_tf: nothing here reads it.
 """
 
@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
-from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import card, fields, keras_files, metric, weights
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import WEIGHTS_FILE, Architecture, Entry

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
-from pag_tf.threat_model import ThreatModel
 
 # Lower case, so that two ids never meet on a file system that ignores case; at most 96 characters
 # and no "--", "..", leading or trailing punctuation: the rules for a repository name on the Hub.

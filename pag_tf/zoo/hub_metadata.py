@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import Entry
 

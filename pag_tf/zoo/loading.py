@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import catalog, hub, keras_files, weights
 from pag_tf.zoo.entry import NEEDED_TO_LOAD, read_entry
 from pag_tf.zoo.hub import Hub

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
-from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import fields
 
 

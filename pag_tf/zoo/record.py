@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.architecture import MOST_CLASSES, MOST_PIXELS
 from pag_tf.models.options import shown
-from pag_tf.threat_model import ThreatModel
 from pag_tf.zoo import fields, metric
 from pag_tf.zoo.metric import Metric
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import hub_metadata
 from pag_tf.zoo.entry import RECORD_FILE
 from pag_tf.zoo.hub import Hub

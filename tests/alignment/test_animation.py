@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pag_tf import run_folder
 from pag_tf.alignment import save_animation
+from pag_tf.core import run_folder
 
 FRAMES = np.random.default_rng(1).random((6, 3, 4, 5, 3)).astype("float32")
 

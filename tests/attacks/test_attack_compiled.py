@@ -10,8 +10,8 @@ import pytest
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf import backend
 from pag_tf.attacks import PGD, gradient
+from pag_tf.core import backend
 
 NORMS = [("linf", 0.1), ("l2", 1.0)]
 

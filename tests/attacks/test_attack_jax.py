@@ -69,7 +69,7 @@ def on_jax(network, images, labels, start, tmp_path_factory):
         counted=repr(COUNTED),
     )
     network.save(folder / "network.keras")
-    script = "from pag_tf.threat_model import ThreatModel\n" + ON_JAX
+    script = "from pag_tf.core.threat_model import ThreatModel\n" + ON_JAX
     subprocess.run(
         [
             sys.executable,

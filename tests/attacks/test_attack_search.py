@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf import backend
 from pag_tf.attacks import FGSM, NFGSM, PGD
+from pag_tf.core import backend
 
 NORMS = [("linf", 0.1), ("l2", 1.0)]
 

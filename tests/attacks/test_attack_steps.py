@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf import backend
 from pag_tf.attacks import FGSM, NFGSM, PGD, loss_gradient
+from pag_tf.core import backend
 
 NORMS = ["linf", "l2"]
 LABELS = np.array([0, 1, 0])

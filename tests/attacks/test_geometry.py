@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 from keras import ops
 from scipy import stats
 
-from pag_tf import backend
 from pag_tf.attacks import geometry
+from pag_tf.core import backend
 
 NORMS = ["linf", "l2"]
 

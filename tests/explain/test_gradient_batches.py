@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from pag_tf import backend, explain
+from pag_tf import explain
+from pag_tf.core import backend
 
 pytestmark = pytest.mark.tensorflow
 METHODS = explain.methods()

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from pag_tf import backend, explain
+from pag_tf import explain
+from pag_tf.core import backend
 from pag_tf.explain import computations
 
 pytestmark = pytest.mark.tensorflow

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pag_tf.report import ReportConfig, curves, gradients_figure, measured, write_page
+from pag_tf.figures import gradients as gradients_figure
+from pag_tf.report import ReportConfig, curves, measured, write_page
 from pag_tf.report.numbers import Number, wilson_interval
 from pag_tf.report.results import read
 

@@ -9,7 +9,7 @@ from absl import app, flags
 
 from pag_tf import data, zoo
 from pag_tf.attacks import PGD
-from pag_tf.evaluation import EvaluateConfig, LocalizeConfig
+from pag_tf.measure import EvaluateConfig, LocalizeConfig
 from pag_tf.training import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
-from pag_tf.evaluation.shown_images import first_of_each_class
-from pag_tf.report import gradients_figure
+from pag_tf.figures import gradients as gradients_figure
+from pag_tf.measure.shown_images import first_of_each_class
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("dark", "middle", "bright")

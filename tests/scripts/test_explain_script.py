@@ -14,9 +14,10 @@ from PIL import Image
 import pag_tf
 from pag_tf import explain, localization
 from pag_tf.data import geometry
-from pag_tf.evaluation import ExplainConfig, explain_picture, explained_picture
-from pag_tf.evaluation.class_choice import class_index
-from pag_tf.report import localization_figure, picture_panels
+from pag_tf.figures import localization as localization_figure
+from pag_tf.figures import picture_panels
+from pag_tf.measure import ExplainConfig, explain_picture, explained_picture
+from pag_tf.measure.class_choice import class_index
 
 pytestmark = pytest.mark.tensorflow
 ROOT = Path(__file__).resolve().parents[2]

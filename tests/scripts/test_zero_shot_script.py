@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pag_tf.evaluation import ZeroShotConfig
+from pag_tf.measure import ZeroShotConfig
 
 pytestmark = pytest.mark.tensorflow
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from pag_tf import backend
 from pag_tf.attacks import FGSM, NFGSM, PGD
+from pag_tf.core import backend
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import AdversarialModel
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from pag_tf import backend
 from pag_tf.attacks import FGSM
+from pag_tf.core import backend
 from pag_tf.training import AdversarialModel
 from pag_tf.training.arithmetic import convolutions_in, sums_as_products
 

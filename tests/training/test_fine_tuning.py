@@ -10,7 +10,7 @@ import pytest
 
 import pag_tf
 from pag_tf import models, training, zoo
-from pag_tf.evaluation import EvaluateConfig, entries, evaluate, robustness
+from pag_tf.measure import EvaluateConfig, entries, evaluate, robustness
 from pag_tf.training import TrainConfig, callbacks
 
 pytestmark = pytest.mark.tensorflow

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pag_tf import zoo
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import bundled, card
 from pag_tf.zoo.entry import PICTURE_FILE, update_card
 

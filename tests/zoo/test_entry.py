@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pag_tf import zoo
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import card
 from pag_tf.zoo.entry import FILES, NEEDED_TO_LOAD
 

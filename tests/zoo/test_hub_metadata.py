@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from pag_tf import zoo
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import bundled, card, hub_metadata
 
 hub = pytest.importorskip("huggingface_hub")
@@ -151,7 +151,7 @@ def test_the_split_is_the_one_that_the_command_tells(command, split):
 
 
 def test_the_default_split_is_the_programs_own():
-    from pag_tf.evaluation import EvaluateConfig
+    from pag_tf.measure import EvaluateConfig
 
     assert EvaluateConfig().split == hub_metadata.DEFAULT_SPLIT
     root = Path(__file__).resolve().parents[2]

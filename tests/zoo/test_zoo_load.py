@@ -11,7 +11,7 @@ import pytest
 
 import pag_tf
 from pag_tf import zoo
-from pag_tf.threat_model import ThreatModel
+from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import bundled
 
 ROOT = Path(__file__).resolve().parents[2]
