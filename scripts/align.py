@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import dataclass_flags
 from absl import flags
 
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import AlignConfig
 
 dataclass_flags.define(AlignConfig)

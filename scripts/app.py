@@ -27,8 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
 MOST_UPLOAD = 20_000_000  # bytes

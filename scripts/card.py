@@ -12,8 +12,7 @@ no data and leaves the picture that is there as it is.
 
 from __future__ import annotations
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import CardConfig
 
 dataclass_flags.define(CardConfig)

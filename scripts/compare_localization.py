@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
 NAMES = {

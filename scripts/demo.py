@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dataclass_flags
 import demo_boxes
 import demo_report
 import demo_zero_shot
 import numpy as np
 
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ python scripts/evaluate.py --dataset=shapes --eps=0 --threat_models=linf:2/255,l
 
 from __future__ import annotations
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import EvaluateConfig
 
 dataclass_flags.define(EvaluateConfig)

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import ExplainConfig
 
 dataclass_flags.define(ExplainConfig)

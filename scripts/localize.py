@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import dataclass_flags
 from absl import flags
 
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import LocalizeConfig
 
 dataclass_flags.define(LocalizeConfig)

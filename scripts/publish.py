@@ -13,8 +13,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
 

@@ -9,8 +9,7 @@ needs no network, and lies beside the figures as PNG and SVG.
 
 from __future__ import annotations
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.report import ReportConfig
 
 dataclass_flags.define(ReportConfig)

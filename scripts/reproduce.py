@@ -17,12 +17,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import dataclass_flags
 import numpy as np
 from stages import ROOT, Stage, run
 
 import pag_tf
-from pag_tf.core import files
+from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.splits import resolve

@@ -8,9 +8,9 @@ A run that was killed goes on with the same command and --resume.
 
 from __future__ import annotations
 
-import dataclass_flags
 from absl import flags
 
+from pag_tf.core import dataclass_flags
 from pag_tf.training.config import TrainConfig
 
 dataclass_flags.define(TrainConfig)

@@ -16,9 +16,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import dataclass_flags
 from absl import flags
 
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 from pag_tf.measure.zero_shot_config import ZeroShotConfig
 

@@ -215,7 +215,9 @@ def test_parts_without_models_import_no_deep_learning():
 
 
 def test_the_library_imports_no_script():
-    programs = {"scripts"} | {path.stem for path in python_files(ROOT / "scripts")}
+    programs = {"scripts", "tools"} | {
+        path.stem for path in python_files(ROOT / "scripts", ROOT / "tools")
+    }
     found = [
         f"{path.relative_to(ROOT)}:{line}: {module}"
         for path in python_files(PACKAGE)
@@ -225,7 +227,7 @@ def test_the_library_imports_no_script():
     assert found == []
 
 
-def test_flags_are_defined_under_scripts_only():
+def test_flags_are_defined_by_programs_only():
     folders = [PACKAGE, ROOT / "tests", ROOT / "benchmarks"]
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node.func)}"
@@ -238,7 +240,7 @@ def test_flags_are_defined_under_scripts_only():
 
 
 def test_file_names_say_what_is_inside():
-    folders = [ROOT / name for name in ("pag_tf", "scripts", "tests", "benchmarks")]
+    folders = [ROOT / name for name in ("pag_tf", "scripts", "tools", "tests", "benchmarks")]
     found = [
         str(path.relative_to(ROOT))
         for path in python_files(*folders)

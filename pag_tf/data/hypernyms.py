@@ -1,6 +1,6 @@
 """WordNet's hypernyms as class attributes: what each class is a kind of.
 
-A table (a JSON file, as `scripts/wordnet_hypernyms.py` writes it) holds, for each class, its name
+A table (a JSON file, as `tools/wordnet_hypernyms.py` writes it) holds, for each class, its name
 and all its hypernyms, the class itself not among them:
 
 * `wordnet`: the version, `notice`: its licence, line by line;
@@ -26,7 +26,7 @@ import numpy as np
 # A table of one's own, beside the data, is looked for under this name.
 TABLE_FILE = "wordnet_hypernyms.json"
 _PACKAGED = Path(__file__).with_name("tiny_imagenet_hypernyms.json")
-_PROGRAM = "scripts/wordnet_hypernyms.py"
+_PROGRAM = "tools/wordnet_hypernyms.py"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_classes_without_hypernyms_are_named_with_the_remedy(tmp_path):
     fields = class_attributes([FISH, GORILLA, "n00000001"], tmp_path)
     assert fields.keys() == {"why_no_attributes"}
     assert f"2 of these 3 classes: {GORILLA}, n00000001" in fields["why_no_attributes"]
-    assert "scripts/wordnet_hypernyms.py" in fields["why_no_attributes"]
+    assert "tools/wordnet_hypernyms.py" in fields["why_no_attributes"]
     assert str(tmp_path / TABLE_FILE) in fields["why_no_attributes"]
     (alone,) = class_attributes([FISH], tmp_path).values()
     assert alone == "no hypernym distinguishes the 1 classes of this copy"

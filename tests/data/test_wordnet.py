@@ -66,7 +66,7 @@ def test_the_table_carries_the_licence_that_it_comes_with(wordnet, tmp_path):
 
 def test_the_program(wordnet, tmp_path):
     (tmp_path / "wnids.txt").write_text("n00000005\n\nn00000006\n")
-    program = [sys.executable, str(ROOT / "scripts" / "wordnet_hypernyms.py")]
+    program = [sys.executable, str(ROOT / "tools" / "wordnet_hypernyms.py")]
     flags = [f"--wordnet={wordnet}", f"--output={tmp_path / 'table.json'}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 

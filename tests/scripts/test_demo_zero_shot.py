@@ -24,7 +24,7 @@ def demo_zero_shot():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
         yield importlib.import_module("demo_zero_shot")
-        for name in ("demo_zero_shot", "demo_boxes", "demo", "demo_report", "dataclass_flags"):
+        for name in ("demo_zero_shot", "demo_boxes", "demo", "demo_report"):
             sys.modules.pop(name, None)
 
 

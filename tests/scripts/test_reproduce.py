@@ -21,7 +21,7 @@ def reproduce():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
         yield importlib.import_module("reproduce")
-        for name in ("reproduce", "stages", "dataclass_flags"):
+        for name in ("reproduce", "stages"):
             sys.modules.pop(name, None)
 
 

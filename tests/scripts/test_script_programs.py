@@ -14,9 +14,12 @@ import pytest
 from absl import flags
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted(
-    path for path in (ROOT / "scripts").glob("*.py") if "__main__" in path.read_text("utf-8")
-)
+SCRIPTS = [
+    path
+    for folder in ("scripts", "tools")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if "__main__" in path.read_text("utf-8")
+]
 
 
 def call(script, *arguments):

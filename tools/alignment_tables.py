@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from markdown_tables import table, threat_model
+from markdown_tables import commands, table, threat_model
 
 from pag_tf.report.result_files import alignment_settings
 
@@ -52,9 +52,7 @@ def block(folder: Path) -> str:
             "",
             "Measured by",
             "",
-            "```bash",
-            *dict.fromkeys(result["command"] for result in results),
-            "```",
+            *commands(result["command"] for result in results),
         ]
     )
 

@@ -1,7 +1,7 @@
 """Writes a table of WordNet's hypernyms, class attributes for any list of WordNet ids.
 
-python scripts/wordnet_hypernyms.py --wnids=tiny-imagenet-200/wnids.txt
-python scripts/wordnet_hypernyms.py --wnids=n01443537,n02099601 --wordnet=WordNet-3.0/dict
+python tools/wordnet_hypernyms.py --wnids=tiny-imagenet-200/wnids.txt
+python tools/wordnet_hypernyms.py --wnids=n01443537,n02099601 --wordnet=WordNet-3.0/dict
 
 The classes of Tiny-ImageNet have theirs in pag_tf/data/tiny_imagenet_hypernyms.json, written by the
 first command with --output. For other classes, put the file as wordnet_hypernyms.json beside the
@@ -10,8 +10,7 @@ archive, or into the unpacked folder: pag_tf.data.info("tiny_imagenet", data_dir
 
 from __future__ import annotations
 
-import dataclass_flags
-
+from pag_tf.core import dataclass_flags
 from pag_tf.data.wordnet import HypernymsConfig
 
 dataclass_flags.define(HypernymsConfig)

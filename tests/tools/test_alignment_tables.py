@@ -1,22 +1,13 @@
 """Tables of alignment: what stands in them is what stands in the result files."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
-def tables():
-    """scripts/alignment_tables.py as a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "scripts"))
-        yield importlib.import_module("alignment_tables")
-        sys.modules.pop("alignment_tables")
+def tables(tool):
+    return tool("alignment_tables")
 
 
 def measure(title, value, better, images=1500):

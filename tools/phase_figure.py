@@ -1,6 +1,6 @@
 """Draws where models look: the mean absolute input gradient of each pixel, and its grid.
 
-    python scripts/phase_figure.py --output=docs
+    python tools/phase_figure.py --output=docs
 
 Compares the residual network of this library with a plain one that differs in its downsampling
 only, both with fresh weights: writes phase_plain.png and phase_even.png. Prints `phase_variation`
@@ -13,9 +13,9 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dataclass_flags
 import numpy as np
 
+from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
 if TYPE_CHECKING:

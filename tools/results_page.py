@@ -1,7 +1,7 @@
 """Writes the tables of docs/results.md from what localize.py, zero_shot.py and align.py wrote.
 
-    python scripts/results_page.py
-    python scripts/results_page.py --results=runs/results --page=runs/results.md
+    python tools/results_page.py
+    python tools/results_page.py --results=runs/results --page=runs/results.md
 
 Reads result.json of every folder below --results/<data set>, --results/zero_shot-<data set> and
 --results/alignment-<data set>. The page needs the markers <!-- name --> and <!-- /name --> of each
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import alignment_tables
-import dataclass_flags
-import markdown_blocks
+import markdown_tables
 import zero_shot_tables
 from markdown_tables import percent, table, threat_model, with_interval
+
+from pag_tf.core import dataclass_flags
 
 MODEL_COLUMNS = ("model", "trained within", "parameters", "top-1", "top-5", "under attack")
 # What is told of all images, and of those with small objects.
@@ -106,9 +107,7 @@ def _tables(results: list[dict[str, Any]]) -> str:
             "",
             "Measured by",
             "",
-            "```bash",
-            *dict.fromkeys(result["command"] for result in results),
-            "```",
+            *markdown_tables.commands(result["command"] for result in results),
         ]
     )
 
@@ -174,7 +173,7 @@ def main(_: list[str]) -> None:
     for path in (page, folder):
         if not path.exists():
             raise ValueError(f"{path} does not exist: see --help for what is read and written.")
-    markdown_blocks.replace(page, blocks(folder))
+    markdown_tables.replace(page, blocks(folder))
     print(f"Wrote the tables into {page}")
 
 

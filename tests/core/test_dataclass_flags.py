@@ -1,7 +1,6 @@
 """Flags made from a dataclass: defined, read, written to a flag file and read again."""
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -9,23 +8,15 @@ from absl import app, flags
 
 from pag_tf import data, zoo
 from pag_tf.attacks import PGD
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import EvaluateConfig, LocalizeConfig
 from pag_tf.training import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def dataclass_flags():
-    path = ROOT / "scripts" / "dataclass_flags.py"
-    spec = importlib.util.spec_from_file_location("dataclass_flags_of_tests", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def parse(dataclass_flags):
+def parse():
     """Parses a command line with the flags of one dataclass, which are gone afterwards."""
     defined = []
 
@@ -65,13 +56,13 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: type(config).__name__)
-def test_a_flag_file_gives_the_same_configuration_again(dataclass_flags, parse, tmp_path, config):
+def test_a_flag_file_gives_the_same_configuration_again(parse, tmp_path, config):
     path = tmp_path / "recipe.flags"
     path.write_text(dataclass_flags.flag_lines(config))
     assert parse(type(config), f"--flagfile={path}") == config
 
 
-def test_what_is_left_out_keeps_its_default(dataclass_flags, parse, tmp_path):
+def test_what_is_left_out_keeps_its_default(parse, tmp_path):
     path = tmp_path / "recipe.flags"
     lines = dataclass_flags.flag_lines(CONFIGS[1], leave_out=("output", "data_dir"))
     assert "--output" not in lines and "--data_dir" not in lines
@@ -82,7 +73,7 @@ def test_what_is_left_out_keeps_its_default(dataclass_flags, parse, tmp_path):
     )
 
 
-def test_flags_after_the_file_win(dataclass_flags, parse, tmp_path):
+def test_flags_after_the_file_win(parse, tmp_path):
     path = tmp_path / "recipe.flags"
     path.write_text(dataclass_flags.flag_lines(TrainConfig(epochs=30)))
     assert parse(TrainConfig, f"--flagfile={path}", "--epochs=2", "--noaugment_flip") == (
@@ -106,7 +97,7 @@ def test_the_recipe_for_birds_is_the_papers(parse):
     assert found.options.items() <= entry.architecture.options.items()
 
 
-def test_a_file_is_read_beside_the_programs_own_flags(dataclass_flags, tmp_path):
+def test_a_file_is_read_beside_the_programs_own_flags(tmp_path):
     path = tmp_path / "recipe.flags"
     path.write_text("# three\n--epochs=3\n--noaugment_flip\n")
     found = dataclass_flags.read_file(TrainConfig, str(path), dataset="shapes")
@@ -121,7 +112,7 @@ RECIPES = sorted((ROOT / "recipes").glob("zero_shot-*.flags"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_recipes_of_zero_shot_train_on_seen_classes_by_attributes(dataclass_flags, path):
+def test_recipes_of_zero_shot_train_on_seen_classes_by_attributes(path):
     found = dataclass_flags.read_file(TrainConfig, str(path))
     assert path.stem == f"zero_shot-{found.dataset}"
     assert found.class_split in data.class_split_names(found.dataset)
@@ -155,7 +146,7 @@ def test_a_value_out_of_range_is_refused_by_the_configuration(parse):
 
 
 @pytest.fixture
-def run(dataclass_flags, monkeypatch):
+def run(monkeypatch):
     def call(main, *arguments):
         monkeypatch.setattr(app, "run", lambda guarded: guarded(["program", *arguments]))
         return dataclass_flags.run(main)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from markdown_tables import percent, table, threat_model, with_interval
+from markdown_tables import commands, percent, table, threat_model, with_interval
 
 # Folders of results, and markers of the page, are named so, and then by the data set.
 PREFIX = "zero_shot-"
@@ -58,8 +58,8 @@ def block(folder: Path) -> str:
     ]
     if results[0]["localization"]:
         lines += ["", *_localization(results)]
-    commands = dict.fromkeys(result["command"] for result in results)
-    return "\n".join([*lines, "", "Trained and measured by", "", "```bash", *commands, "```"])
+    measured_by = commands(result["command"] for result in results)
+    return "\n".join([*lines, "", "Trained and measured by", "", *measured_by])
 
 
 def _read(path: Path, dataset: str) -> Result:

@@ -1,7 +1,7 @@
 """Prints the README's table of bundled models, from what was measured on them.
 
-python scripts/readme_table.py
-python scripts/readme_table.py --readme=README.md
+python tools/readme_table.py
+python tools/readme_table.py --readme=README.md
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dataclass_flags
-import markdown_blocks
+import markdown_tables
+
+from pag_tf.core import dataclass_flags
 
 if TYPE_CHECKING:
     from pag_tf.zoo import Entry, Metric
 
 MODELS = "models"  # name of the README's block
+COLUMNS = ("model", "trained within", "weights", "test images", "clean accuracy", "under attack")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,29 +41,24 @@ def table() -> str:
     entries = pag_tf.zoo.list_models()
     if not entries:
         return "No models yet: train one, see below."
-    lines = [
-        "| model | trained within | weights | test images | clean accuracy | under attack |",
-        "|---|---|---|---|---|---|",
-        *(_row(entry) for entry in entries),
-    ]
-    commands = dict.fromkeys(metric.command for entry in entries for metric in entry.metrics)
+    lines = markdown_tables.table(COLUMNS, [_row(entry) for entry in entries])
+    commands = [metric.command for entry in entries for metric in entry.metrics]
     if commands:
-        lines += ["", "Measured by", "", "```bash", *commands, "```"]
+        lines += ["", "Measured by", "", *markdown_tables.commands(commands)]
     return "\n".join(lines)
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry) -> tuple[str, ...]:
     clean = [metric for metric in entry.metrics if metric.attack is None]
     attacked = [metric for metric in entry.metrics if metric.attack is not None]
-    cells = (
+    return (
         f"`{entry.id}`",
-        "nothing (natural)" if entry.threat.eps == 0 else f"`{entry.threat}`",
+        markdown_tables.threat_model(str(entry.threat), entry.threat.eps),
         f"{entry.weights_bytes / 1e6:.1f} MB",
         ", ".join(dict.fromkeys(f"{metric.images:,}" for metric in entry.metrics)) or "none",
         "<br>".join(map(_percent, clean)) or "not measured",
         "<br>".join(f"{_percent(m)} ({_attack(m)})" for m in attacked) or "not measured",
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _percent(metric: Metric) -> str:
@@ -87,7 +84,7 @@ def main(_: list[str]) -> None:
     path = Path(config.readme)
     if not path.is_file():
         raise ValueError(f"--readme={path} is not a file.")
-    markdown_blocks.replace(path, {MODELS: table()})
+    markdown_tables.replace(path, {MODELS: table()})
     print(f"Wrote the table into {path}")
 
 

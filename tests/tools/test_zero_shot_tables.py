@@ -1,28 +1,14 @@
 """Tables of classes never seen: what stands in them is what stands in the result files."""
 
 import copy
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture(scope="module")
-def results_page():
-    """scripts/results_page.py as a module; it defines no flags when it is imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "scripts"))
-        spec = importlib.util.spec_from_file_location(
-            "results_page", ROOT / "scripts" / "results_page.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, spec.name, module)  # dataclasses looks its annotations up there
-        spec.loader.exec_module(module)
-        yield module
+def results_page(tool):
+    return tool("results_page")
 
 
 def recognised(T1, **changes):
