@@ -61,19 +61,12 @@ def measure(model: str, dataset: str) -> list[float]:
     import numpy as np
     import tensorflow as tf
 
-    from pag_tf.core.threat_model import ThreatModel
     from pag_tf.zoo import catalog, hub, keras_files, weights
 
     reached = hub.Hub()
-    repo_id = hub.parse(model)
-    entry = timed(
-        lambda: (
-            reached.entry(repo_id)
-            if repo_id
-            else catalog.find(ThreatModel.parse(model), dataset=dataset, hub=reached)
-        )
-    )
-    timed(lambda: reached.fetch_weights(entry) if repo_id else weights.verify(entry))
+    entry = timed(lambda: catalog.find(model, dataset=dataset, hub=reached))
+    on_hub = model.startswith(hub.PREFIX)
+    timed(lambda: reached.fetch_weights(entry) if on_hub else weights.verify(entry))
     found = timed(lambda: weights.stored_variables(entry.weights_path))
     built = timed(lambda: keras_files.build(entry))
     timed(lambda: weights.load_into(built, entry.weights_path, found))

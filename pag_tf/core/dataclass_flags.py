@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from absl import flags
@@ -14,7 +13,7 @@ flags.disclaim_key_flags()
 
 Config = TypeVar("Config")
 
-_DEFINE: dict[str, Callable[..., Any]] = {
+_DEFINE = {
     "str": flags.DEFINE_string,
     "int": flags.DEFINE_integer,
     "float": flags.DEFINE_float,

@@ -5,11 +5,10 @@ builds the architecture in code and reads checked weights: no code and no Keras 
 folder is run.
 """
 
-from pag_tf.zoo.catalog import find, list_models
+from pag_tf.zoo.catalog import find, list_models, load
 from pag_tf.zoo.entry import read_entry, update_metrics, write_entry
 from pag_tf.zoo.hub import Hub
 from pag_tf.zoo.hub_collection import collection
-from pag_tf.zoo.loading import load
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.publishing import Publication, publish
 from pag_tf.zoo.record import Architecture, Entry, entry_id
@@ -30,3 +29,7 @@ __all__ = [
     "update_metrics",
     "write_entry",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

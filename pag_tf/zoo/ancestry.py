@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pag_tf.data
-from pag_tf.zoo import bundled
+from pag_tf.zoo import places
 from pag_tf.zoo.entry import read_entry
 from pag_tf.zoo.record import Entry
 
@@ -24,7 +24,7 @@ def find_weights(name: str) -> Entry:
     Raises:
         ValueError: Neither; a damaged entry.
     """
-    found = {entry.id: entry for entry in bundled.entries()}
+    found = {entry.id: entry for entry in places.bundled()}
     if name in found:
         return found[name]
     if Path(name).is_dir():

@@ -1,16 +1,154 @@
-"""Which models there are: in the package, in the local cache, in a namespace of the Hub."""
+"""Lists, finds and loads models: by epsilon, by id, from a folder, or from the Hub."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.zoo import bundled, search
-from pag_tf.zoo.hub import Hub
+from pag_tf.zoo import keras_files, places, weights
+from pag_tf.zoo.entry import NEEDED_TO_LOAD, read_entry
+from pag_tf.zoo.fields import is_name
+from pag_tf.zoo.hub import PREFIX, Hub, parse_name
 from pag_tf.zoo.record import Entry
 
-_EPS_TOLERANCE = 1e-9
+if TYPE_CHECKING:
+    import keras
+
+_EPS_TOLERANCE = 1e-6  # relative: float32 numbers are as good as float64
+_MOST_LISTED = 12
+
+
+def load(
+    eps: float | str | ThreatModel | os.PathLike[str] | Entry,
+    *,
+    dataset: str = "cifar10",
+    norm: str | None = None,
+    arch: str | None = None,
+    namespace: str | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> keras.Model:
+    """Loads a trained classifier.
+
+    By epsilon or id it looks at the bundled entries, then at those of `namespace` in the local
+    cache, then at those of `namespace` on the Hub. No code and no Keras configuration of a folder
+    or a repository is run: the architecture is built here from checked options, and the weights
+    are read after their SHA-256 was compared.
+
+    Args:
+        eps: The epsilon it was trained with, in units of pixels in [0, 1]: a number (`2/255`), a
+            text (`"2/255"`, `"l2:0.5"`) or a `ThreatModel`; 0 is standard training. Or one model
+            by name: its id (`"shapes-resnet-natural"`), a repository of the Hub
+            (`"hf:namespace/name"` or `"hf:namespace/name@revision"`), a zoo folder (a `Path`, or a
+            text with a separator, `"./my-model"`), or an `Entry` of `list_models` or its `str()`.
+            Where a model is named, `dataset` is not used.
+        dataset: Data set it was trained on.
+        norm: Norm of the threat model, `"linf"` where `eps` names none. Models of standard
+            training match any.
+        arch: Architecture; needed only where there are several for one epsilon.
+        namespace: A user or an organization of the Hub; None takes the environment variable
+            `PAG_TF_HUB_NAMESPACE`, and without it the Hub is not asked.
+        revision: A branch, a tag or a commit of `"hf:namespace/name"`; None is its main branch.
+        token: Access token for the Hub; None takes the stored one.
+        cache_dir: Folder of the Hub client's cache; None takes its own.
+        local_files_only: Do not ask the Hub. `HF_HUB_OFFLINE=1` does the same.
+
+    Returns:
+        An uncompiled model named after the entry: float32 images `[B, H, W, C]` with pixels in
+        [0, 1] -> float32 logits `[B, num_classes]`.
+
+    Raises:
+        ValueError: No such model (the message lists those there are; the nearest epsilon is never
+            taken), several of them, a bad epsilon, arguments that do not go together, or damaged
+            or untrustworthy files.
+        OSError: A file could not be read; the Hub could not be reached (`ConnectionError`),
+            refuses (`PermissionError`) or does not have it (`FileNotFoundError`).
+    """
+    hub = Hub(token=token, cache_dir=cache_dir, local_files_only=local_files_only)
+    entry = find(
+        eps,
+        dataset=dataset,
+        norm=norm,
+        arch=arch,
+        namespace=namespace,
+        revision=revision,
+        hub=hub,
+    )
+    return load_entry(entry, hub)
+
+
+def load_entry(entry: Entry, hub: Hub) -> keras.Model:
+    """Builds the model of an entry and reads its checked weights, fetched where they are missing.
+
+    Raises:
+        ValueError, OSError: See `load`.
+    """
+    keras_files.check_size(entry)
+    if entry.source.startswith(PREFIX):
+        hub.fetch_weights(entry)
+    else:
+        weights.verify(entry)
+    return keras_files.load(entry)
+
+
+def find(
+    eps: float | str | ThreatModel | os.PathLike[str] | Entry,
+    *,
+    dataset: str = "cifar10",
+    norm: str | None = None,
+    arch: str | None = None,
+    namespace: str | None = None,
+    revision: str | None = None,
+    hub: Hub | None = None,
+) -> Entry:
+    """Finds the entry that `load` loads, without its weights.
+
+    By epsilon it finds exactly this epsilon, never the nearest, and not the models that were
+    trained on some of the classes only (a class split): those are loaded by id.
+
+    Args:
+        eps: What `load` takes.
+        dataset: See `load`, as for all others.
+        norm: Norm of the threat model.
+        arch: Architecture.
+        namespace: A user or an organization of the Hub.
+        revision: A branch, a tag or a commit of `"hf:namespace/name"`.
+        hub: How the Hub is reached.
+
+    Returns:
+        The record of the first place (package, cache, Hub) that has one.
+
+    Raises:
+        ValueError: No such entry (the message lists those there are), or several.
+        OSError: The Hub could not be reached.
+    """
+    hub = hub or Hub()
+    in_repository = isinstance(eps, str) and eps.startswith(PREFIX)
+    if revision is not None and not in_repository:
+        raise ValueError(
+            'revision chooses a commit of one repository: pass it with "hf:namespace/name".'
+        )
+    folder, entry_id = _as_folder(eps), _as_id(eps)
+    by_name = in_repository or folder is not None or isinstance(eps, Entry)
+    if norm is not None or arch is not None or (namespace is not None and by_name):
+        _check_by_epsilon(eps, by_name or entry_id is not None)
+    if isinstance(eps, Entry):
+        return eps
+    if in_repository:
+        return hub.entry(*parse_name(str(eps), revision))
+    if folder is not None:
+        return read_entry(folder, files=NEEDED_TO_LOAD)
+    if entry_id is not None:
+        return _find_id(entry_id, places.namespace_or_default(namespace), hub)
+    threat = ThreatModel.parse(eps, norm=norm)  # type: ignore[arg-type]
+    return _find_threat(threat, dataset, arch, places.namespace_or_default(namespace), hub)
 
 
 def list_models(
@@ -23,36 +161,42 @@ def list_models(
     namespace: str | None = None,
     hub: Hub | None = None,
 ) -> tuple[Entry, ...]:
-    """The bundled models, and those of a namespace of the Hub, without importing TensorFlow.
+    """Lists the bundled models, and those of a namespace of the Hub, without TensorFlow.
 
     Args:
         dataset: Only those of this data set.
-        norm: Only those of this norm, and the natural ones.
+        norm: Only those of this norm, and those of standard training.
         eps: Only those of this epsilon, in the forms of `load` and of the norm `"linf"` where
             neither it nor `norm` says otherwise.
         arch: Only those of this architecture.
         class_split: Only those trained on the seen classes of the split of this name, such as
-            `"combinations"`; None: only those trained on all classes, as `load` takes them.
-        namespace: A user or an organisation of the Hub whose models are listed too: from the cache
-            only where the Hub may not be asked. Their weights are not fetched. The environment
-            variable that `load` knows does not count here.
+            `"combinations"`; None: only those trained on all classes, as `load` finds them.
+        namespace: A user or an organization of the Hub whose models are listed too: from the cache
+            only in offline mode. Their weights are not fetched. The environment variable that
+            `load` knows does not count here.
         hub: How the Hub is reached.
 
     Returns:
         Frozen records, sorted by data set, then epsilon; the bundled ones come first. `load` takes
-        them. Empty where no model has all of these.
+        them, and `print` shows for each a name that `load` takes. Empty where no model matches.
 
     Raises:
         ValueError: A data set, norm or architecture that no model has; a bad epsilon.
-        OSError: The Hub cannot be asked.
+        OSError: The Hub could not be reached.
     """
     if norm is not None:
         ThreatModel(norm, 0.0)  # refuses an unknown norm
     threat = None if eps is None else ThreatModel.parse(eps, norm=norm)
-    entries = bundled.entries()
-    namespace = None if namespace is None else search.namespace_or_default(namespace)
+    entries = places.bundled()
+    namespace = None if namespace is None else places.namespace_or_default(namespace)
     if namespace is not None:
-        entries += tuple(sorted(_of_namespace(hub or Hub(), namespace, dataset), key=Entry.order))
+        hub = hub or Hub()
+        found = (
+            places.cached(hub, namespace)
+            if hub.offline
+            else places.online(hub, namespace, dataset=dataset)
+        )
+        entries += tuple(sorted(found, key=Entry.order))
     _check_known("data set", dataset, {entry.dataset for entry in entries})
     _check_known("architecture", arch, {entry.arch for entry in entries})
     return tuple(
@@ -66,45 +210,18 @@ def list_models(
     )
 
 
-def find(
-    threat: ThreatModel,
-    *,
-    dataset: str,
-    arch: str | None = None,
-    namespace: str | None = None,
-    hub: Hub | None = None,
+def _find_threat(
+    threat: ThreatModel, dataset: str, arch: str | None, namespace: str | None, hub: Hub
 ) -> Entry:
-    """The entry that `load` takes: exactly this epsilon, never the nearest.
-
-    Looks at the bundled entries, then at those of the namespace in the local cache, then at those
-    on the Hub, and stops at the first of these places that has one. Models that were trained on
-    some of the classes only (a class split) are passed over.
-
-    Args:
-        threat: Its threat model.
-        dataset: Its data set.
-        arch: Its architecture, needed where there are several.
-        namespace: A user or an organisation of the Hub; None takes `PAG_TF_HUB_NAMESPACE`, and
-            without that only the bundled entries.
-        hub: How the Hub is reached.
-
-    Raises:
-        ValueError: No such entry (the message lists those there are), or several.
-        OSError: The Hub cannot be asked.
-    """
-    hub = hub or Hub()
-    namespace = search.namespace_or_default(namespace)
     seen: list[Entry] = []
     there: list[Entry] = []
-    for entries in _places(threat, dataset, namespace, hub):
+    for entries in _places(namespace, hub, dataset, threat):
         # A model of some classes only is loaded by its name.
         here = [entry for entry in entries() if _trained_on(entry, None)]
         of_dataset = [e for e in here if e.dataset == dataset and arch in (None, e.arch)]
         found = [entry for entry in of_dataset if _same(threat, entry.threat)]
-        if len(found) == 1:
-            return found[0]
         if found:
-            raise ValueError(_several(found, f"data set {dataset!r}, threat model {threat}"))
+            return _only(found, f"data set {dataset!r}, threat model {threat}")
         seen += here
         there += of_dataset
     where_else = _where_else(namespace, hub)
@@ -119,26 +236,76 @@ def find(
     )
 
 
+def _find_id(entry_id: str, namespace: str | None, hub: Hub) -> Entry:
+    known: list[str] = []
+    for entries in _places(namespace, hub):
+        here = list(entries())
+        if found := [entry for entry in here if entry.id == entry_id]:
+            return _only(found, f"id {entry_id!r}")
+        known += [entry.id for entry in here]
+    close = difflib.get_close_matches(entry_id, known, n=3)
+    if close:
+        hint = f"Similar: {', '.join(close)}."
+    else:
+        more = f", and {len(known) - _MOST_LISTED} more" if len(known) > _MOST_LISTED else ""
+        hint = f"Known: {', '.join(known[:_MOST_LISTED]) or 'none, the zoo is empty'}{more}."
+    if Path(entry_id).is_dir():
+        hint += f" The folder of this name is loaded as './{entry_id}'."
+    raise ValueError(
+        f"No model has the id {entry_id!r}. {hint} An epsilon is written '2/255' or 'l2:0.5'. "
+        f"{_where_else(namespace, hub)}"
+    )
+
+
 def _places(
-    threat: ThreatModel, dataset: str, namespace: str | None, hub: Hub
-) -> Iterable[Callable[[], Iterable[Entry]]]:
-    yield bundled.entries
+    namespace: str | None, hub: Hub, dataset: str | None = None, threat: ThreatModel | None = None
+) -> Iterator[Callable[[], Iterable[Entry]]]:
+    yield places.bundled
     if namespace is not None:
-        yield lambda: search.cached(hub, namespace)
+        yield lambda: places.cached(hub, namespace)
         if not hub.offline:
-            yield lambda: search.online(hub, namespace, dataset=dataset, threat=threat)
+            yield lambda: places.online(hub, namespace, dataset=dataset, threat=threat)
 
 
-def _of_namespace(hub: Hub, namespace: str, dataset: str | None) -> Iterable[Entry]:
-    if hub.offline:
-        return search.cached(hub, namespace)
-    return search.online(hub, namespace, dataset=dataset)
+def _as_folder(eps: object) -> Path | None:
+    """Returns the folder that a path, or a text with a separator that is no epsilon, names."""
+    if isinstance(eps, os.PathLike):
+        return Path(eps)
+    separators = {"/", os.sep, os.altsep or os.sep}
+    if not isinstance(eps, str) or not separators & set(eps) or eps.startswith(PREFIX):
+        return None
+    return None if _is_threat_text(eps) else Path(eps)
 
 
-def _several(found: list[Entry], of: str) -> str:
+def _as_id(eps: object) -> str | None:
+    """Returns a text that can be the id of an entry and is no epsilon."""
+    return eps if isinstance(eps, str) and is_name(eps) and not _is_threat_text(eps) else None
+
+
+def _is_threat_text(text: str) -> bool:
+    """Returns True if all parts around "/" are numbers, in range or not, after a norm or none."""
+    norm, _, numbers = text.strip().rpartition(":")
+    try:
+        [float(part) for part in numbers.split("/")]
+    except ValueError:
+        return False
+    return not {"/", "\\"} & set(norm)
+
+
+def _check_by_epsilon(eps: object, by_name: bool) -> None:
+    if by_name:
+        raise ValueError(
+            f"norm, arch and namespace choose among models by epsilon, but {str(eps)!r} names one "
+            "model. Leave them out (namespace may go with an id)."
+        )
+
+
+def _only(found: list[Entry], what: str) -> Entry:
+    if len(found) == 1:
+        return found[0]
     listed = ", ".join(f"{entry.id} ({entry.source}, arch={entry.arch!r})" for entry in found)
-    return (
-        f"Several models for {of}: {listed}. Pass arch=, or one of "
+    raise ValueError(
+        f"Several models for {what}: {listed}. Pass arch=, or one of "
         'pag_tf.zoo.list_models(), a folder, or "hf:namespace/name".'
     )
 
@@ -146,27 +313,25 @@ def _several(found: list[Entry], of: str) -> str:
 def _where_else(namespace: str | None, hub: Hub) -> str:
     if namespace is None:
         looked = (
-            f"Only the bundled models were looked at: name a namespace of the Hub with namespace= "
-            f"or {search.NAMESPACE_VARIABLE}"
+            "Only the bundled models were searched: name a namespace of the Hub with namespace= "
+            f"or {places.NAMESPACE_VARIABLE}"
         )
     elif hub.offline:
-        looked = f"Of {namespace} only the cache was looked at, because the Hub may not be asked"
+        looked = f"Of {namespace} only the cache was searched, because of offline mode"
     else:
         looked = f"The Hub's namespace {namespace} has none either"
     return f"{looked}. Or train one with scripts/train.py, or pass the folder of a model."
 
 
 def _trained_on(entry: Entry, class_split: str | None) -> bool:
-    """Whether it was trained on the seen classes of a split, or with None on all classes."""
+    """Returns True for a model of the seen classes of a split, or with None of all classes."""
     return (entry.training.get("class_split") or None) == class_split
 
 
 def _same(one: ThreatModel, other: ThreatModel) -> bool:
     if one.eps == 0 or other.eps == 0:
         return one.eps == other.eps
-    return one.norm == other.norm and math.isclose(
-        one.eps, other.eps, rel_tol=_EPS_TOLERANCE, abs_tol=_EPS_TOLERANCE
-    )
+    return one.norm == other.norm and math.isclose(one.eps, other.eps, rel_tol=_EPS_TOLERANCE)
 
 
 def _check_known(kind: str, value: str | None, known: set[str], where_else: str = "") -> None:

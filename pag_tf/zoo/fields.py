@@ -32,13 +32,18 @@ def take(raw: Mapping[str, Any], key: str, *, within: str = "") -> Any:
     return value
 
 
+def is_name(value: Any) -> bool:
+    """Returns True for a name that is also a folder name and a Hub repository name."""
+    return isinstance(value, str) and len(value) <= 96 and _NAME.fullmatch(value) is not None
+
+
 def name(value: Any, field: str) -> str:
     """A name that is also a folder name and a Hub repository name.
 
     Raises:
         ValueError: Not such a name.
     """
-    if not isinstance(value, str) or len(value) > 96 or not _NAME.fullmatch(value):
+    if not is_name(value):
         raise ValueError(
             f"{field}: expected at most 96 lower-case letters and digits, joined by single '-', "
             f"'_' or '.', such as 'cifar10-resnet', got {shown(value)}."

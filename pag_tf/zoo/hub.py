@@ -192,9 +192,18 @@ class Hub:
         )
 
 
-def parse(text: str) -> str | None:
-    """The repository that `"hf:namespace/name"` names, or None where the text has no such form."""
-    return text.removeprefix(PREFIX) if text.startswith(PREFIX) else None
+def parse_name(text: str, revision: str | None = None) -> tuple[str, str | None]:
+    """Returns `(repo_id, revision)` of `"hf:namespace/name"` or `"hf:namespace/name@revision"`.
+
+    Raises:
+        ValueError: `revision` is given twice.
+    """
+    repo_id, at, named = text.removeprefix(PREFIX).partition("@")
+    if at and revision is not None:
+        raise ValueError(
+            f"{text!r} names a revision already, got revision={revision!r} too. Leave one out."
+        )
+    return repo_id, (named if at else revision)
 
 
 def split_source(source: str) -> tuple[str, str]:

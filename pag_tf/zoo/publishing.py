@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pag_tf.zoo import card, claims, keras_files, loading
+from pag_tf.zoo import card, claims, keras_files
+from pag_tf.zoo.catalog import load_entry
 from pag_tf.zoo.entry import CARD_FILE, FILES, FLAGS_FILE, PICTURE_FILE, read_entry
 from pag_tf.zoo.hub import Hub, check_repo_id
 from pag_tf.zoo.hub_errors import explained
@@ -92,7 +93,7 @@ def publish(
     """
     check_repo_id(repo_id)
     entry = read_entry(folder)
-    model = loading.load_entry(entry, Hub())
+    model = load_entry(entry, Hub())
     keras_files.check_plain_keras(model, entry)
     compared, not_compared = _compared(entry, model, check_images, data_dir)
     repository = _Repository(repo_id, revision, token)

@@ -15,6 +15,7 @@ from pag_tf.zoo.metric import Metric
 
 FORMAT = 1
 WEIGHTS_FILE = "model.weights.h5"
+BUNDLED = "bundled"  # the source of the models that come with the package
 
 _FITS = ("whole", "centre_crop")
 
@@ -61,7 +62,7 @@ class Architecture:
         return cls(**{name: fields.take(raw, name, within="architecture.") for name in names})
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Entry:
     """One model of the zoo. Reading one does not import TensorFlow; nor does it read the weights.
 
@@ -90,7 +91,7 @@ class Entry:
     architecture: Architecture
     class_names: tuple[str, ...]
     metrics: tuple[Metric, ...]
-    training: dict[str, Any] = dataclasses.field(hash=False, repr=False)
+    training: dict[str, Any] = dataclasses.field(hash=False)
     license: str
     weights_sha256: str
     weights_bytes: int
@@ -116,6 +117,18 @@ class Entry:
                 f"(architecture.num_classes), got {len(names)}."
             )
         return tuple(fields.line(text, f"class_names[{i}]") for i, text in enumerate(names))
+
+    def __str__(self) -> str:
+        """Returns a name that `pag_tf.zoo.load` takes: the id of a bundled model."""
+        if self.source == BUNDLED:
+            return self.id
+        return self.source if self.source.startswith("hf:") else str(self.folder.absolute())
+
+    def __repr__(self) -> str:
+        return (
+            f"<Entry {self.id}: data set {self.dataset}, {len(self.class_names)} classes, "
+            f"{self.arch}, {self.threat}, {self.source}>"
+        )
 
     @property
     def arch(self) -> str:

@@ -119,7 +119,7 @@ def test_recipes_of_zero_shot_train_on_seen_classes_by_attributes(path):
     assert found.attribute_temperature > 0
 
 
-@pytest.mark.parametrize("entry", zoo.bundled.entries(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", zoo.places.bundled(), ids=lambda entry: entry.id)
 def test_the_flag_files_of_the_zoo_give_the_recorded_training(parse, entry):
     """Whatever settings have come since: those that an entry does not record had their default."""
     found = parse(TrainConfig, f"--flagfile={entry.folder / 'train.flags'}")

@@ -75,7 +75,7 @@ def bundled_zoo(tmp_path_factory, make_entry):
 
 @pytest.fixture(autouse=True)
 def as_bundled(bundled_zoo, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: bundled_zoo)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: bundled_zoo)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_all_entries_of_a_data_set_show_the_same_images(bundled_zoo, data, drawn
 
 @pytest.mark.skipif(not SEEN_ONLY, reason="no bundled model knows a part of the classes only")
 def test_models_of_seen_classes_show_these_and_stand_together(drawn, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: SEEN_ONLY[0].folder.parent)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: SEEN_ONLY[0].folder.parent)
     assert len(SEEN_ONLY) == 2
     for entry in SEEN_ONLY:
         card_picture(entry.folder, rows=4)
@@ -150,7 +150,7 @@ def _eps(entry):
 
 
 def test_an_entry_without_a_sibling_stands_alone(tmp_path, make_entry, data, drawn, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: tmp_path / "nothing")
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: tmp_path / "nothing")
     entry = make_entry(tmp_path, "l2:0.5")
     card_picture(entry.folder, data_dir=str(data))
     assert list(drawn[0][1]) == ["this model: l2 eps 0.5"]

@@ -216,7 +216,7 @@ def test_the_result_says_everything(entry, data, tmp_path):
 
 
 def test_a_bundled_entry_is_found_by_its_epsilon(entry, data, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: entry.folder.parent)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: entry.folder.parent)
     given = LocalizeConfig(
         dataset="arrays", eps="0", data_dir=str(data), threshold="0.2", jit_compile=False
     )

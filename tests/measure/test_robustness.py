@@ -125,7 +125,7 @@ def test_a_natural_entry_is_measured_clean_only(make_entry, config):
 
 def test_a_bundled_entry_is_found_by_its_epsilon(make_entry, config, tmp_path, monkeypatch):
     entry = make_entry("linf:0")
-    monkeypatch.setattr(zoo.bundled, "root", lambda: tmp_path / "zoo")
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: tmp_path / "zoo")
     by_eps = config(entry, entry="", dataset="arrays", eps="0", split="test[:20]", output="")
     result = evaluate(by_eps)
     assert result["entry"] == entry.id

@@ -79,7 +79,7 @@ def world(tmp_path_factory, images):
 
 @pytest.fixture
 def small_zoo(world, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: world / "zoo")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def done(demo, world, tmp_path_factory):
         output=str(output),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+        patch.setattr(zoo.places, "bundled_root", lambda: world / "zoo")
         return demo.run(config, progress=False), output
 
 
@@ -215,7 +215,7 @@ def with_boxes(demo, world, images, tmp_path_factory):
         output=str(folder / "out"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo.bundled, "root", lambda: world / "zoo")
+        patch.setattr(zoo.places, "bundled_root", lambda: world / "zoo")
         return demo.run(config, progress=False), folder / "out", box
 
 
@@ -304,7 +304,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_measured(
 
 
 def test_an_empty_zoo_is_named(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: tmp_path)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: tmp_path)
     with pytest.raises(ValueError, match="the zoo is empty"):
         demo.run(demo.DemoConfig(output=str(tmp_path / "demo")), progress=False)
 

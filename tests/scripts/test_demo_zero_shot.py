@@ -70,13 +70,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def small_zoo(folder, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: folder)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: folder)
 
 
 @pytest.fixture(scope="module")
 def done(demo_zero_shot, folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo.bundled, "root", lambda: folder)
+        patch.setattr(zoo.places, "bundled_root", lambda: folder)
         return demo_zero_shot.run(CONFIG)
 
 

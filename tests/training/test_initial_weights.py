@@ -126,7 +126,7 @@ def test_weights_whose_ancestors_saw_unseen_classes_are_refused(entry, tmp_path)
 
 
 def test_an_id_names_an_entry_of_the_zoo(entry, monkeypatch):
-    monkeypatch.setattr(zoo.bundled, "root", lambda: entry.folder.parent)
+    monkeypatch.setattr(zoo.places, "bundled_root", lambda: entry.folder.parent)
     classifier = models.build("resnet", 3, (8, 8, 3), **OPTIONS)
     load_initial_weights(classifier, config_for("colours-resnet-natural"), NAMES)
     expected = zoo.load(entry.folder).get_weights()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pag_tf import zoo
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.zoo import bundled, card
+from pag_tf.zoo import card, places
 from pag_tf.zoo.entry import PICTURE_FILE, update_card
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -297,7 +297,7 @@ def test_what_people_wrote_around_the_block_stays(above, below):
         assert kept.strip("\n") == (written.strip("\n") if written.strip() else "")
 
 
-@pytest.mark.parametrize("entry", bundled.entries(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", places.bundled(), ids=lambda entry: entry.id)
 def test_the_card_of_a_bundled_model_is_what_its_record_says(entry):
     text = (entry.folder / "README.md").read_text()
     flags_text = (entry.folder / "train.flags").read_text()

@@ -8,7 +8,7 @@ from hub_access import Token
 from hub_fault_cases import files
 
 from pag_tf import ThreatModel, zoo
-from pag_tf.zoo import bundled
+from pag_tf.zoo import places
 
 pytestmark = pytest.mark.tensorflow
 
@@ -26,8 +26,8 @@ def renamed(folder, **changes):
 
 @pytest.fixture
 def lab(hub, pristine, monkeypatch):
-    """A namespace with a ladder on another data set, and with what has to be passed over."""
-    monkeypatch.setattr(bundled, "entries", tuple)
+    """A namespace with a ladder on another data set, and with repositories to be skipped."""
+    monkeypatch.setattr(places, "bundled", tuple)
     for eps in ("linf:0", "linf:2/255", "linf:4/255"):
         name = eps.replace(":", "-").replace("/", "-")
         hub.add_repository(
@@ -63,6 +63,9 @@ def test_revisions(hub, pristine):
     assert zoo.load("hf:lab/tiny", revision=first).name == "shapes-resnet-linf-2-255"
     with pytest.raises(FileNotFoundError, match="lab/tiny at revision 'v9'.*no such branch"):
         zoo.load("hf:lab/tiny", revision="v9")
+    assert zoo.load(f"hf:lab/tiny@{first}").name == "shapes-resnet-linf-2-255"
+    with pytest.raises(ValueError, match="names a revision already, got revision='v9' too"):
+        zoo.load(f"hf:lab/tiny@{first}", revision="v9")
     with pytest.raises(ValueError, match='pass it with "hf:namespace/name"'):
         zoo.load(2 / 255, revision=first)
 
@@ -83,6 +86,24 @@ def test_by_epsilon_in_a_namespace(lab, images, monkeypatch):
     assert zoo.find(ThreatModel.parse("4/255"), dataset="cifar10").id == "linf-4-255"
 
 
+def test_by_id_in_a_namespace_and_then_in_the_cache(lab, pristine):
+    assert zoo.load("linf-4-255", namespace="lab").name == "linf-4-255"
+    with pytest.raises(ValueError, match="No model has the id 'linf-8-255'. Similar: linf-"):
+        zoo.load("linf-8-255", namespace="lab")
+    lab.stop()
+    asked = len(lab.requests)
+    assert zoo.load("linf-4-255", namespace="lab").name == "linf-4-255"
+    assert len(lab.requests) == asked
+
+
+def test_what_list_models_prints_of_a_namespace_can_be_loaded(lab):
+    printed = [str(entry) for entry in zoo.list_models(namespace="lab")]
+    assert [name.partition("@")[0] for name in printed] == [
+        *("hf:lab/linf-0", "hf:lab/linf-2-255", "hf:lab/linf-4-255")
+    ]
+    assert zoo.load(printed[1]).name == "linf-2-255"
+
+
 def test_a_cached_model_is_found_without_asking(lab):
     zoo.load("2/255", namespace="lab")
     lab.stop()
@@ -97,7 +118,7 @@ def test_what_is_nowhere_is_an_error_that_says_where_was_looked(lab, monkeypatch
         zoo.load("1/255", namespace="lab")
     with pytest.raises(ValueError, match="name a namespace .* or PAG_TF_HUB_NAMESPACE"):
         zoo.load("1/255")
-    with pytest.raises(ValueError, match="Of lab only the cache was looked at"):
+    with pytest.raises(ValueError, match="Of lab only the cache was searched"):
         zoo.load("2/255", namespace="lab", local_files_only=True)
     with pytest.raises(ValueError, match=r"namespace: .*got 'lab/x'"):
         zoo.load("1/255", namespace="lab/x")
@@ -114,11 +135,11 @@ def test_two_of_one_epsilon_are_not_chosen_from(lab, pristine):
         zoo.load("2/255", namespace="lab")
 
 
-def test_a_damaged_repository_is_passed_over_aloud(lab, caplog):
+def test_a_damaged_repository_is_skipped_with_a_warning(lab, caplog):
     lab.commit("lab/linf-4-255", {"pag.json": b"{"})
     listed = zoo.list_models(namespace="lab")
     assert [entry.id for entry in listed] == ["linf-0", "linf-2-255"]
-    assert "lab/linf-4-255 is passed over: " in caplog.text
+    assert "lab/linf-4-255 is skipped: " in caplog.text
     assert listed[1].source.startswith("hf:lab/linf-2-255@")
     assert zoo.load(listed[1]).name == "linf-2-255"
 

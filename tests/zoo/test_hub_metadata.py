@@ -6,7 +6,7 @@ import yaml
 
 from pag_tf import zoo
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.zoo import bundled, card, hub_metadata
+from pag_tf.zoo import card, hub_metadata, places
 
 hub = pytest.importorskip("huggingface_hub")
 
@@ -83,7 +83,7 @@ def test_the_front_matter_of_a_new_card(pristine):
     ]
 
 
-@pytest.mark.parametrize("entry", bundled.entries(), ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", places.bundled(), ids=lambda entry: entry.id)
 def test_the_hubs_client_reads_the_same_numbers_back(entry, tmp_path):
     text = rendered(entry)
     read = hub.ModelCard(text).data

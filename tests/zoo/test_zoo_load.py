@@ -12,7 +12,7 @@ import pytest
 import pag_tf
 from pag_tf import zoo
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.zoo import bundled
+from pag_tf.zoo import places
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,7 +33,7 @@ def relabel(folder: Path, target: Path, **changes) -> None:
 def ladder(pristine, tmp_path, monkeypatch) -> Path:
     root = tmp_path / "entries"
     root.mkdir()
-    monkeypatch.setattr(bundled, "root", lambda: root)
+    monkeypatch.setattr(places, "bundled_root", lambda: root)
     for name, threat in [("b8", "linf:8/255"), ("a2", "linf:2/255"), ("n", "linf:0")]:
         relabel(pristine, root / name, threat_model=threat, dataset="cifar10")
     relabel(pristine, root / "s", threat_model="l2:0.5", dataset="shapes")
@@ -122,13 +122,75 @@ def test_a_threat_model_brings_its_norm(ladder, eps):
         ({"eps": "-2/255"}, r"finite number >= 0"),
         ({"eps": float("nan")}, r"finite number >= 0"),
         ({"eps": "1/0"}, r"Cannot read '1/0'"),
-        ({"eps": "two"}, r"Cannot read 'two' as a threat model"),
+        ({"eps": "linf:two"}, r"Cannot read 'linf:two' as a threat model"),
+        ({"eps": "two!"}, r"Cannot read 'two!' as a threat model"),
         ({"eps": None}, r"eps must be a number"),
     ],
 )
 def test_what_is_not_in_the_zoo_is_refused(ladder, arguments, message):
     with pytest.raises(ValueError, match=message):
         zoo.load(**arguments)
+
+
+@pytest.mark.parametrize("eps", [np.float64(2 / 255), np.array(2 / 255)])
+def test_a_number_of_numpy_is_an_epsilon(ladder, eps):
+    assert zoo.load(eps[()]).name == "a2"
+    assert [entry.id for entry in zoo.list_models(eps=eps[()])] == ["a2"]
+
+
+def test_load_by_id(ladder, pristine):
+    assert zoo.load("a2").name == "a2"
+    assert zoo.load("s", dataset="cifar10").name == "s"
+    relabel(pristine, ladder / "seen", threat_model="linf:2/255", training={"class_split": "some"})
+    assert zoo.load("seen").name == "seen"
+    assert zoo.find("seen").folder == ladder / "seen"
+    with pytest.raises(ValueError, match="by epsilon, but 'a2' names one model. Leave them out"):
+        zoo.load("a2", arch="resnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "w-shape",
+            r"No model has the id 'w-shape'\. Similar: w-shapes\. An epsilon is written '2/",
+        ),
+        ("two", r"No model has the id 'two'\. Known: n, a2, b8, w-shapes, s\. .* name a namespace"),
+        ("linf-2-255", r"No model has the id 'linf-2-255'"),
+    ],
+)
+def test_an_unknown_id_is_refused_with_similar_ones(ladder, pristine, name, message):
+    relabel(pristine, ladder / "w-shapes", threat_model="linf:4/255")
+    shutil.rmtree(ladder / "w")
+    with pytest.raises(ValueError, match=message):
+        zoo.load(name)
+
+
+def test_a_folder_named_without_a_separator_is_pointed_to(ladder, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(ValueError, match=f"The folder of this name is loaded as './{folder.name}'"):
+        zoo.load(folder.name)
+
+
+def test_what_list_models_prints_can_be_loaded(ladder):
+    printed = [str(entry) for entry in zoo.list_models(dataset="cifar10")]
+    assert printed == ["n", "a2", "b8"]
+    assert [zoo.load(name).name for name in printed] == printed
+    first = zoo.list_models(dataset="cifar10")[1]
+    assert zoo.load(first).name == "a2"
+    assert repr(first) == "<Entry a2: data set cifar10, 3 classes, resnet, linf:2/255, bundled>"
+
+
+def test_what_an_entry_of_a_folder_prints_can_be_loaded(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    printed = str(zoo.read_entry(folder.name))
+    monkeypatch.chdir("/")
+    assert zoo.load(printed).name == "shapes-resnet-linf-2-255"
+
+
+def test_only_public_names_are_listed():
+    assert set(dir(zoo)) == set(zoo.__all__)
+    assert all(getattr(zoo, name).__doc__ for name in zoo.__all__)
 
 
 def test_several_models_are_not_chosen_from(ladder, pristine):
@@ -206,7 +268,7 @@ def test_a_damaged_bundled_entry_is_named(ladder):
 
 
 def test_an_empty_zoo_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(bundled, "root", lambda: tmp_path / "nothing")
+    monkeypatch.setattr(places, "bundled_root", lambda: tmp_path / "nothing")
     assert zoo.list_models() == ()
     with pytest.raises(ValueError, match="Available: none. Only the bundled models"):
         zoo.load(2 / 255)
@@ -215,7 +277,7 @@ def test_an_empty_zoo_says_so(tmp_path, monkeypatch):
 def test_listing_imports_no_deep_learning(ladder):
     program = (
         "import sys; from pathlib import Path; import pag_tf.zoo; "
-        "from pag_tf.zoo import bundled; bundled.root = lambda: Path(sys.argv[1]); "
+        "from pag_tf.zoo import places; places.bundled_root = lambda: Path(sys.argv[1]); "
         "assert len(pag_tf.zoo.list_models()) == 5; "
         "found = {'tensorflow', 'keras', 'h5py', 'numpy', 'jax', 'torch'} & set(sys.modules); "
         "assert not found, found"

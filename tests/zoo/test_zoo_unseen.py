@@ -11,7 +11,7 @@ from pag_tf import zero_shot
 
 pytestmark = pytest.mark.tensorflow
 
-ENTRIES = [entry for entry in pag_tf.zoo.bundled.entries() if entry.training.get("class_split")]
+ENTRIES = [entry for entry in pag_tf.zoo.places.bundled() if entry.training.get("class_split")]
 
 
 def parameters():
