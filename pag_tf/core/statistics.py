@@ -1,46 +1,106 @@
-"""Confidence intervals: how far a measured number may be from that of all images like these."""
+"""Confidence intervals: how far a measured number may be from that of all images like these.
+
+Both bootstraps draw as many images as there are, with replacement, and answer for the choice of
+images only: not for that of a model, its seed or a threshold.
+
+Source: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile
+intervals).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-# Resamples drawn at once: bounds the memory at some tens of megabytes for any number of images.
+# Numbers drawn at once: bounds the memory at some tens of megabytes for any number of images.
 _NUMBERS_AT_ONCE = 2_000_000
+
+Intervals = dict[str, tuple[float, float]]
+
+WeightedMetrics = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+"""Weights of the images in D draws, [D, N], to the name of each metric and its values, [D]."""
 
 
 def confidence_intervals(
     values: Mapping[str, Any], *, confidence: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of the means of per-image values.
+) -> Intervals:
+    """Returns percentile bootstrap intervals of the means of per-image values.
 
-    Images are drawn with replacement, as many as there are; all metrics see the same draws. It
-    answers for the choice of images only, not for that of a model, its seed or a threshold.
+    All metrics see the same draws.
 
     Args:
-        values: Name of a metric to its numbers (or bools), one an image: all [N].
+        values: Name of each metric to its numbers (or bools), one per image: all [N].
         confidence: In (0, 1).
-        resamples: How many data sets are drawn.
-        seed: Of the draws: same seed, same intervals.
+        resamples: Number of data sets drawn.
+        seed: Seed of the draws: same seed, same intervals.
 
     Returns:
-        Name of each metric to (low, high). Of equal values, and of one image, that value.
+        Name of each metric to (low, high). For equal values, and for one image, both are that
+        value.
 
     Raises:
-        ValueError: No images, different lengths, values that are not finite, a confidence outside
-            (0, 1), fewer than one resample or a negative seed.
-
-    Source: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3.
+        ValueError: No images, different lengths, values that are not finite, or settings that
+            `check_bootstrap` refuses.
     """
     check_bootstrap(confidence, resamples, seed)
     if not values:
         return {}
     table = _table(values)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(_resampled_means(table, resamples, seed), tails, axis=0)
-    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(values)}
+    rng = np.random.default_rng(seed)
+    means = [
+        _drawn_counts(rng, draws, len(table)) @ table / len(table)
+        for draws in _parts(resamples, len(table))
+    ]
+    # A mean lies between the extremes; its rounding may not.
+    drawn = np.clip(np.concatenate(means), table.min(axis=0), table.max(axis=0))
+    return _percentile_intervals(dict(zip(values, drawn.T, strict=True)), confidence)
+
+
+def class_averaged_intervals(
+    labels: np.ndarray,
+    is_seen: np.ndarray,
+    metrics: WeightedMetrics,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Intervals:
+    """Returns percentile bootstrap intervals of class-averaged metrics.
+
+    Images of seen and of unseen classes are drawn apart, as they are two test sets. All metrics see
+    the same draws. A class that is not drawn is left out of that draw's average, like any class
+    without images.
+
+    Args:
+        labels: [N], the true classes.
+        is_seen: Bool [N], whether an image is of a seen class.
+        metrics: Computes the metrics for weights [D, N], which sum to 1 over the images of seen
+            classes and over those of unseen classes.
+        confidence, resamples, seed: As in `confidence_intervals`.
+
+    Returns:
+        Name of each metric to (low, high).
+
+    Raises:
+        ValueError: Settings that `check_bootstrap` refuses.
+    """
+    check_bootstrap(confidence, resamples, seed)
+    subsets = [np.flatnonzero(is_seen), np.flatnonzero(~is_seen)]
+    # One generator each: the draws do not depend on how many are made at once.
+    generators = [np.random.default_rng([seed, subset]) for subset in range(2)]
+    values: dict[str, list[np.ndarray]] = {}
+    for draws in _parts(resamples, len(labels)):
+        weights = np.zeros((draws, len(labels)))
+        for rows, rng in zip(subsets, generators, strict=True):
+            if rows.size:
+                counts = _drawn_counts(rng, draws, len(rows))
+                weights[:, rows] = _class_weights(labels[rows], counts)
+        for name, part in metrics(weights).items():
+            values.setdefault(name, []).append(part)
+    drawn = {name: np.concatenate(parts) for name, parts in values.items()}
+    return _percentile_intervals(drawn, confidence)
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:
@@ -57,37 +117,54 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
 
 
 def check_bootstrap(confidence: float, resamples: int, seed: int) -> None:
-    """Raises ValueError for settings that make no bootstrap."""
+    """Raises ValueError unless `confidence` is in (0, 1), `resamples` >= 1 and `seed` >= 0."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, such as 0.95, got {confidence!r}.")
     for name, value, least in (("resamples", resamples, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not is_whole or value < least:
             raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}.")
+
+
+def _parts(resamples: int, images: int) -> Iterator[int]:
+    """Yields numbers of draws that sum to `resamples`, each few enough for the memory."""
+    at_once = max(1, _NUMBERS_AT_ONCE // images)
+    for start in range(0, resamples, at_once):
+        yield min(at_once, resamples - start)
+
+
+def _drawn_counts(rng: np.random.Generator, draws: int, images: int) -> np.ndarray:
+    """Returns how often each image is in each of the draws: integers [draws, images]."""
+    drawn = rng.integers(0, images, (draws, images)) + images * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * images).reshape(draws, images)
+
+
+def _class_weights(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the weights [draws, n] of images in averages over the classes of each draw."""
+    order = np.argsort(labels, kind="stable")
+    _, starts, group = np.unique(labels[order], return_index=True, return_inverse=True)
+    sizes = np.add.reduceat(counts[:, order], starts, axis=1)
+    classes = (sizes > 0).sum(axis=1, keepdims=True)
+    per_class = 1.0 / (np.maximum(sizes, 1) * classes)
+    weights = np.empty(counts.shape)
+    weights[:, order] = counts[:, order] * per_class[:, group.reshape(-1)]
+    return weights
+
+
+def _percentile_intervals(drawn: Mapping[str, np.ndarray], confidence: float) -> Intervals:
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    ends = {name: np.quantile(values, tails) for name, values in drawn.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def _table(values: Mapping[str, Any]) -> np.ndarray:
     columns = [np.asarray(column, np.float64) for column in values.values()]
     shapes = {column.shape for column in columns}
     if len(shapes) > 1 or len(columns[0].shape) != 1:
-        raise ValueError(f"Values must be one number an image, [N] for all, got {sorted(shapes)}.")
+        raise ValueError(f"Values must be one number per image, [N] for all, got {sorted(shapes)}.")
     table = np.stack(columns, axis=1)
     if len(table) == 0:
         raise ValueError("There are no images: an interval needs at least one.")
     if not np.isfinite(table).all():
         raise ValueError("Values contain NaN or infinity; leave out images that have no value.")
     return table
-
-
-def _resampled_means(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means of the columns of [N, K] over each draw: [resamples, K]."""
-    images = len(table)
-    rng = np.random.default_rng(seed)
-    means = []
-    at_once = max(1, _NUMBERS_AT_ONCE // images)
-    for start in range(0, resamples, at_once):
-        draws = min(at_once, resamples - start)
-        drawn = rng.integers(0, images, (draws, images)) + images * np.arange(draws)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=draws * images).reshape(draws, images)
-        means.append(counts @ table / images)
-    # A mean lies between the extremes; its rounding may not.
-    return np.clip(np.concatenate(means), table.min(axis=0), table.max(axis=0))

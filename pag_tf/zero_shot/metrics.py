@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pag_tf.core.statistics import WeightedMetrics, check_bootstrap, class_averaged_intervals
 from pag_tf.zero_shot import checks
 from pag_tf.zero_shot.accuracy import class_averaged, harmonic_mean
-from pag_tf.zero_shot.bootstrap import Measure, check_bootstrap, intervals
 from pag_tf.zero_shot.calibration import ChosenCalibration
 from pag_tf.zero_shot.curve import Margins, curve_of, margins, weighted_areas
 from pag_tf.zero_shot.result import PerImage, ZeroShotResult
@@ -87,7 +87,7 @@ def evaluate(
     return ZeroShotResult(
         **_means(labels, is_seen, predicted, found),
         **_by_class(labels, is_seen, predicted, names, unseen),
-        intervals=intervals(labels, is_seen, measure, **settings),
+        intervals=class_averaged_intervals(labels, is_seen, measure, **settings),
         calibration=gamma,
         seen_images=int(is_seen.sum()),
         unseen_images=int((~is_seen).sum()),
@@ -141,8 +141,8 @@ def _means(
 
 def _measure(
     labels: np.ndarray, is_seen: np.ndarray, predicted: PerImage, found: Margins | None
-) -> Measure:
-    """The same numbers for images that are weighted: see `intervals`."""
+) -> WeightedMetrics:
+    """Returns a function that computes the same numbers for weighted images."""
     right = (predicted.prediction == labels).astype(float)
     unseen_right = (predicted.unseen_prediction == labels) * ~is_seen
 

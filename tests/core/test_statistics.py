@@ -73,7 +73,7 @@ def test_memory_is_bounded_by_drawing_in_parts(monkeypatch):
         ([0.5], {"resamples": 0}, "resamples must be a whole number >= 1, got 0"),
         ([0.5], {"seed": -1}, "seed must be a whole number >= 0, got -1"),
         ([], {}, "There are no images"),
-        ([[0.5]], {}, r"one number an image, \[N\] for all, got \[\(1, 1\)\]"),
+        ([[0.5]], {}, r"one number per image, \[N\] for all, got \[\(1, 1\)\]"),
         ([0.5, np.nan], {}, "Values contain NaN or infinity; leave out images"),
     ],
 )

@@ -13,7 +13,7 @@ from pag_tf import zero_shot
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMPY_ONLY = (
-    *("accuracy", "ale", "bilinear", "bootstrap", "calibration", "checks", "closed_form", "curve"),
+    *("accuracy", "ale", "bilinear", "calibration", "checks", "closed_form", "curve"),
     *("eszsl", "folds", "metrics", "result", "training_set"),
 )
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pag_tf.zero_shot import bootstrap, evaluate
+from pag_tf.core import statistics
+from pag_tf.zero_shot import evaluate
 
 
 def measured(**options):
@@ -69,14 +70,15 @@ def test_the_seed_decides():
 
 def test_how_many_are_drawn_at_once_decides_nothing(monkeypatch):
     whole = measured(resamples=100).intervals
-    monkeypatch.setattr(bootstrap, "_NUMBERS_AT_ONCE", 400 * 7)
+    monkeypatch.setattr(statistics, "_NUMBERS_AT_ONCE", 400 * 7)
     assert measured(resamples=100).intervals == whole
 
 
 def test_a_draw_without_a_class_averages_the_others():
     """Classes of 1 and of 5 images: weights of every draw sum to 1, whatever was drawn."""
     rng = np.random.default_rng(0)
-    weights = bootstrap._weights_of_draws(np.array([7, 3, 3, 3, 3, 3]), 500, rng)
+    labels = np.array([7, 3, 3, 3, 3, 3])
+    weights = statistics._class_weights(labels, statistics._drawn_counts(rng, 500, 6))
     assert weights.sum(axis=1) == pytest.approx(np.ones(500))
     without = weights[:, 0] == 0
     assert 0.2 < without.mean() < 0.5  # (5/6)^6 = 0.33
