@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from absl import flags
@@ -13,7 +14,7 @@ flags.disclaim_key_flags()
 
 Config = TypeVar("Config")
 
-_DEFINE = {
+_DEFINE: dict[str, Callable[..., Any]] = {
     "str": flags.DEFINE_string,
     "int": flags.DEFINE_integer,
     "float": flags.DEFINE_float,
