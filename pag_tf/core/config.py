@@ -22,6 +22,6 @@ FITS = ("whole", "center_crop", "random_crop")
 _FORMER_FITS = {"centre_crop": "center_crop"}
 
 
-def fit_name(fit: str) -> str:
+def fit_name(fit: Any) -> Any:
     """Returns `fit` in today's spelling: files of version 0.1 say `centre_crop`."""
-    return _FORMER_FITS.get(fit, fit)
+    return _FORMER_FITS.get(fit, fit) if isinstance(fit, str) else fit

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pag_tf.core import files
+from pag_tf.core.config import fit_name
 
 CONFIG_FILE = "config.json"
 
@@ -70,7 +71,7 @@ def _check_same_run(config: Any, document: Path, places: Collection[str]) -> Non
         ) from None
     # A run of an older version lacks the settings that came since: it had what is now the default.
     before = {field.name: field.default for field in dataclasses.fields(config)} | before
-    changed = [n for n in now if n not in places and before[n] != now[n]]
+    changed = [n for n in now if n not in places and fit_name(before[n]) != fit_name(now[n])]
     if changed:
         listed = ", ".join(f"{n}: {before[n]!r} then, {now[n]!r} now" for n in changed)
         raise ValueError(

@@ -10,7 +10,7 @@ are seen in training and which never are. Importing this package does not import
 from pag_tf.data.class_splits import class_split, class_split_names, make_class_split
 from pag_tf.data.info import DatasetInfo, info, names, why_not_here
 from pag_tf.data.loading import batches, load
-from pag_tf.data.seen_unseen import ClassSplit, check_no_leak
+from pag_tf.data.seen_unseen import ClassSplit, check_no_leak, relabel
 
 __all__ = [
     "ClassSplit",
@@ -23,5 +23,6 @@ __all__ = [
     "load",
     "make_class_split",
     "names",
+    "relabel",
     "why_not_here",
 ]

@@ -17,29 +17,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.config import FITS, fit_name
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
 Example = dict[str, Any]
-
-FITS = ("whole", "centre_crop", "random_crop")
 
 
 def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) -> Example:
     """An example whose image is [size, size, 3], made in one of three ways (`FITS`).
 
     * "whole": the whole image is resized, its aspect ratio is lost, the object never is.
-    * "centre_crop": the shorter side is resized to 8/7 of `size` (256 for 224), keeping the aspect
+    * "center_crop": the shorter side is resized to 8/7 of `size` (256 for 224), keeping the aspect
       ratio, and the centre is cut out: how classifiers on CUB and ImageNet are evaluated.
     * "random_crop": the same with a window anywhere, flipped left to right with probability 1/2,
       both drawn from `seed` (int64 [2]): how they are trained.
 
     Raises ValueError for another `fit`, and for a random crop without a seed.
     """
+    fit = fit_name(fit)
     if fit == "whole":
         return resize(example, size, size)
-    if fit == "centre_crop":
-        return centre_crop(resize_shorter_side(example, _before_crop(size)), size)
+    if fit == "center_crop":
+        return center_crop(resize_shorter_side(example, _before_crop(size)), size)
     if fit != "random_crop":
         raise ValueError(f"unknown fit {fit!r}: expected one of {', '.join(FITS)}")
     if seed is None:
@@ -53,10 +54,11 @@ def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float,
     Returns `(ymin, xmin, ymax, xmax)` in fractions of the image. Raises ValueError for
     "random_crop", whose part differs from call to call, and for an unknown `fit`.
     """
+    fit = fit_name(fit)
     if fit == "whole":
         return (0.0, 0.0, 1.0, 1.0)
-    if fit != "centre_crop":
-        raise ValueError(f"fit must be 'whole' or 'centre_crop', got {fit!r}")
+    if fit != "center_crop":
+        raise ValueError(f"fit must be 'whole' or 'center_crop', got {fit!r}")
     factor = _before_crop(size) / min(height, width)
     sides = round(height * factor), round(width * factor)
     top, left = ((side - size) // 2 for side in sides)
@@ -107,7 +109,7 @@ def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Exam
     return cropped
 
 
-def centre_crop(example: Example, size: int) -> Example:
+def center_crop(example: Example, size: int) -> Example:
     """The `size` x `size` window in the centre; of two centres the upper and left one."""
     import tensorflow as tf
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.core.config import FITS, fit_name
 from pag_tf.data import python_calls
 from pag_tf.data.class_names import class_indices, quoted
-from pag_tf.data.geometry import FITS, fit_to_square
+from pag_tf.data.geometry import fit_to_square
 from pag_tf.data.info import dataset_module
 from pag_tf.data.seen_unseen import ClassSplit, training_classes
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
@@ -49,7 +50,7 @@ def load(
     for `arrays`.
 
     `image_size` makes every image [image_size, image_size, 3], with its box and mask: `fit`
-    "whole" resizes the whole image; "centre_crop" keeps the aspect ratio, resizes the shorter side
+    "whole" resizes the whole image; "center_crop" keeps the aspect ratio, resizes the shorter side
     to 8/7 of `image_size` and cuts out the centre (see `geometry.py`). Without it images keep their
     own size, and those of `cub` cannot be batched.
 
@@ -63,7 +64,7 @@ def load(
     the first one, as tf.errors.InvalidArgumentError from within the pipeline.
     """
     _check_positive("batch_size", batch_size)
-    _check_geometry(image_size, fit, allowed=("whole", "centre_crop"))
+    _check_geometry(image_size, fit, allowed=("whole", "center_crop"))
     one_size = batch_size is not None and image_size is None
     source = _open(name, split, data_dir, one_size=one_size, classes=classes)
     import tensorflow as tf
@@ -173,6 +174,7 @@ def _check_positive(option: str, value: int | None) -> None:
 
 def _check_geometry(image_size: int | None, fit: str, *, allowed: tuple[str, ...]) -> None:
     _check_positive("image_size", image_size)
+    fit = fit_name(fit)
     if fit not in allowed:
         remedy = "; random crops are for training, through batches" if fit in FITS else ""
         raise ValueError(f"fit={fit!r}: expected one of {', '.join(allowed)}{remedy}")

@@ -1,15 +1,17 @@
-"""The record of seen and unseen classes, and the check that training keeps to it."""
+"""Seen and unseen classes: the record of a split, its leak check, and relabeling to its classes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from pag_tf.data.class_names import class_indices, quoted
 from pag_tf.data.info import DatasetInfo
+
+_NOT_AMONG = "is not among the {} classes: leave out other images, data.load(..., classes=...)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +65,6 @@ class ClassSplit:
     def unseen_names(self) -> tuple[str, ...]:
         """Names of the unseen classes."""
         return tuple(self.class_names[index] for index in self.unseen)
-
-    def seen_positions(self) -> np.ndarray:
-        """int64 [classes]: the place of each class within `seen`, -1 for classes not seen.
-
-        `split.seen_positions()[labels]` are labels of a classifier over the seen classes alone.
-        """
-        positions = np.full(len(self.class_names), -1, np.int64)
-        positions[list(self.seen)] = np.arange(len(self.seen))
-        return positions
 
     def hold_out(self, classes: Iterable[int]) -> ClassSplit:
         """The split on which to choose hyperparameters: seen `classes` stand in for the unseen.
@@ -176,6 +169,73 @@ def check_no_leak(classes: Iterable[Any], split: ClassSplit) -> None:
             f"{quoted(strangers)} among the classes to train on, which are not seen classes of "
             f"class split {split.name!r} of {split.dataset}; train on classes=split.seen only"
         )
+
+
+def relabel(data: Any, classes: Iterable[int]) -> Any:
+    """Returns data whose labels are positions in `classes`, as a classifier over them gives.
+
+    `relabel(images, split.seen)` fits a classifier of the seen classes only.
+
+    Args:
+        data: Labels as integer array `[N]`; or a stream of dicts with `label` or of
+            (image, label) pairs, single or batched: a `tf.data.Dataset`, or an iterable over
+            NumPy arrays, which the result reads anew each time.
+        classes: Class indices, in the order of the new labels.
+
+    Returns:
+        int64 labels `[N]`, or a stream of the same kind with int64 labels.
+
+    Raises:
+        ValueError: A label is not among `classes`; a `tf.data.Dataset` raises
+            tf.errors.InvalidArgumentError when the label is read.
+    """
+    order = np.fromiter(classes, np.int64)
+    positions = np.full(order.max() + 2, -1, np.int64)  # the last entry is that of all other labels
+    positions[order] = np.arange(len(order))
+
+    def relabeled(labels: Any) -> np.ndarray:
+        found = positions[np.clip(labels, -1, len(positions) - 1)]
+        if (found < 0).any():
+            wrong = np.asarray(labels)[found < 0].flat[0]
+            raise ValueError(f"Label {wrong} {_NOT_AMONG.format(len(order))}")
+        return found
+
+    if hasattr(data, "element_spec"):
+        return _relabel_dataset(data, positions)
+    if isinstance(data, np.ndarray):
+        return relabeled(data)
+    return _RelabeledStream(data, relabeled)
+
+
+def _relabel_dataset(dataset: Any, positions: np.ndarray) -> Any:
+    import tensorflow as tf
+
+    message = f"A label {_NOT_AMONG.format((positions >= 0).sum())}"
+
+    def relabeled(labels: Any) -> Any:
+        known = tf.minimum(tf.cast(labels, tf.int64), len(positions) - 1)
+        found = tf.gather(positions, known)
+        with tf.control_dependencies([tf.debugging.assert_non_negative(found, message)]):
+            return tf.identity(found)
+
+    if isinstance(dataset.element_spec, dict):
+        return dataset.map(lambda example: example | {"label": relabeled(example["label"])})
+    return dataset.map(lambda image, label: (image, relabeled(label)))
+
+
+class _RelabeledStream:
+    """An iterable over NumPy examples that can be read more than once, as its source can."""
+
+    def __init__(self, stream: Iterable[Any], relabeled: Callable[[Any], np.ndarray]) -> None:
+        self._stream, self._relabeled = stream, relabeled
+
+    def __iter__(self) -> Iterator[Any]:
+        for example in self._stream:
+            if isinstance(example, dict):
+                yield example | {"label": self._relabeled(example["label"])}
+            else:
+                image, label = example
+                yield image, self._relabeled(label)
 
 
 def training_classes(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pag_tf.core.config import fit_name
 from pag_tf.localization import confidence_intervals
 from pag_tf.measure.localization_measurement import MEASURED_FILE
 
@@ -108,7 +109,7 @@ def _check_same(
     after: dict[str, np.ndarray],
 ) -> None:
     for name in _SAME:
-        values = one["config"][name], other["config"][name]
+        values = tuple(fit_name(result["config"][name]) for result in (one, other))
         if values[0] != values[1]:
             raise ValueError(
                 f"The runs did not measure the same images: {name} is {values[0]!r} and "

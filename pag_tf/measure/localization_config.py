@@ -40,7 +40,7 @@ class LocalizeConfig(HeatMapConfig):
     )
     fit: str = option(
         "",
-        "How images come to that size: whole (resized) or centre_crop (shorter side at 8/7 of it, "
+        "How images come to that size: whole (resized) or center_crop (shorter side at 8/7 of it, "
         "the centre cut out); empty: as in the entry's training, or whole.",
     )
     target: str = option(

@@ -12,7 +12,7 @@ import keras
 import pag_tf.zoo
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
 from pag_tf.core import files
-from pag_tf.core.config import option
+from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.measure import command, entries
 from pag_tf.zoo.images import load_images
@@ -37,7 +37,7 @@ class EvaluateConfig:
     )
     fit: str = option(
         "",
-        "How images come to that size: whole (resized) or centre_crop (shorter side at 8/7 of it, "
+        "How images come to that size: whole (resized) or center_crop (shorter side at 8/7 of it, "
         "the centre cut out); empty: as in the entry's training.",
     )
     threat_models: str = option(
@@ -80,7 +80,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         config,
         dataset=entry.dataset,
         image_size=config.image_size or size,
-        fit=config.fit or fit,
+        fit=fit_name(config.fit) or fit,
     )
     model = pag_tf.zoo.load(entry)
     entries.check_image_shape(config, entry.id, entry.architecture.image_shape)

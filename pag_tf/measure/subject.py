@@ -10,6 +10,7 @@ import keras
 
 import pag_tf.data
 import pag_tf.zoo
+from pag_tf.core.config import fit_name
 from pag_tf.measure import entries, keras_file
 from pag_tf.measure.localization_config import LocalizeConfig
 from pag_tf.zoo import weights
@@ -63,7 +64,7 @@ def _of_keras_file(config: Config) -> tuple[Subject, Config]:
         image_shape=keras_file.image_shape(model, config.model),
         class_names=None,
     )
-    return subject, dataclasses.replace(config, fit=config.fit or "whole")
+    return subject, dataclasses.replace(config, fit=fit_name(config.fit) or "whole")
 
 
 def _of_entry(config: Config) -> tuple[Subject, Config]:
@@ -89,7 +90,7 @@ def _of_entry(config: Config) -> tuple[Subject, Config]:
         config,
         dataset=entry.dataset,
         image_size=config.image_size or size,
-        fit=config.fit or fit,
+        fit=fit_name(config.fit) or fit,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pag_tf.models
 from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
-from pag_tf.core.config import option
+from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.training.adversarial_model import BATCH_NORM_MODES
 from pag_tf.training.arithmetic import check_convolution_dtype
@@ -17,7 +17,7 @@ from pag_tf.training.arithmetic import check_convolution_dtype
 ATTACKS = ("nfgsm", "fgsm", "rs_fgsm", "pgd")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
 # How images come to one size, see pag_tf.data.load and pag_tf.data.batches.
-FITS = ("whole", "centre_crop")
+FITS = ("whole", "center_crop")
 TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
     *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
@@ -45,12 +45,12 @@ class TrainConfig:
     )
     fit: str = option(
         "whole",
-        "How held-out and test images come to image_size: whole (resized) or centre_crop (shorter "
+        "How held-out and test images come to image_size: whole (resized) or center_crop (shorter "
         "side at 8/7 of it, the centre cut out).",
     )
     train_fit: str = option(
         "",
-        "How training images come to image_size: whole, centre_crop or random_crop (a window "
+        "How training images come to image_size: whole, center_crop or random_crop (a window "
         "anywhere, flipped at random); empty: as fit.",
     )
     threat_model: str = option(
@@ -120,6 +120,8 @@ class TrainConfig:
     tensorboard: bool = option(False, "Write TensorBoard logs, with input gradients as images.")
 
     def __post_init__(self) -> None:
+        for name in ("fit", "train_fit"):
+            object.__setattr__(self, name, fit_name(getattr(self, name)))
         ThreatModel.parse(self.threat_model)
         pag_tf.models.validate(self.arch, self.options)
         _check_known("attack", self.attack, ATTACKS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -59,20 +58,4 @@ class TrainedClasses:
         """A stream of (images, labels of the data set) with the labels that the logits have."""
         if self.split is None:
             return batches
-        positions = self.split.seen_positions()
-        if hasattr(batches, "element_spec"):
-            import tensorflow as tf
-
-            return batches.map(lambda images, labels: (images, tf.gather(positions, labels)))
-        return _Relabelled(batches, positions)
-
-
-class _Relabelled:
-    """An iterable over numpy batches that can be gone through more than once, as its source."""
-
-    def __init__(self, batches: Iterable[tuple[Any, Any]], positions: np.ndarray) -> None:
-        self._batches, self._positions = batches, positions
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        for images, labels in self._batches:
-            yield images, self._positions[labels]
+        return pag_tf.data.relabel(batches, self.split.seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pag_tf.zoo.record import Entry
 
@@ -69,13 +69,4 @@ def load_images(
         fit=fit or own_fit,
         classes=None if known is None else known.seen,
     )
-    if known is None:
-        return images
-    import tensorflow as tf
-
-    positions = known.seen_positions()
-
-    def relabelled(example: dict[str, Any]) -> dict[str, Any]:
-        return example | {"label": tf.gather(positions, example["label"])}
-
-    return images.map(relabelled)
+    return images if known is None else data.relabel(images, known.seen)

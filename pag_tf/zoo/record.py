@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pag_tf.core.config import fit_name
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.architecture import MOST_CLASSES, MOST_PIXELS
 from pag_tf.models.options import shown
@@ -17,7 +18,7 @@ FORMAT = 1
 WEIGHTS_FILE = "model.weights.h5"
 BUNDLED = "bundled"  # the source of the models that come with the package
 
-_FITS = ("whole", "centre_crop")
+_FITS = ("whole", "center_crop")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,8 @@ class Entry:
         Raises:
             ValueError: Something else is recorded.
         """
-        size, fit = self.training.get("image_size", 0), self.training.get("fit", "whole")
+        size = self.training.get("image_size", 0)
+        fit = fit_name(self.training.get("fit", "whole"))
         if isinstance(size, bool) or not isinstance(size, int) or size < 0 or fit not in _FITS:
             raise ValueError(
                 f"pag.json of {self.id} records image_size={size!r} and fit={fit!r} of its "

@@ -87,7 +87,7 @@ def test_the_recipe_for_birds_is_the_papers(parse):
     assert found.build_attack() == PGD("linf:2/255", 7, step_size=found.attack_step_size)
     assert found.attack_step_size == pytest.approx(0.5 / 255)
     assert (found.dataset, found.image_size) == ("cub", 64)
-    assert (found.fit, found.train_fit) == ("centre_crop", "random_crop")
+    assert (found.fit, found.train_fit) == ("center_crop", "random_crop")
     assert (found.learning_rate, found.head_learning_rate_factor) == (0.01, 10.0)
     assert (found.momentum, found.weight_decay, found.batch_size) == (0.9, 1e-3, 40)
     assert (found.augment_shift, found.augment_flip, found.initial_weights) == (0, False, "")

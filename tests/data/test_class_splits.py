@@ -36,12 +36,31 @@ def test_folds_hold_out_seen_classes_and_leave_the_unseen_out():
 def test_positions_are_labels_of_a_classifier_over_the_seen_classes():
     split = pag_tf.data.make_class_split("shapes", seen=[7, 2, 30], unseen=[0, 59])
     assert split.seen == (2, 7, 30)
-    positions = split.seen_positions()
-    assert positions.dtype == np.int64 and positions.shape == (60,)
-    assert positions[[2, 7, 30]].tolist() == [0, 1, 2]
-    assert (np.delete(positions, [2, 7, 30]) == -1).all()
+    positions = pag_tf.data.relabel(np.array([[30, 2], [7, 2]]), split.seen)
+    assert positions.dtype == np.int64 and positions.tolist() == [[2, 0], [1, 0]]
+    for label in np.delete(np.arange(-1, 61), np.array([2, 7, 30]) + 1):
+        with pytest.raises(ValueError, match=f"Label {label} is not among the 3 classes: leave"):
+            pag_tf.data.relabel(np.array([2, label]), split.seen)
     assert split.unseen_names == ("red plain disc", "blue dotted cross")
     assert split.seen_names[0] == SHAPES.class_names[2]
+
+
+@pytest.mark.parametrize("as_dict", [True, False])
+def test_streams_are_relabeled_and_can_be_read_again(as_dict):
+    tf = pytest.importorskip("tensorflow")
+    image, label = np.zeros((2, 2, 4, 4, 3), "float32"), np.array([[5, 9], [2, 5]])
+    arrays = {"image": image, "label": label} if as_dict else (image, label)
+    batches = [(image[0], label[0]), (image[1], label[1])]
+    examples = [{"image": x, "label": y} for x, y in batches] if as_dict else batches
+    streams = [examples, tf.data.Dataset.from_tensor_slices(arrays)]
+    for stream in streams:
+        found = pag_tf.data.relabel(stream, [9, 5, 2])
+        for _ in range(2):
+            labels = [np.asarray(x["label"] if as_dict else x[1]).tolist() for x in found]
+            assert labels == [[1, 0], [2, 1]]
+        errors = (ValueError, tf.errors.InvalidArgumentError)
+        with pytest.raises(errors, match="(Label 9|A label) is not among the 2 classes: leave"):
+            list(pag_tf.data.relabel(stream, [5, 2]))
 
 
 def test_splits_of_ones_own():

@@ -56,7 +56,7 @@ def test_splits_are_balanced_and_apart(ten_species):
 @pytest.mark.realdata
 @pytest.mark.tensorflow
 def test_ten_species_in_batches(ten_species):
-    options = {"batch_size": 32, "image_size": 64, "fit": "centre_crop", "shuffle_seed": 1}
+    options = {"batch_size": 32, "image_size": 64, "fit": "center_crop", "shuffle_seed": 1}
     batches = list(pag_tf.data.load("cub", "test[:40]", ten_species, **options))
     assert [tuple(batch["image"].shape) for batch in batches] == [(32, 64, 64, 3), (8, 64, 64, 3)]
     boxes = np.concatenate([batch["box"] for batch in batches])

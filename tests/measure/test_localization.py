@@ -416,7 +416,7 @@ BAD = [
     ({"split": "validation[5:]"}, "nor on those that are measured, got threshold_split='valida"),
     ({"split": "test[:27]"}, "'test' has 26 images"),
     ({"image_size": 8}, r"takes images \(16, 16, 3\), but image_size=8 .*--image_size=16"),
-    ({"fit": "centre_crop"}, "fit='centre_crop' needs an image_size"),
+    ({"fit": "center_crop"}, "fit='center_crop' needs an image_size"),
     ({"model": "mine.h5"}, r"model='mine\.h5' is not a \.keras file.*goes into --entry"),
     ({"entry": "zoo/mine"}, "model and entry exclude each other"),
     ({"model": "", "eps": "1/255"}, "No model"),
@@ -511,7 +511,7 @@ def test_an_object_that_is_cropped_away_is_named(config, data, tmp_path):
     file = {"image": images, "label": labels, "box": boxes, "class_names": CLASSES}
     np.savez(tmp_path / "test.npz", **file)
     given = config(
-        data_dir=str(tmp_path), threshold="0.2", image_size=SIZE, fit="centre_crop", cases=1
+        data_dir=str(tmp_path), threshold="0.2", image_size=SIZE, fit="center_crop", cases=1
     )
     with pytest.raises(ValueError, match="arrays-test-00002 shows nothing of its object .*--fit=w"):
         run(given)

@@ -82,7 +82,7 @@ def config(birds, entry, tmp_path_factory):
             "dataset": "cub",
             "data_dir": str(birds),
             "image_size": SIZE,
-            "fit": "centre_crop",
+            "fit": "center_crop",
             "train_fit": "random_crop",
             "threat_model": "linf:8/255",
             "attack": "nfgsm",
@@ -116,7 +116,7 @@ def test_the_entry_records_its_recipe_and_size(finished):
     assert found.architecture.image_shape == (SIZE, SIZE, 3)
     assert found.class_names == ("Blackbird", "Albatross")
     recorded = {name: found.training[name] for name in ("image_size", "fit", "train_fit")}
-    assert recorded == {"image_size": SIZE, "fit": "centre_crop", "train_fit": "random_crop"}
+    assert recorded == {"image_size": SIZE, "fit": "center_crop", "train_fit": "random_crop"}
     assert found.training["initial_weights"] == given.initial_weights
     assert found.training["head_learning_rate_factor"] == 10.0
 
@@ -165,11 +165,11 @@ def test_evaluate_fits_images_as_training_did(finished, birds, evaluated):
         entry=str(folder), data_dir=str(birds), batch_size=3, steps=1, restarts=1
     )
     result = evaluate(given)
-    assert (result["config"]["image_size"], result["config"]["fit"]) == (SIZE, "centre_crop")
+    assert (result["config"]["image_size"], result["config"]["fit"]) == (SIZE, "center_crop")
     assert result["images"] == 6 and "image_size" not in result["command"]
     whole = evaluate(dataclasses.replace(given, fit="whole"))
     assert whole["config"]["fit"] == "whole" and "--fit=whole" in whole["command"]
-    for found, fit in zip(evaluated, ("centre_crop", "whole"), strict=True):
+    for found, fit in zip(evaluated, ("center_crop", "whole"), strict=True):
         dataset = pag_tf.data.load("cub", "test", birds, batch_size=3, image_size=SIZE, fit=fit)
         np.testing.assert_array_equal(found, next(iter(dataset))["image"])
     assert not np.array_equal(*evaluated)
@@ -190,7 +190,7 @@ def test_evaluate_refuses_another_size(finished, birds):
         ({"image_size": "8"}, "pag.json of cub-.* records image_size='8' and fit='whole'"),
         (
             {"image_size": SIZE, "fit": "random_crop"},
-            "expected a whole number of pixels and one of whole, centre_crop",
+            "expected a whole number of pixels and one of whole, center_crop",
         ),
     ],
     ids=str,
