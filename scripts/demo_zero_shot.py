@@ -118,6 +118,7 @@ def _settings(config: Any, entry: Entry) -> Any:
 
     return ZeroShotConfig(
         entry=str(entry.folder),
+        method="vanilla_gradients",
         data_dir=config.data_dir,
         threshold_split=demo_boxes.held_out_split(config),
         unseen_split=f"test[:{config.images}]",
@@ -176,7 +177,7 @@ def _localize(
     """The measured numbers, and the panels of some images with the class that is explained."""
     from pag_tf.measure import zero_shot_localization
 
-    result = zero_shot_localization.evaluate(subject, view, settings).result()
+    result = zero_shot_localization.evaluate(subject, view, settings).evaluator.result()
     chosen = {name: values[rows] for name, values in test.items()}
     maps, scores = zero_shot_localization.explained(subject, view, chosen, rows, settings)
     heat = np.zeros((len(test["image"]), *maps.shape[1:]), np.float32)

@@ -1,17 +1,29 @@
-"""Whole measurements of a trained model: entry and data set in, numbers with every setting out."""
+"""Whole measurements of a trained model: entry and data set in, numbers with every setting out.
 
-# A module is imported before its function of the same name is bound: the function wins.
-from pag_tf.measure.alignment_config import AlignConfig
-from pag_tf.measure.alignment_measurement import align
-from pag_tf.measure.card_picture import CardConfig, card_picture, write_card
-from pag_tf.measure.explain_config import ExplainConfig
-from pag_tf.measure.explained_picture import explain_picture
-from pag_tf.measure.localization import localize
-from pag_tf.measure.localization_comparison import compare
-from pag_tf.measure.localization_config import LocalizeConfig
-from pag_tf.measure.robustness import EvaluateConfig, evaluate
-from pag_tf.measure.zero_shot_config import ZeroShotConfig
-from pag_tf.measure.zero_shot_measurement import measure_zero_shot
+`evaluate` (accuracy clean and under attack), `localize`, `align` and `measure_zero_shot` each take
+a configuration and return a result document (`schema`); `compare` takes two finished localizations.
+`explain_picture` explains one image file, `card_picture` and `write_card` make a model card. The
+table of metrics is `metrics`; `register_metric` adds one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pag_tf.measure.alignment_config import AlignConfig
+    from pag_tf.measure.alignment_measurement import align
+    from pag_tf.measure.card import CardConfig, card_picture, write_card
+    from pag_tf.measure.explain_config import ExplainConfig
+    from pag_tf.measure.explained_picture import explain_picture
+    from pag_tf.measure.localization import localize
+    from pag_tf.measure.localization_comparison import compare
+    from pag_tf.measure.localization_config import LocalizeConfig
+    from pag_tf.measure.metrics import register as register_metric
+    from pag_tf.measure.robustness import EvaluateConfig, evaluate
+    from pag_tf.measure.zero_shot_config import ZeroShotConfig
+    from pag_tf.measure.zero_shot_measurement import measure_zero_shot
 
 __all__ = [
     "AlignConfig",
@@ -27,5 +39,36 @@ __all__ = [
     "explain_picture",
     "localize",
     "measure_zero_shot",
+    "register_metric",
     "write_card",
 ]
+
+_HOMES = {
+    "AlignConfig": "alignment_config",
+    "CardConfig": "card",
+    "EvaluateConfig": "robustness",
+    "ExplainConfig": "explain_config",
+    "LocalizeConfig": "localization_config",
+    "ZeroShotConfig": "zero_shot_config",
+    "align": "alignment_measurement",
+    "card_picture": "card",
+    "compare": "localization_comparison",
+    "evaluate": "robustness",
+    "explain_picture": "explained_picture",
+    "localize": "localization",
+    "measure_zero_shot": "zero_shot_measurement",
+    "write_card": "card",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the module of a public name on first use, so that configurations import no Keras."""
+    if name == "register_metric":
+        return importlib.import_module("pag_tf.measure.metrics").register
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,6 +14,7 @@ import pag_tf.data
 import pag_tf.zoo
 from pag_tf.core import files, run_folder
 from pag_tf.data.splits import Slice, resolve
+from pag_tf.measure import schema
 from pag_tf.measure.alignment_config import AlignConfig
 from pag_tf.measure.alignment_examples import draw_examples
 from pag_tf.measure.alignment_measures import measures
@@ -90,23 +91,26 @@ def align(
     found = measures(subject.model, judging, test, config, progress=progress)
     held = None if held_out is None else read(config, held_out)
     examples, arrays = draw_examples(subject.model, test, held, info.class_names, config)
-    result = {
-        "command": command,
-        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
-        **subject.record,
-        "judge": judge and {"entry": judge.id, "weights_sha256": judge.weights_sha256},
-        "alignment": found,
-        "method": {"name": config.method, "options": config.resolved_method_options},
-        "heatmap": recipe_record(config),
-        "synthesis": {
-            "threat_model": str(config.synthesis_threat(info.image_shape)),
-            "steps": config.synthesis_steps,
+    result = schema.document(
+        "alignment",
+        command=command,
+        config={k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
+        model=subject.record,
+        numbers={
+            "judge": judge and {"entry": judge.id, "weights_sha256": judge.weights_sha256},
+            "alignment": found,
+            "method": {"name": config.method, "options": config.resolved_method_options},
+            "heatmap": recipe_record(config),
+            "synthesis": {
+                "threat_model": str(config.synthesis_threat(info.image_shape)),
+                "steps": config.synthesis_steps,
+            },
+            "examples": examples,
         },
-        "examples": examples,
-        "seconds": round(time.perf_counter() - started, 1),
-        "versions": versions(),
-        "backend": keras.backend.backend(),
-    }
+        seconds=time.perf_counter() - started,
+        versions=versions(),
+        backend=keras.backend.backend(),
+    )
     if folder is not None:
         _save(folder, result, arrays)
     return result

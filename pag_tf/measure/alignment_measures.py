@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import keras
@@ -13,96 +12,7 @@ from pag_tf.core.statistics import confidence_intervals, wilson_interval
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.measure.alignment_config import AlignConfig
 from pag_tf.measure.heat_maps import heat_maps
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """What is to be told of a measure beside its value.
-
-    Attributes:
-        title: For tables and figures.
-        better: `"higher"`, `"lower"`, or None where neither is.
-        source: Authors, year and arXiv number.
-        what: One sentence.
-    """
-
-    title: str
-    better: str | None
-    source: str
-    what: str
-
-
-MEASURES = {
-    "cosine_alignment": Measure(
-        "cosine alignment",
-        "higher",
-        "Etmann et al. 2019, arXiv 1905.04172",
-        "Absolute cosine of the angle between an image and its input gradient.",
-    ),
-    "energy_in_box": Measure(
-        "gradient energy in the box",
-        "higher",
-        "Wang et al. 2020, arXiv 1910.01279, of raw gradients",
-        "Share of the absolute input gradient that lies in the object's box.",
-    ),
-    "energy_in_mask": Measure(
-        "gradient energy on the object",
-        "higher",
-        "as the energy in the box, of the object's mask",
-        "Share of the absolute input gradient that lies on the object.",
-    ),
-    "total_variation": Measure(
-        "total variation",
-        "lower",
-        "Rudin, Osher and Fatemi 1992, anisotropic, over the sum of absolute values",
-        "Differences between neighbouring pixels of the gradient, relative to its size.",
-    ),
-    "spectral_centroid": Measure(
-        "spectral centroid",
-        "lower",
-        "radial power spectrum; van der Schaaf and van Hateren 1996",
-        "Mean spatial frequency of the gradient's power, in cycles per pixel (at most 0.71).",
-    ),
-    "top_k_intersection": Measure(
-        "top-k intersection",
-        "higher",
-        "Ghorbani et al. 2019, arXiv 1710.10547",
-        "Share of a map's most important pixels that stay so under a small random perturbation.",
-    ),
-    "rank_correlation": Measure(
-        "rank correlation",
-        "higher",
-        "Ghorbani et al. 2019, arXiv 1710.10547",
-        "Spearman's correlation of a map before and after a small random perturbation.",
-    ),
-    "deletion": Measure(
-        "deletion",
-        None,
-        "Petsiuk et al. 2018, arXiv 1806.07421",
-        "Area under the class' probability as pixels are deleted, the most important "
-        "first; it also grows with the model's confidence.",
-    ),
-    "insertion": Measure(
-        "insertion",
-        None,
-        "Petsiuk et al. 2018, arXiv 1806.07421",
-        "Area under the class' probability as pixels are inserted, the most important "
-        "first; it also grows with the model's confidence.",
-    ),
-    "synthesis_transfer": Measure(
-        "synthesis transfer",
-        "higher",
-        "ours, after Tsipras et al. 2018, arXiv 1805.12152",
-        "Share of images, perturbed towards a class by this model, that an independent natural "
-        "model says are of that class.",
-    ),
-    "random_transfer": Measure(
-        "transfer of random perturbations",
-        None,
-        "ours",
-        "The same for random perturbations of the same size: what chance gives.",
-    ),
-}
+from pag_tf.measure.metrics import Metric, metrics
 
 
 def measures(
@@ -123,8 +33,8 @@ def measures(
         progress: Print what is being measured.
 
     Returns:
-        `images` (their number), `measures` (each of `MEASURES`, its value None where it was not
-        measured), `spectrum`, `deletion_curve` and `insertion_curve`.
+        `images` (their number), `measures` (each of the table of metrics, its value None where it
+        was not measured), `spectrum`, `deletion_curve` and `insertion_curve`.
     """
     images, labels = test["image"], test["label"]
     _say(progress, f"Measuring the gradients of {len(images)} images")
@@ -137,26 +47,25 @@ def measures(
         jit_compile=config.jit_compile,
         allow_zeros=True,
     )
-    values: dict[str, np.ndarray] = {
-        "cosine_alignment": alignment.cosine_alignment(images, gradients),
-        "total_variation": alignment.total_variation(gradients),
-        "spectral_centroid": alignment.spectral_centroid(gradients),
-    }
-    if "box" in test:
-        values["energy_in_box"] = alignment.energy_in_box(gradients, test["box"])
-    if "mask" in test:
-        values["energy_in_mask"] = alignment.energy_in_mask(gradients, test["mask"])
     predicted = np.asarray(model.predict(images, config.batch_size, verbose=0)).argmax(axis=-1)
-    values |= _robustness(model, images, predicted, config, progress)
+    arrays = {
+        **test,
+        "gradient": gradients,
+        "predicted": predicted,
+        "stability": _robustness(model, images, predicted, config, progress),
+    }
     curves = _faithfulness(model, images, predicted, config, progress)
-    values |= {name: curve.areas for name, curve in curves.items()}
+    arrays |= curves
     if judge is not None:
-        values |= _transfer(model, judge, images, labels, config, progress)
+        arrays["transfer"] = _transfer(model, judge, images, labels, config, progress)
     return {
         "images": len(images),
-        "measures": {name: _record(values.get(name), each) for name, each in MEASURES.items()},
+        "measures": {
+            each.key: _record(each.per_image(arrays), each) for each in metrics("alignment")
+        },
         "spectrum": mean_spectrum(gradients),
-        **{f"{name}_curve": _mean_curve(curve) for name, curve in curves.items()},
+        "deletion_curve": _mean_curve(curves["deletion"]),
+        "insertion_curve": _mean_curve(curves["insertion"]),
     }
 
 
@@ -166,13 +75,13 @@ def _robustness(
     predicted: np.ndarray,
     config: AlignConfig,
     progress: bool,
-) -> dict[str, np.ndarray]:
+) -> alignment.AttributionRobustness:
     _say(progress, f"Measuring how maps withstand {config.perturbations} perturbations")
     # Noise of a method is not drawn anew: only the perturbation is to change a map.
     options = {
         k: v for k, v in config.parsed_method_options.items() if k not in ("seed", "indices")
     }
-    found = alignment.attribution_robustness(
+    return alignment.attribution_robustness(
         model,
         images,
         predicted,
@@ -185,10 +94,6 @@ def _robustness(
         jit_compile=config.jit_compile,
         **options,
     )
-    return {
-        "top_k_intersection": found.top_k_intersection,
-        "rank_correlation": found.rank_correlation,
-    }
 
 
 def _faithfulness(
@@ -206,6 +111,7 @@ def _faithfulness(
         "jit_compile": config.jit_compile,
     }
     return {
+        "heat_map": maps,
         "deletion": alignment.deletion(
             model, images, maps, predicted, baseline=config.deleted_pixel, **settings
         ),
@@ -220,9 +126,9 @@ def _transfer(
     labels: np.ndarray,
     config: AlignConfig,
     progress: bool,
-) -> dict[str, np.ndarray]:
+) -> alignment.Transfer:
     _say(progress, "Asking the judge what targeted perturbations look like")
-    found = alignment.transfer(
+    return alignment.transfer(
         model,
         judge,
         images,
@@ -233,11 +139,15 @@ def _transfer(
         batch_size=config.batch_size,
         jit_compile=config.jit_compile,
     )
-    return {"synthesis_transfer": found.called_target, "random_transfer": found.random}
 
 
-def _record(values: np.ndarray | None, measure: Measure) -> dict[str, Any]:
-    known = dataclasses.asdict(measure)
+def _record(values: np.ndarray | None, about: Metric) -> dict[str, Any]:
+    known = {
+        "title": about.title,
+        "better": about.better,
+        "source": about.source,
+        "what": about.description,
+    }
     if values is None:
         return known | {"value": None, "interval": None, "images": 0}
     # An image whose map is constant has no rank correlation.

@@ -11,6 +11,7 @@ import numpy as np
 
 from pag_tf.core import files, run_folder
 from pag_tf.localization import PerImage
+from pag_tf.measure import schema
 from pag_tf.measure.command import measuring_command
 from pag_tf.measure.heat_map_config import AUTO
 from pag_tf.measure.heat_maps import check_explainable, recipe_record
@@ -74,19 +75,22 @@ def localize(
         run_folder.claim(folder, given, overwrite=overwrite)
     measurement = Measurement(subject.model, config, folder, progress)
     measured = measurement.run(part, held_out)
-    result = {
-        "command": command,
-        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
-        **subject.record,
-        "clean": _clean_accuracy(measured.per_image),
-        "method": {"name": config.method, "options": config.resolved_method_options},
-        "target": config.target,
-        "heatmap": recipe_record(config),
-        "localization": measured.to_dict(),
-        "seconds": round(measurement.seconds, 1),
-        "versions": versions(),
-        "backend": keras.backend.backend(),
-    }
+    result = schema.document(
+        "localization",
+        command=command,
+        config={k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
+        model=subject.record,
+        numbers={
+            "clean": _clean_accuracy(measured.per_image),
+            "method": {"name": config.method, "options": config.resolved_method_options},
+            "target": config.target,
+            "heatmap": recipe_record(config),
+            "localization": measurement.document(measured),
+        },
+        seconds=measurement.seconds,
+        versions=versions(),
+        backend=keras.backend.backend(),
+    )
     if folder is None:
         return result
     cases = measurement.draw_cases(part, measured.per_image, info.class_names, folder / SHEET_FILE)

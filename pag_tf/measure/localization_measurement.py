@@ -16,12 +16,12 @@ from pag_tf.core import files
 from pag_tf.data.splits import Slice
 from pag_tf.localization import (
     ChosenThreshold,
-    Evaluator,
     LocalizationResult,
     PerImage,
     choose_threshold,
 )
 from pag_tf.measure import contact_sheet
+from pag_tf.measure.box_metrics import BoxMetrics
 from pag_tf.measure.heat_maps import check_shows_something, heat_maps
 from pag_tf.measure.localization_config import LocalizeConfig
 
@@ -56,14 +56,17 @@ class Measurement:
         bar.update(evaluator.images)
         for number, (indices, batch) in enumerate(_batches(self._config, part, evaluator.images)):
             maps, logits = self._heat_maps(batch, indices)
-            evaluator.add(
-                maps, batch["box"], labels=batch["label"], logits=logits, masks=batch.get("mask")
-            )
+            evaluator.add(batch, maps, labels=batch["label"], logits=logits)
             bar.update(evaluator.images)
             if number % _SAVE_EVERY == _SAVE_EVERY - 1 or evaluator.images == part.size:
                 self._save(evaluator)
         check_shows_something(self._shows_something, self._config)
-        return evaluator.result()
+        self._metrics, result = evaluator, evaluator.evaluator.result()
+        return result
+
+    def document(self, result: LocalizationResult) -> dict[str, Any]:
+        """Plain JSON values of every metric of the table."""
+        return self._metrics.document(result)
 
     def draw_cases(
         self, part: Slice, per_image: PerImage, class_names: tuple[str, ...], sheet: Path
@@ -104,7 +107,7 @@ class Measurement:
         self._shows_something |= bool(maps.any())
         return maps, logits
 
-    def _begun(self, held_out: Slice | None) -> Evaluator:
+    def _begun(self, held_out: Slice | None) -> BoxMetrics:
         """A new evaluator, whose threshold is given or chosen now."""
         if held_out is None:
             return self._evaluator(self._config.threshold_value)
@@ -121,19 +124,19 @@ class Measurement:
         self._save(evaluator)
         return evaluator
 
-    def _evaluator(self, threshold: Any) -> Evaluator:
+    def _evaluator(self, threshold: Any) -> BoxMetrics:
         config = self._config
-        return Evaluator(
+        return BoxMetrics(
             threshold=threshold, split=config.split, center_fraction=config.center_fraction
         )
 
-    def _save(self, evaluator: Evaluator) -> None:
+    def _save(self, evaluator: BoxMetrics) -> None:
         if self._file is not None:
             own = {"seconds": self.seconds, "shows_something": self._shows_something}
             state = evaluator.state() | {name: np.array(value) for name, value in own.items()}
             files.write_whole(self._file, lambda file: np.savez(file, **state))  # type: ignore[arg-type]
 
-    def _restored(self) -> Evaluator | None:
+    def _restored(self) -> BoxMetrics | None:
         """The evaluator of the interrupted run, if there was one."""
         if self._file is None or not self._file.exists():
             return None

@@ -14,7 +14,7 @@ from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
 from pag_tf.core import files
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.measure import command, entries
+from pag_tf.measure import command, entries, schema
 from pag_tf.zoo.images import load_images
 
 # Fields that change no number.
@@ -94,17 +94,20 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     )
     started = time.perf_counter()
     report = robust_accuracy(model, dataset, _attacks(config, entry), batch_size=config.batch_size)
-    result = {
-        "command": measured_by,
-        "config": dataclasses.asdict(config),
-        "entry": entry.id,
-        "weights_sha256": entry.weights_sha256,
-        "threat_model": str(entry.threat),
-        **report.to_dict(),
-        "seconds": round(time.perf_counter() - started, 1),
-        "versions": {"pag_tf": pag_tf.__version__, "keras": keras.__version__},
-        "backend": keras.backend.backend(),
-    }
+    result = schema.document(
+        "accuracy",
+        command=measured_by,
+        config=dataclasses.asdict(config),
+        model={
+            "entry": entry.id,
+            "weights_sha256": entry.weights_sha256,
+            "threat_model": str(entry.threat),
+        },
+        numbers=report.to_dict(),
+        seconds=time.perf_counter() - started,
+        versions={"pag_tf": pag_tf.__version__, "keras": keras.__version__},
+        backend=keras.backend.backend(),
+    )
     if output is not None:
         files.write_json(output, result)
     if config.update_entry:

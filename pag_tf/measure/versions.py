@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pag_tf import __version__
+from pag_tf.measure.schema import SCHEMA
 
 _MODULES = ("pag_tf", "cv2", "keras", "numpy", "scipy", "tensorflow")
 
@@ -25,4 +26,5 @@ def finished(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     result: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return result if result["versions"]["pag_tf"] == __version__ else None
+    current = (result["versions"]["pag_tf"], result.get("schema")) == (__version__, SCHEMA)
+    return result if current else None

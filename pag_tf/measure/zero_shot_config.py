@@ -20,7 +20,7 @@ class ZeroShotConfig(HeatMapConfig):
     """
 
     method: str = option(
-        "vanilla_gradients",
+        "loss_gradients",
         "What explains a class: vanilla_gradients is the gradient of its score, loss_gradients "
         "that of its cross-entropy among all classes, seen and unseen (likeliest seen class: among "
         "the seen ones).",

@@ -7,7 +7,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from pag_tf.localization import ChosenThreshold, Evaluator, choose_threshold
+from pag_tf.localization import ChosenThreshold, choose_threshold
+from pag_tf.measure.box_metrics import BoxMetrics
 from pag_tf.measure.heat_map_config import AUTO
 from pag_tf.measure.heat_maps import check_shows_something, heat_maps
 from pag_tf.measure.zero_shot_config import ZeroShotConfig
@@ -50,13 +51,13 @@ def likely_seen(subject: Subject) -> View:
     return View("likely_seen", subject.model, seen, seen, True)
 
 
-def evaluate(subject: Subject, view: View, config: ZeroShotConfig) -> Evaluator:
+def evaluate(subject: Subject, view: View, config: ZeroShotConfig) -> BoxMetrics:
     """Measures the boxes on the images of unseen classes.
 
     Raises:
         ValueError: Heat maps that are zero for every image.
     """
-    evaluator = Evaluator(
+    evaluator = BoxMetrics(
         threshold=config.threshold_value
         if config.threshold != AUTO
         else _chosen(subject, view, config),
@@ -69,7 +70,7 @@ def evaluate(subject: Subject, view: View, config: ZeroShotConfig) -> Evaluator:
         maps, scores = explained(subject, view, batch, places, config)
         shows |= bool(maps.any())
         ranked = {"labels": place_of[batch["label"]], "logits": scores} if knows_classes else {}
-        evaluator.add(maps, batch["box"], masks=batch.get("mask"), **ranked)
+        evaluator.add(batch, maps, **ranked)
     check_shows_something(shows, config)
     return evaluator
 

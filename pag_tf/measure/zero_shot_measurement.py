@@ -13,7 +13,7 @@ import numpy as np
 from pag_tf import zero_shot
 from pag_tf.core import files, run_folder
 from pag_tf.localization import PerImage
-from pag_tf.measure import zero_shot_pictures
+from pag_tf.measure import schema, zero_shot_pictures
 from pag_tf.measure.command import measuring_command
 from pag_tf.measure.heat_maps import check_explainable, recipe_record
 from pag_tf.measure.localization_measurement import MEASURED_FILE
@@ -91,6 +91,8 @@ def measure_zero_shot(
     if folder is not None:
         run_folder.claim(folder, given, overwrite=overwrite)
     result: dict[str, Any] = {
+        "kind": "zero_shot",
+        "schema": schema.SCHEMA,
         "command": command or _command(given),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in _FOLDERS},
         "entry": subject.entry.id,
@@ -112,11 +114,12 @@ def measure_zero_shot(
         for name, view in every_view.items():
             _say(progress, f"Localising by {name}")
             evaluator = evaluate(subject, view, config)
-            measured = evaluator.result()
-            result["localization"][name] = measured.to_dict()
+            measured = evaluator.evaluator.result()
+            found = evaluator.document(measured)
+            result["localization"][name] = found
             seen[name] = measured.per_image
             if folder is not None:
-                _save_view(folder / name, result, measured.to_dict(), evaluator.state(), subject)
+                _save_view(folder / name, result, found, evaluator.state(), subject)
         if folder is not None:
             name, view = next(iter(every_view.items()))
             result["cases"] = zero_shot_pictures.write_contact_sheet(
@@ -184,7 +187,13 @@ def _save_view(
         "fit": fit,
     }
     files.write_whole(folder / MEASURED_FILE, lambda file: np.savez(file, **state))  # type: ignore[arg-type]
-    document = {"command": result["command"], "config": config, "localization": measured}
+    document = {
+        "kind": "localization",
+        "schema": schema.SCHEMA,
+        "command": result["command"],
+        "config": config,
+        "localization": measured,
+    }
     files.write_json(folder / RESULT_FILE, document)
 
 
