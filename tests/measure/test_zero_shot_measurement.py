@@ -56,6 +56,7 @@ def config(entries, **changes):
         "threshold_split": "validation[:120]",
         "seen_split": "test[:180]",
         "unseen_split": "test[:180]",
+        "method": "vanilla_gradients",
         "jit_compile": False,
         "cases": 1,
     }
@@ -151,7 +152,9 @@ def test_boxes_of_unseen_classes_are_those_of_direct_calls(
         own = zero_shot.with_classes(model, ATTRIBUTES[list(classes)])
         scores = own.predict(found["image"], verbose=0)
         targets = scores.argmax(1) if predicted else np.searchsorted(classes, found["label"])
-        grads = explain.gradients(own, found["image"], targets, jit_compile=False)
+        grads = explain.gradients(
+            own, found["image"], targets, method="vanilla_gradients", jit_compile=False
+        )
         return explain.heatmaps(grads, "paper"), found, scores
 
     held_out, known, _ = maps("validation[:120]", split.seen)
