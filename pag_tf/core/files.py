@@ -1,11 +1,12 @@
-"""Files that are written whole or not at all: under a temporary name, then renamed."""
+"""Files and folders written whole or not at all: under a temporary name, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,6 +43,55 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Replaces files of a folder; each is written whole before the first is replaced.
+
+    Raises:
+        OSError: A file cannot be written; the former files are as they were.
+    """
+    try:
+        for name, content in contents.items():
+            partial(folder / name).write_bytes(content)
+        for name in contents:
+            os.replace(partial(folder / name), folder / name)
+    finally:
+        for name in contents:
+            partial(folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yields a new, empty folder that takes the place of `folder` at the end of the block.
+
+    The new folder is a hidden sibling of `folder`, on the same disk; the folders above are made.
+    If the block raises, `folder` is as it was. What a killed process left is cleaned up.
+
+    Args:
+        folder: Where the new folder goes; a folder that is there is deleted at the end.
+
+    Raises:
+        OSError: The folder cannot be written or renamed; `folder` is as it was.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new, former = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "former"))
+    if former.exists() and not folder.exists():  # killed between the two renames
+        os.replace(former, folder)
+    for left in (new, former):
+        if left.exists():
+            shutil.rmtree(left)
+    new.mkdir()
+    try:
+        yield new
+        if folder.exists():
+            os.replace(folder, former)
+        os.replace(new, folder)
+    finally:
+        if former.exists() and not folder.exists():
+            os.replace(former, folder)
+        for left in (new, former):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def partial(path: Path) -> Path:

@@ -9,16 +9,14 @@ if it was drawn, `gradients.png` (the card's picture, see `pag_tf.measure.card_p
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.files import replaced_folder, write_files
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
 from pag_tf.zoo import card, fields, keras_files, metric, weights
@@ -124,8 +122,7 @@ def write_entry(
         weights_bytes=1,
         folder=target,
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _sibling(target) as new:
+    with replaced_folder(target) as new:
         keras_files.write(new, keras_files.rebuilt(model, entry))
         sha256, size = weights.fingerprint(new / WEIGHTS_FILE)
         entry = dataclasses.replace(entry, weights_sha256=sha256, weights_bytes=size)
@@ -133,7 +130,6 @@ def write_entry(
         (new / RECORD_FILE).write_bytes(_json_bytes(entry.to_json()))
         (new / CARD_FILE).write_bytes(card.render(entry, flags_text=flags_text).encode())
         read_entry(new)
-        _take_place(new, target)
     return read_entry(target)
 
 
@@ -156,7 +152,7 @@ def update_metrics(folder: str | os.PathLike[str], metrics: Sequence[Metric]) ->
     new = metric.checked(metrics)
     entry = dataclasses.replace(entry, metrics=metric.merged(entry.metrics, new))
     raw = _read_json(folder / RECORD_FILE) | {"metrics": entry.to_json()["metrics"]}
-    _replace_files(folder, {RECORD_FILE: _json_bytes(raw), CARD_FILE: _card(entry)})
+    write_files(folder, {RECORD_FILE: _json_bytes(raw), CARD_FILE: _card(entry)})
     return read_entry(folder)
 
 
@@ -181,7 +177,7 @@ def update_card(
     entry = read_entry(folder)
     pictures = {} if picture is None else {PICTURE_FILE: picture}
     text = _card(entry, repo_id=repo_id, picture=picture is not None)
-    _replace_files(folder, {**pictures, CARD_FILE: text})
+    write_files(folder, {**pictures, CARD_FILE: text})
     return entry
 
 
@@ -267,45 +263,3 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 def _architecture(value: Architecture | Mapping[str, Any]) -> Architecture:
     return value if isinstance(value, Architecture) else Architecture.from_json(value)
-
-
-@contextlib.contextmanager
-def _sibling(target: Path) -> Iterator[Path]:
-    """A new hidden folder on the same disk, gone afterwards unless it was renamed."""
-    path = _hidden(target)
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _take_place(new: Path, target: Path) -> None:
-    if not target.exists():
-        os.replace(new, target)
-        return
-    former = _hidden(target)
-    try:
-        os.replace(target, former)
-        os.replace(new, target)
-    except BaseException:
-        if former.exists() and not target.exists():
-            os.replace(former, target)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
-
-
-def _hidden(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-
-
-def _replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    temporary = {name: _hidden(folder / name) for name in contents}
-    try:
-        for name, path in temporary.items():
-            path.write_bytes(contents[name])
-        for name, path in temporary.items():
-            os.replace(path, folder / name)
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)

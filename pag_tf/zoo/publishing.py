@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.files import replaced_folder
 from pag_tf.zoo import card, claims, keras_files
 from pag_tf.zoo.catalog import load_entry
 from pag_tf.zoo.entry import CARD_FILE, FILES, FLAGS_FILE, PICTURE_FILE, read_entry
@@ -153,13 +153,9 @@ def _files(entry: Entry, repo_id: str, existing: str | None) -> dict[str, bytes]
 def _write(files: dict[str, bytes], target: Path) -> None:
     if os.path.lexists(target):
         raise ValueError(f"{target} exists: a dry run writes a new folder. Choose another one.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
-        new = Path(temporary, target.name)
-        new.mkdir()
+    with replaced_folder(target) as new:
         for name, content in files.items():
             (new / name).write_bytes(content)
-        os.replace(new, target)
 
 
 class _Repository:
