@@ -1,7 +1,10 @@
-"""Prints the README's table of bundled models, from what was measured on them.
+"""Writes the table of bundled models, from what was measured on them.
 
 python tools/readme_table.py
-python tools/readme_table.py --readme=README.md
+python tools/readme_table.py --write
+
+Prints the table and the commands that measured it; --write puts the table into README.md, the table
+and the commands into docs/models.md.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ from typing import TYPE_CHECKING
 import markdown_tables
 
 from pag_tf.core import dataclass_flags
+from pag_tf.core.config import option
 
 if TYPE_CHECKING:
     from pag_tf.zoo import Entry, Metric
 
-MODELS = "models"  # name of the README's block
+MODELS = "models"  # name of the block
 COLUMNS = ("model", "trained within", "weights", "test images", "clean accuracy", "under attack")
 
 
@@ -26,26 +30,27 @@ COLUMNS = ("model", "trained within", "weights", "test images", "clean accuracy"
 class TableConfig:
     """Where the table goes."""
 
-    readme: str = dataclasses.field(
-        default="",
-        metadata={
-            "help": "File whose text between <!-- models --> and <!-- /models --> is replaced."
-        },
-    )
+    write: bool = option(False, "Replace the table in README.md and docs/models.md.")
 
 
 def table() -> str:
-    """The table of `pag_tf.zoo.list_models()` as Markdown, and the commands behind its numbers."""
+    """Returns the table of `pag_tf.zoo.list_models()` as Markdown."""
     import pag_tf
 
     entries = pag_tf.zoo.list_models()
     if not entries:
         return "No models yet: train one, see below."
-    lines = markdown_tables.table(COLUMNS, [_row(entry) for entry in entries])
-    commands = [metric.command for entry in entries for metric in entry.metrics]
-    if commands:
-        lines += ["", "Measured by", "", *markdown_tables.commands(commands)]
-    return "\n".join(lines)
+    return "\n".join(markdown_tables.table(COLUMNS, [_row(entry) for entry in entries]))
+
+
+def table_with_commands() -> str:
+    """Returns the table, and the commands that measured its numbers."""
+    import pag_tf
+
+    measured_by = [m.command for entry in pag_tf.zoo.list_models() for m in entry.metrics]
+    if not measured_by:
+        return table()
+    return "\n".join([table(), "", "Measured by", "", *markdown_tables.commands(measured_by)])
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -76,16 +81,13 @@ def _attack(metric: Metric) -> str:
 
 
 def main(_: list[str]) -> None:
-    """Prints the table, or puts it into a README."""
-    config = dataclass_flags.read(TableConfig)
-    if not config.readme:
-        print(table())
+    """Prints the table, or puts it into the documents."""
+    if not dataclass_flags.read(TableConfig).write:
+        print(table_with_commands())
         return
-    path = Path(config.readme)
-    if not path.is_file():
-        raise ValueError(f"--readme={path} is not a file.")
-    markdown_tables.replace(path, {MODELS: table()})
-    print(f"Wrote the table into {path}")
+    for path, block in (("README.md", table()), ("docs/models.md", table_with_commands())):
+        markdown_tables.replace(Path(path), {MODELS: block})
+        print(f"Wrote the table into {path}")
 
 
 if __name__ == "__main__":

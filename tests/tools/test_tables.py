@@ -7,7 +7,6 @@ import pytest
 import pag_tf
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +19,14 @@ def results_page(tool):
     return tool("results_page")
 
 
-def test_the_table_is_the_one_that_the_script_prints(readme_table):
-    block = readme_table.table()
-    assert readme_table.markdown_tables.insert(README, "models", block) == README, (
-        "the table is out of date: python tools/readme_table.py --readme=README.md"
+@pytest.mark.parametrize(
+    ("page", "name"), [("README.md", "table"), ("docs/models.md", "table_with_commands")]
+)
+def test_the_table_is_the_one_that_the_program_prints(readme_table, page, name):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    block = getattr(readme_table, name)()
+    assert readme_table.markdown_tables.insert(text, "models", block) == text, (
+        "the table is out of date: python tools/readme_table.py --write"
     )
 
 
@@ -55,14 +58,14 @@ def test_the_table_has_every_number_and_every_command(readme_table, monkeypatch)
         folder=Path("zoo"),
     )
     monkeypatch.setattr(pag_tf.zoo, "list_models", lambda: (entry,))
-    lines = readme_table.table().splitlines()
+    lines = readme_table.table_with_commands().splitlines()
     assert lines[2] == (
         "| `shapes-resnet-linf-2-255` | `linf:2/255` | 1.2 MB | 2,000 | 94.25 % "
         "| 81.00 % (PGD-50, 2 restarts, linf:2/255) |"
     )
     assert lines[-3:] == ["```bash", "python scripts/evaluate.py --eps=2/255", "```"]
     monkeypatch.setattr(pag_tf.zoo, "list_models", lambda: ())
-    assert readme_table.table() == "No models yet: train one, see below."
+    assert readme_table.table_with_commands() == "No models yet: train one, see below."
 
 
 def test_a_block_goes_between_its_markers_and_nowhere_else(readme_table):
