@@ -1,17 +1,12 @@
 """scripts/localize.py as it is called: what it prints is what it writes."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.tensorflow
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +23,9 @@ def world(tmp_path_factory):
     return folder
 
 
-def call(*flags):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "localize.py"), *flags],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-def test_the_table_shows_what_is_written(world):
-    finished = call(
+def test_the_table_shows_what_is_written(run_script, world):
+    finished = run_script(
+        "localize",
         "--dataset=arrays",
         f"--data_dir={world}",
         f"--model={world / 'mine.keras'}",
@@ -50,7 +35,7 @@ def test_the_table_shows_what_is_written(world):
         "--nojit_compile",
         f"--output={world / 'out'}",
     )
-    assert finished.returncode == 0, finished.stderr
+    assert finished.status == 0, finished.stderr
     result = json.loads((world / "out" / "result.json").read_text())
     found = result["localization"]
     assert "mine.keras on test of arrays: loss_gradients of the predicted class" in finished.stdout
@@ -69,7 +54,7 @@ def test_the_table_shows_what_is_written(world):
     assert not any(line[:1] == ["PxAP"] or line[:1] == ["Top-5"] for line in lines)
 
 
-def test_data_without_boxes_is_one_line(world):
-    finished = call("--dataset=cifar10", "--eps=0")
-    assert finished.returncode == 1
+def test_data_without_boxes_is_one_line(run_script):
+    finished = run_script("localize", "--dataset=cifar10", "--eps=0")
+    assert finished.status == 1
     assert finished.stderr.splitlines()[-1].startswith("error: The data set cifar10 has no boxes")
