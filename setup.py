@@ -26,7 +26,8 @@ packages = find_packages(include=["pag_tf", "pag_tf.*"])
 package_dir = {"": "."}
 package_data = {
     "pag_tf": ["py.typed"],
-    "pag_tf.data": ["*.json", "WORDNET-LICENSE.txt"],
+    "pag_tf.data": ["*.json"],
+    "pag_tf.data.readers.tiny_imagenet": ["*.json", "WORDNET-LICENSE.txt"],
     "pag_tf.report": ["page.html", "page.css", "page.js"],
 }
 editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere could not be imported.

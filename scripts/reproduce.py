@@ -31,7 +31,7 @@ from pag_tf.data.splits import resolve
 class ReproduceConfig:
     """What is trained and measured. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = option("shapes", "Data set, see pag_tf.data.names().")
+    dataset: str = option("shapes", f"Data set: {', '.join(pag_tf.data.names())}.")
     eps: str = option(
         "0,1/255,2/255,4/255", "Epsilons, separated by commas, in units of pixels in [0, 1]; linf."
     )

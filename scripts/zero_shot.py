@@ -18,6 +18,7 @@ from typing import Any
 
 from absl import flags
 
+from pag_tf import data
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 from pag_tf.measure.zero_shot_config import ZeroShotConfig
@@ -27,7 +28,9 @@ from pag_tf.measure.zero_shot_config import ZeroShotConfig
 class TrainingChoice:
     """What is trained where no entry is given."""
 
-    dataset: str = option("", "Data set with class attributes: shapes, tiny_imagenet or cub.")
+    dataset: str = option(
+        "", f"Data set with class attributes: {', '.join(data.names(offering='attributes'))}."
+    )
     class_split: str = option(
         "",
         "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "

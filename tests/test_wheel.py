@@ -51,9 +51,9 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     # Tables are of use with their licence only, and code with its tables.
     data = {name.removeprefix("pag_tf/data/") for name in names if name.startswith("pag_tf/data/")}
     assert {name for name in data if not name.endswith(".py")} == {
-        "WORDNET-LICENSE.txt",
         "class_splits.json",
-        "tiny_imagenet_hypernyms.json",
+        "readers/tiny_imagenet/WORDNET-LICENSE.txt",
+        "readers/tiny_imagenet/hypernyms.json",
     }
     assert {f"pag_tf/report/page.{suffix}" for suffix in ("html", "css", "js")} <= set(names)
     assert len([name for name in names if "/licenses/" in name]) == 2

@@ -8,13 +8,15 @@ are seen in training and which never are. Importing this package does not import
 
 # info.py is imported before the function of the same name is bound, so that the function wins.
 from pag_tf.data.class_splits import class_split, class_split_names, make_class_split
-from pag_tf.data.info import DatasetInfo, info, names, why_not_here
+from pag_tf.data.info import DatasetInfo, info, why_not_here
 from pag_tf.data.loading import batches, load
+from pag_tf.data.readers import Reader, names, register
 from pag_tf.data.seen_unseen import ClassSplit, check_no_leak, relabel
 
 __all__ = [
     "ClassSplit",
     "DatasetInfo",
+    "Reader",
     "batches",
     "check_no_leak",
     "class_split",
@@ -23,6 +25,7 @@ __all__ = [
     "load",
     "make_class_split",
     "names",
+    "register",
     "relabel",
     "why_not_here",
 ]

@@ -1,27 +1,15 @@
-"""What is known about each data set without reading its images, and the list of data sets."""
+"""What is known about each data set without reading its images."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pag_tf.data.sources import Source
-    from pag_tf.data.splits import Slice
-
-# Imported on use: one data set must not pay for the dependencies of another.
-_MODULES = {
-    "arrays": "pag_tf.data.arrays",
-    "cifar10": "pag_tf.data.cifar10",
-    "cub": "pag_tf.data.cub",
-    "shapes": "pag_tf.data.shapes",
-    "tiny_imagenet": "pag_tf.data.tiny_imagenet",
-}
+from pag_tf.data.readers import reader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +28,7 @@ class DatasetInfo:
     class_names: tuple[str, ...]
     image_shape: tuple[Any, Any, int]
     splits: Mapping[str, int]
-    licence: str
+    license: str
     citation: str
     has_boxes: bool = False
     has_masks: bool = False
@@ -71,38 +59,15 @@ class DatasetInfo:
         return self.class_attributes
 
 
-class DatasetModule(Protocol):
-    """What each data set's module provides."""
-
-    def describe(self, data_dir: str | Path | None) -> DatasetInfo:
-        """Describe the data set."""
-
-    def open_split(self, part: Slice, data_dir: str | Path | None) -> Source:
-        """Open one slice of one split for reading."""
-
-
-def names() -> tuple[str, ...]:
-    """Names of the data sets that `load`, `batches` and `info` know."""
-    return tuple(sorted(_MODULES))
-
-
-def dataset_module(name: str) -> DatasetModule:
-    """The module behind a data set's name; ValueError lists the known names."""
-    if name not in _MODULES:
-        raise ValueError(f"unknown data set {name!r}: known are {', '.join(names())}")
-    module: DatasetModule = importlib.import_module(_MODULES[name])  # type: ignore[assignment]
-    return module
-
-
 def why_not_here(name: str, data_dir: str | Path | None = None) -> str | None:
     """Why a data set cannot be read on this machine without a download; None where it can.
 
     Raises ValueError for an unknown data set.
     """
-    module = dataset_module(name)
+    found = reader(name)
     try:
-        module.describe(data_dir)
-        return module.needs_download(data_dir) if hasattr(module, "needs_download") else None
+        found.describe(data_dir)
+        return found.needs_download(data_dir)
     except ValueError as error:
         return str(error)
 
@@ -119,7 +84,7 @@ def info(
     Never imports TensorFlow (except once for a `cub` prepared by TFDS). Raises ValueError for an
     unknown data set, and where files are needed but not found or not complete.
     """
-    described = dataset_module(name).describe(data_dir)
+    described = reader(name).describe(data_dir)
     if image_size is None:
         return described
     if image_size < 1:

@@ -13,7 +13,7 @@ from pag_tf.core.config import FITS, fit_name
 from pag_tf.data import python_calls
 from pag_tf.data.class_names import class_indices, quoted
 from pag_tf.data.geometry import fit_to_square
-from pag_tf.data.info import dataset_module
+from pag_tf.data.readers import reader
 from pag_tf.data.seen_unseen import ClassSplit, training_classes
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
 from pag_tf.data.splits import resolve
@@ -119,7 +119,7 @@ def batches(
         if value < 0:
             raise ValueError(f"{option} must be 0 or more, got {value}")
     if class_split is not None:
-        classes = training_classes(dataset_module(name).describe(data_dir), class_split, classes)
+        classes = training_classes(reader(name).describe(data_dir), class_split, classes)
     source = _open(name, split, data_dir, one_size=image_size is None, classes=classes)
     steps = source.size // batch_size
     if steps == 0:
@@ -128,8 +128,11 @@ def batches(
             f"{'' if classes is None else ' of the classes asked for'}), so "
             f"that no batch is complete: use a batch_size of at most {source.size}"
         )
-    in_numpy = image_size is None and (name == "arrays" or not _has_tensorflow())
-    if isinstance(source, IndexedSource) and in_numpy:
+    if (
+        image_size is None
+        and isinstance(source, IndexedSource)
+        and (source.in_memory or not _has_tensorflow())
+    ):
         return _NumpyStream(source, batch_size, steps, seed, first_epoch), steps
     pairs = _tf_pairs(source, steps * batch_size, seed, first_epoch)
     if image_size is not None:
@@ -146,8 +149,8 @@ def _open(
     classes: Iterable[str | int] | None,
 ) -> Source:
     """Open a split; ValueError where images must have `one_size` and have not."""
-    module = dataset_module(name)
-    info = module.describe(data_dir)
+    found = reader(name)
+    info = found.describe(data_dir)
     part = resolve(split, info.splits, dataset=name)
     if one_size and None in info.image_shape:
         raise ValueError(
@@ -155,9 +158,9 @@ def _open(
             "image_size, such as image_size=224"
         )
     if classes is None:
-        return module.open_split(part, data_dir)
+        return found.open_split(part, data_dir)
     wanted = class_indices(info, classes)
-    source = module.open_split(part, data_dir).select(wanted)
+    source = found.open_split(part, data_dir).select(wanted)
     if source.size == 0:
         raise ValueError(
             f"split {split!r} of {name} has none of its {part.size} images in the classes "

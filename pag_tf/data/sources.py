@@ -63,19 +63,29 @@ class IndexedSource:
     `label` int64 [size] holds the class of each image, known before any is read. `read` takes
     int64 indices in [0, size) and returns a dict of arrays that share their first axis: image
     float32 [n, H, W, 3] in [0, 1], label int64 [n], id (bytes) [n], and what else the data set has.
+    `in_memory` says that `read` only copies: training streams then do without TensorFlow.
     """
 
     def __init__(
-        self, label: np.ndarray, read: Callable[[np.ndarray], dict[str, np.ndarray]]
+        self,
+        label: np.ndarray,
+        read: Callable[[np.ndarray], dict[str, np.ndarray]],
+        *,
+        in_memory: bool = False,
     ) -> None:
         self._label = label
+        self.in_memory = in_memory
         self.size = len(label)
         self.read = read
 
     def select(self, classes: Sequence[int]) -> IndexedSource:
         """The images of some classes only, in the same order."""
         places = np.flatnonzero(np.isin(self._label, classes))
-        return IndexedSource(self._label[places], lambda indices: self.read(places[indices]))
+        return IndexedSource(
+            self._label[places],
+            lambda indices: self.read(places[indices]),
+            in_memory=self.in_memory,
+        )
 
     def order(self, seed: int | None) -> np.ndarray:
         """int64 [size]: natural order (None) or the order of a shuffle seed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from pag_tf import data
 from pag_tf.core.config import option
 from pag_tf.measure.heat_map_config import HeatMapConfig
 
@@ -21,7 +22,10 @@ class LocalizeConfig(HeatMapConfig):
     output: str = option(
         "", "Folder for result.json, contact_sheet.png and measured.npz; empty: none is written."
     )
-    dataset: str = option("", "Data set with boxes, see pag_tf.data.names(); --entry names it.")
+    dataset: str = option(
+        "",
+        f"Data set with boxes ({', '.join(data.names(offering='box'))}); --entry names it.",
+    )
     eps: str = option("2/255", "Epsilon of the zoo entry, in units of pixels in [0, 1].")
     norm: str = option("linf", "Norm of the zoo entry: linf or l2.")
     arch: str = option("", "Architecture of the zoo entry, where there are several.")

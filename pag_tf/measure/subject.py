@@ -109,8 +109,8 @@ def checked_info(
     if needs_boxes and not info.has_boxes:
         raise ValueError(
             f"The data set {config.dataset} has no boxes, so that localisation cannot be measured "
-            "on it. Use one that has them (shapes, tiny_imagenet, cub), or put an array 'box' into "
-            "the files of arrays."
+            f"on it. Use one that has them ({', '.join(pag_tf.data.names(offering='box'))}); those "
+            "of arrays come from an array 'box' in its files."
         )
     entries.check_image_shape(config, subject.name, subject.image_shape)
     if subject.class_names is None:

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import pag_tf.models
+from pag_tf import data
 from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
@@ -34,7 +35,7 @@ class TrainConfig:
     """
 
     output: str = option("", "Folder of the run: checkpoint, logs and the exported zoo entry.")
-    dataset: str = option("cifar10", "Name of the data set, see pag_tf.data.names().")
+    dataset: str = option("cifar10", f"Name of the data set: {', '.join(data.names())}.")
     data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
     train_split: str = option("train", "Images to train on, such as 'train[:49000]'.")
     validation_split: str = option(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.arrays import open_split
+from pag_tf.data.readers import reader
 from pag_tf.data.splits import Slice
 
 N = 12
@@ -30,7 +30,7 @@ def save(folder, name="train", **changes):
 def read_all(path) -> dict[str, np.ndarray]:
     """Everything of the split "train", checked as `load` checks it."""
     size = pag_tf.data.info("arrays", path).splits["train"]
-    return open_split(Slice("train", 0, size), path).read(np.arange(size))
+    return reader("arrays").open_split(Slice("train", 0, size), path).read(np.arange(size))
 
 
 def changed(array, index, value):
@@ -72,7 +72,7 @@ def test_values_pass_unchanged_and_bytes_are_divided_by_255(tmp_path):
 
 def test_slices_keep_labels_boxes_and_ids_together(tmp_path):
     path = save(tmp_path)
-    example = open_split(Slice("train", 5, 9), path).read(np.array([3, 0]))
+    example = reader("arrays").open_split(Slice("train", 5, 9), path).read(np.array([3, 0]))
     np.testing.assert_array_equal(example["image"], good()["image"][[8, 5]])
     np.testing.assert_array_equal(example["label"], [0, 1])
     assert example["id"].tolist() == [b"arrays-train-00008", b"arrays-train-00005"]

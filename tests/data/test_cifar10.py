@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data import cifar10
 from pag_tf.data.location import tfds_folder
+from pag_tf.data.readers import reader
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_validation_is_the_end_of_train():
 @pytest.mark.realdata
 def test_test_labels_are_balanced():
     pytest.importorskip("tensorflow")
-    part = cifar10.open_split(pag_tf.data.splits.Slice("test", 0, 10_000))
+    part = reader("cifar10").open_split(pag_tf.data.splits.Slice("test", 0, 10_000))
     labels = [record["label"] for _, record in part.records(None).as_numpy_iterator()]
     assert np.bincount(labels).tolist() == [1_000] * 10
 

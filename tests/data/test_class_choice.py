@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data import shapes
 from pag_tf.data.class_names import class_indices, quoted
+from pag_tf.data.readers import shapes
 from pag_tf.data.sources import IndexedSource
 
 RED_DISC, BLUE_CROSS = 0, 59
@@ -63,7 +63,7 @@ def test_other_images_are_never_drawn(monkeypatch):
     monkeypatch.setattr(
         shapes, "generate", lambda split, index: drawn.append(index) or generate(split, index)
     )
-    source = shapes.open_split(pag_tf.data.splits.Slice("test", 0, 120)).select([RED_DISC])
+    source = shapes.Shapes().open_split(pag_tf.data.splits.Slice("test", 0, 120)).select([RED_DISC])
     labels = source.read(np.arange(source.size))["label"]
     assert labels.tolist() == [RED_DISC] * 2 and len(drawn) == 2
 

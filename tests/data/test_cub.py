@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.cub import open_split
+from pag_tf.data.readers import reader
 from pag_tf.data.splits import Slice
 
 # Class 2 has no images; class 3 lies before class 1 in images.txt.
@@ -85,7 +85,7 @@ def make_tgz(path, files):
 
 def read_all(split, data_dir):
     size = pag_tf.data.info("cub", data_dir).splits[split]
-    return open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
+    return reader("cub").open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.cub import _matches, open_split
 from pag_tf.data.location import find
+from pag_tf.data.readers import reader
+from pag_tf.data.readers.cub import _matches
 from pag_tf.data.splits import Slice
 from pag_tf.data.unpacking import unpacked
 
@@ -14,7 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 def read_all(split, data_dir):
     size = pag_tf.data.info("cub", data_dir).splits[split]
-    return open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
+    return reader("cub").open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.hypernyms import TABLE_FILE, class_attributes, packaged_table, read_table
+from pag_tf.data.readers.tiny_imagenet.hypernyms import (
+    TABLE_FILE,
+    class_attributes,
+    packaged_table,
+    read_table,
+)
 
 FISH, FROG, BULLFROG_LIKE = "n01443537", "n01641577", "n01644900"
 GOLDEN, LABRADOR, TABBY, GOOSE = "n02099601", "n02099712", "n02123045", "n01855672"

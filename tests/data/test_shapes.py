@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.shapes import COLOURS, SHAPES, SPLITS, TEXTURES, generate
-from pag_tf.data.shapes_drawing import _cover
-from pag_tf.data.shapes_textures import dots, stripes
+from pag_tf.data.readers.shapes import COLOURS, SHAPES, SPLITS, TEXTURES, generate
+from pag_tf.data.readers.shapes.drawing import _cover
+from pag_tf.data.readers.shapes.textures import dots, stripes
 
 INFO = pag_tf.data.info("shapes")
 

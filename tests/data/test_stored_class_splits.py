@@ -9,7 +9,7 @@ from class_split_copies import STORED, copy_of, every_class
 
 import pag_tf.data
 from pag_tf.data import class_split_drawing as drawing
-from pag_tf.data.hypernyms import class_attributes, packaged_table
+from pag_tf.data.readers.tiny_imagenet.hypernyms import class_attributes, packaged_table
 
 SHAPES = pag_tf.data.info("shapes")
 

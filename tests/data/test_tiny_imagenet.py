@@ -11,8 +11,8 @@ import pytest
 import pag_tf.data
 from pag_tf.data.archives import SubfolderFiles, zip_files
 from pag_tf.data.encoded import jpeg_size
-from pag_tf.data.tiny_imagenet import open_split
-from pag_tf.data.tiny_imagenet_files import TinyImageNetFiles
+from pag_tf.data.readers import reader
+from pag_tf.data.readers.tiny_imagenet.files import TinyImageNetFiles
 
 FISH, FROG = "n01443537", "n01641577"
 # Not all 500: the first and last, both sides of the border, and two whose order as text differs.
@@ -66,7 +66,7 @@ def make_folder(folder, files):
 def read_all(split, data_dir):
     size = pag_tf.data.info("tiny_imagenet", data_dir).splits[split]
     part = pag_tf.data.splits.Slice(split, 0, size)
-    return open_split(part, data_dir)._encoded.read(np.arange(size))
+    return reader("tiny_imagenet").open_split(part, data_dir)._encoded.read(np.arange(size))
 
 
 @pytest.fixture(params=["zip", "folder", "zip without a folder"])
@@ -297,7 +297,11 @@ def test_pixels_are_those_of_another_decoder(real_data):
     copy = real_data / "tiny-imagenet-animals.zip"
     dataset = pag_tf.data.load("tiny_imagenet", "test[:64]", copy, batch_size=64)
     (batch,) = dataset.as_numpy_iterator()
-    stored = open_split(pag_tf.data.splits.Slice("test", 0, 64), copy)._encoded.read(np.arange(64))
+    stored = (
+        reader("tiny_imagenet")
+        .open_split(pag_tf.data.splits.Slice("test", 0, 64), copy)
+        ._encoded.read(np.arange(64))
+    )
     for image, data in zip(batch["image"], stored["image"], strict=True):
         assert jpeg_size(data, "") == (64, 64)
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]

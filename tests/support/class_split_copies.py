@@ -16,7 +16,7 @@ def copy_of(monkeypatch, dataset, class_ids, class_names=None):
         class_names=tuple(class_names or class_ids),
         image_shape=(64, 64, 3),
         splits={},
-        licence="",
+        license="",
         citation="",
         class_ids=tuple(class_ids),
     )

@@ -7,7 +7,7 @@ and all its hypernyms, the class itself not among them:
 * `names`: wnid -> name, of classes and hypernyms;
 * `hypernyms`: wnid of a class -> wnids of its hypernyms.
 
-`tiny_imagenet_hypernyms.json` is the table of the 200 classes of Tiny-ImageNet, from WordNet 3.0,
+`hypernyms.json` is the table of the 200 classes of Tiny-ImageNet, from WordNet 3.0,
 under the licence in `WORDNET-LICENSE.txt`.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 
 # A table of one's own, beside the data, is looked for under this name.
 TABLE_FILE = "wordnet_hypernyms.json"
-_PACKAGED = Path(__file__).with_name("tiny_imagenet_hypernyms.json")
+_PACKAGED = Path(__file__).with_name("hypernyms.json")
 _PROGRAM = "tools/wordnet_hypernyms.py"
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from pag_tf.data.info import DatasetInfo
-from pag_tf.data.shapes_drawing import draw
-from pag_tf.data.shapes_textures import SIZE
+from pag_tf.data.readers import Reader, register
+from pag_tf.data.readers.shapes.drawing import draw
+from pag_tf.data.readers.shapes.textures import SIZE
 from pag_tf.data.sources import IndexedSource
 from pag_tf.data.splits import Slice
 
@@ -54,7 +55,7 @@ _INFO = DatasetInfo(
     class_names=tuple(f"{c} {t} {s}" for s, t, c in _KINDS),
     image_shape=(SIZE, SIZE, 3),
     splits=SPLITS,
-    licence="the licence of pag_tf: images are drawn by its code",
+    license="the license of pag_tf: images are drawn by its code",
     citation="",
     has_boxes=True,
     has_masks=True,
@@ -63,28 +64,35 @@ _INFO = DatasetInfo(
 )
 
 
-def describe(data_dir: str | Path | None = None) -> DatasetInfo:
-    """The data set's description. Class index = 12 * shape + 4 * texture + colour."""
-    del data_dir  # nothing is stored
-    return _INFO
+@register("shapes")
+class Shapes(Reader):
+    """Drawn images of one object each."""
 
+    offers = ("box", "mask", "attributes")
 
-def open_split(part: Slice, data_dir: str | Path | None = None) -> IndexedSource:
-    """Open a slice for reading; images are drawn as they are read."""
-    del data_dir
+    def describe(self, data_dir: str | Path | None = None) -> DatasetInfo:
+        """The data set's description. Class index = 12 * shape + 4 * texture + colour."""
+        del data_dir  # nothing is stored
+        return _INFO
 
-    def read(indices: np.ndarray) -> dict[str, np.ndarray]:
-        numbers = [part.start + int(index) for index in indices]
-        examples = [_drawn(part.name, number) for number in numbers]
-        batch = {
-            key: np.stack([example[key] for example in examples])
-            for key in ("image", "label", "box", "mask", "attributes")
-        }
-        batch["image"] = batch["image"].astype(np.float32) / np.float32(255)
-        batch["id"] = np.array([f"shapes-{part.name}-{number:05d}".encode() for number in numbers])
-        return batch
+    def open_split(self, part: Slice, data_dir: str | Path | None = None) -> IndexedSource:
+        """Open a slice for reading; images are drawn as they are read."""
+        del data_dir
 
-    return IndexedSource(_labels(part), read)
+        def read(indices: np.ndarray) -> dict[str, np.ndarray]:
+            numbers = [part.start + int(index) for index in indices]
+            examples = [_drawn(part.name, number) for number in numbers]
+            batch = {
+                key: np.stack([example[key] for example in examples])
+                for key in ("image", "label", "box", "mask", "attributes")
+            }
+            batch["image"] = batch["image"].astype(np.float32) / np.float32(255)
+            batch["id"] = np.array(
+                [f"shapes-{part.name}-{number:05d}".encode() for number in numbers]
+            )
+            return batch
+
+        return IndexedSource(_labels(part), read)
 
 
 # Drawing takes 2 ms, as long as a small model's training step takes for the image. Those of the

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pag_tf.data.hypernyms import packaged_table, read_table
-from pag_tf.data.wordnet import HypernymsConfig, WordNet, hypernym_table, write_hypernyms
+from pag_tf.data.readers.tiny_imagenet.hypernyms import packaged_table, read_table
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "pag_tf" / "data" / "tiny_imagenet_hypernyms.json"
+TABLE = ROOT / "pag_tf" / "data" / "readers" / "tiny_imagenet" / "hypernyms.json"
 # Where WordNet's own programs look for it, and where Debian's wordnet-base puts it.
 INSTALLED = Path(os.environ.get("WNSEARCHDIR", "/usr/share/wordnet"))
 
-LICENCE = """\
+LICENSE = """\
   1 This software and database is being provided to you, the LICENSEE, by  
   2   
   3 WordNet 3.0 Copyright 2006 by Princeton University.  All rights reserved.  
@@ -32,14 +31,19 @@ NOUNS = """\
 """  # noqa: E501 (lines of WordNet are long)
 
 
+@pytest.fixture(scope="module")
+def program(tool):
+    return tool("wordnet_hypernyms")
+
+
 @pytest.fixture
 def wordnet(tmp_path):
-    (tmp_path / "data.noun").write_text(LICENCE + NOUNS)
+    (tmp_path / "data.noun").write_text(LICENSE + NOUNS)
     return tmp_path
 
 
-def test_all_hypernyms_near_and_far(wordnet):
-    words = WordNet(wordnet)
+def test_all_hypernyms_near_and_far(program, wordnet):
+    words = program.WordNet(wordnet)
     assert words.hypernyms("n00000001") == ()
     assert words.hypernyms("n00000004") == ("n00000001", "n00000002", "n00000003")
     assert words.hypernyms("n00000005") == tuple(f"n0000000{n}" for n in (1, 2, 3, 4))
@@ -48,11 +52,11 @@ def test_all_hypernyms_near_and_far(wordnet):
     assert "n00000006" in words and "n00000007" not in words
 
 
-def test_the_table_carries_the_licence_that_it_comes_with(wordnet, tmp_path):
-    config = HypernymsConfig(
+def test_the_table_carries_the_licence_that_it_comes_with(program, wordnet, tmp_path):
+    config = program.HypernymsConfig(
         wordnet=str(wordnet), wnids="n00000006, n00000003", output=str(tmp_path / "new" / "t.json")
     )
-    path = write_hypernyms(config)
+    path = program.write_hypernyms(config)
     table = json.loads(path.read_text())
     assert table["wordnet"] == "3.0"
     assert table["notice"][0].startswith("This software and database") and table["notice"][1] == ""
@@ -66,13 +70,13 @@ def test_the_table_carries_the_licence_that_it_comes_with(wordnet, tmp_path):
 
 def test_the_program(wordnet, tmp_path):
     (tmp_path / "wnids.txt").write_text("n00000005\n\nn00000006\n")
-    program = [sys.executable, str(ROOT / "tools" / "wordnet_hypernyms.py")]
+    command = [sys.executable, str(ROOT / "tools" / "wordnet_hypernyms.py")]
     flags = [f"--wordnet={wordnet}", f"--output={tmp_path / 'table.json'}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def call(wnids):
-        command = [*program, *flags, f"--wnids={wnids}"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        arguments = [*command, *flags, f"--wnids={wnids}"]
+        return subprocess.run(arguments, env=environment, capture_output=True, text=True)
 
     failed = call("n00000005,n00000008,n00000009")
     assert failed.returncode == 1 and not (tmp_path / "table.json").exists()
@@ -95,22 +99,22 @@ def test_the_program(wordnet, tmp_path):
         (" , ", "is empty: expected one WordNet id a line"),
     ],
 )
-def test_lists_that_are_none_are_refused(wnids, message):
+def test_lists_that_are_none_are_refused(program, wnids, message):
     with pytest.raises(ValueError, match=message):
-        HypernymsConfig(wnids=wnids).classes()
+        program.HypernymsConfig(wnids=wnids).classes()
 
 
-def test_a_list_may_be_longer_than_the_name_of_a_file():
+def test_a_list_may_be_longer_than_the_name_of_a_file(program):
     wnids = [f"n{number:08d}" for number in range(300)]
-    assert HypernymsConfig(wnids=",".join(wnids)).classes() == wnids
+    assert program.HypernymsConfig(wnids=",".join(wnids)).classes() == wnids
 
 
-def test_folders_without_a_database_are_refused(tmp_path):
+def test_folders_without_a_database_are_refused(program, tmp_path):
     with pytest.raises(ValueError, match="holds no data.noun: .*apt-get install wordnet-base"):
-        WordNet(tmp_path)
+        program.WordNet(tmp_path)
     (tmp_path / "data.noun").write_text(NOUNS)
-    with pytest.raises(ValueError, match="data.noun does not start with WordNet's licence"):
-        WordNet(tmp_path)
+    with pytest.raises(ValueError, match="data.noun does not start with WordNet's license"):
+        program.WordNet(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -121,23 +125,23 @@ def test_folders_without_a_database_are_refused(tmp_path):
         ("j 0 002 @", "j 0 009 @", "n00000004 .*index out of range"),
     ],
 )
-def test_damaged_databases_are_refused(wordnet, old, new, message):
+def test_damaged_databases_are_refused(program, wordnet, old, new, message):
     path = wordnet / "data.noun"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(
         ValueError, match=f"cannot read the synset {message}.*install WordNet again"
     ):
-        hypernym_table(WordNet(wordnet), ["n00000005"])
+        program.hypernym_table(program.WordNet(wordnet), ["n00000005"])
 
 
 @pytest.mark.skipif(
     not (INSTALLED / "data.noun").is_file(),
     reason=f"needs WordNet 3.0 (wordnet-base): no data.noun in {INSTALLED}, set WNSEARCHDIR",
 )
-def test_the_packaged_table_is_what_the_program_makes():
+def test_the_packaged_table_is_what_the_program_makes(program):
     wnids = sorted(packaged_table().hypernyms)
-    assert hypernym_table(WordNet(INSTALLED), wnids) == TABLE.read_text("utf-8")
+    assert program.hypernym_table(program.WordNet(INSTALLED), wnids) == TABLE.read_text("utf-8")
 
 
 def test_the_packaged_table_and_its_licence_lie_together():

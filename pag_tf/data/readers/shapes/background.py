@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from pag_tf.data.shapes_textures import SIZE, clouds, dots, plane, stripes
+from pag_tf.data.readers.shapes.textures import SIZE, clouds, dots, plane, stripes
 
 # cv2 takes fixed-point coordinates with this many fractional bits.
 _SHIFT = 4

@@ -12,6 +12,7 @@ import numpy as np
 
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, tfds_folder
+from pag_tf.data.readers import Reader, register
 from pag_tf.data.splits import Slice
 
 if TYPE_CHECKING:
@@ -43,25 +44,35 @@ _INFO = DatasetInfo(
     ),
     image_shape=(32, 32, 3),
     splits={"train": 50_000, "validation": 50_000 - VALIDATION_START, "test": 10_000},
-    licence="no licence stated by its authors; free for research, please cite",
+    license="no license stated by its authors; free for research, please cite",
     citation="Alex Krizhevsky. Learning multiple layers of features from tiny images. 2009.",
 )
 
 
-def describe(data_dir: str | Path | None = None) -> DatasetInfo:
-    """CIFAR-10's description. `validation` is train[49000:], so train on train[:49000] with it."""
-    del data_dir  # the same wherever it lies
-    return _INFO
+@register("cifar10")
+class Cifar10(Reader):
+    """CIFAR-10 as TFDS prepares it."""
 
+    def describe(self, data_dir: str | Path | None = None) -> DatasetInfo:
+        """Describes CIFAR-10; `validation` is train[49000:]: train on train[:49000] beside it."""
+        del data_dir  # the same wherever it lies
+        return _INFO
 
-def open_split(part: Slice, data_dir: str | Path | None = None) -> Cifar10Source:
-    """Open a slice for reading, downloading CIFAR-10 through TFDS where no copy is found.
+    def open_split(self, part: Slice, data_dir: str | Path | None = None) -> Cifar10Source:
+        """Opens a slice for reading, downloading CIFAR-10 through TFDS where no copy is found.
 
-    Raises ValueError where `data_dir` lacks it or the download fails.
-    """
-    if part.name == "validation":
-        part = Slice("train", part.start + VALIDATION_START, part.stop + VALIDATION_START)
-    return Cifar10Source(_builder(data_dir), part)
+        Raises:
+            ValueError: `data_dir` lacks it, or the download fails.
+        """
+        if part.name == "validation":
+            part = Slice("train", part.start + VALIDATION_START, part.stop + VALIDATION_START)
+        return Cifar10Source(_builder(data_dir), part)
+
+    def needs_download(self, data_dir: str | Path | None = None) -> str | None:
+        """Returns why reading would start a download; None where a prepared copy is here."""
+        if tfds_folder("cifar10", VERSION, data_dir):
+            return None
+        return f"no prepared copy of cifar10 {VERSION} found"
 
 
 class Cifar10Source:
@@ -137,13 +148,6 @@ def _encoded(builder: tfds.core.DatasetBuilder, part: Slice) -> tf.data.Dataset:
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
     return records.enumerate(part.start)
-
-
-def needs_download(data_dir: str | Path | None = None) -> str | None:
-    """Why reading would start a download; None where a prepared copy is here."""
-    if tfds_folder("cifar10", VERSION, data_dir):
-        return None
-    return f"no prepared copy of cifar10 {VERSION} found"
 
 
 def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:

@@ -26,11 +26,12 @@ from pathlib import Path
 import numpy as np
 
 from pag_tf.data.archives import Files, FolderFiles
-from pag_tf.data.cub_files import CubFiles
-from pag_tf.data.cub_tfds import VERSION, official_layout
 from pag_tf.data.encoded import EncodedSource
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, find, find_tfds, looked_in
+from pag_tf.data.readers import Reader, register
+from pag_tf.data.readers.cub.files import CubFiles
+from pag_tf.data.readers.cub.tfds import VERSION, official_layout
 from pag_tf.data.splits import Slice
 from pag_tf.data.unpacking import unpacked
 
@@ -43,55 +44,62 @@ _NO_ATTRIBUTES = (
 )
 
 
-def describe(data_dir: str | Path | None = None) -> DatasetInfo:
-    """Describe the copy found; an archive is unpacked by the first call.
+@register("cub")
+class Cub(Reader):
+    """Caltech-UCSD Birds 200-2011."""
 
-    `image_shape` is (None, None, 3). Raises ValueError where no data is found, for an archive that
-    is damaged or unsafe, and where files are missing or contradict each other.
-    """
-    birds = _open(data_dir)
-    return DatasetInfo(
-        name="cub",
-        class_names=birds.class_names,
-        image_shape=_SHAPE,
-        splits={split: len(rows) for split, rows in birds.splits.items()},
-        licence="copyright of the photographers; non-commercial research and education",
-        citation="C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD "
-        "Birds-200-2011 dataset. California Institute of Technology, CNS-TR-2011-001, 2011.",
-        has_boxes=True,
-        has_masks=birds.has_masks,
-        attribute_names=birds.attribute_names,
-        class_attributes=birds.class_attributes,
-        why_no_attributes="" if birds.class_attributes is not None else _NO_ATTRIBUTES,
-        class_ids=birds.class_ids,
-    )
+    offers = ("box", "mask", "attributes")
 
+    def describe(self, data_dir: str | Path | None = None) -> DatasetInfo:
+        """Describes the copy found; the first call unpacks an archive.
 
-def open_split(part: Slice, data_dir: str | Path | None = None) -> EncodedSource:
-    """Open a slice for reading; images, masks and boxes are checked as they are read.
+        Raises:
+            ValueError: No data is found, the archive is damaged or unsafe, or files are missing or
+                contradict each other.
+        """
+        birds = _open(data_dir)
+        return DatasetInfo(
+            name="cub",
+            class_names=birds.class_names,
+            image_shape=_SHAPE,
+            splits={split: len(rows) for split, rows in birds.splits.items()},
+            license="copyright of the photographers; non-commercial research and education",
+            citation="C. Wah, S. Branson, P. Welinder, P. Perona, S. Belongie. The Caltech-UCSD "
+            "Birds-200-2011 dataset. California Institute of Technology, CNS-TR-2011-001, 2011.",
+            has_boxes=True,
+            has_masks=birds.has_masks,
+            attribute_names=birds.attribute_names,
+            class_attributes=birds.class_attributes,
+            why_no_attributes="" if birds.class_attributes is not None else _NO_ATTRIBUTES,
+            class_ids=birds.class_ids,
+        )
 
-    Raises ValueError as `describe` does.
-    """
-    birds = _open(data_dir)
-    rows = birds.splits[part.name][part.start : part.stop]
+    def open_split(self, part: Slice, data_dir: str | Path | None = None) -> EncodedSource:
+        """Opens a slice for reading; images, masks and boxes are checked as they are read.
 
-    def read(indices: np.ndarray) -> dict[str, np.ndarray]:
-        chosen = rows[indices]
-        images, boxes, masks = zip(*map(birds.image, chosen), strict=True)
-        label = birds.label[chosen]
-        examples = {
-            "image": np.array(images, object),
-            "label": label,
-            "id": np.array([f"cub-{birds.stem(row)}".encode() for row in chosen]),
-            "box": np.stack(boxes),
-        }
-        if birds.has_masks:
-            examples["mask"] = np.array(masks, object)
-        if birds.class_attributes is not None:
-            examples["attributes"] = birds.class_attributes[label]
-        return examples
+        Raises:
+            ValueError: As `describe`.
+        """
+        birds = _open(data_dir)
+        rows = birds.splits[part.name][part.start : part.stop]
 
-    return EncodedSource(birds.label[rows], read, _SHAPE)
+        def read(indices: np.ndarray) -> dict[str, np.ndarray]:
+            chosen = rows[indices]
+            images, boxes, masks = zip(*map(birds.image, chosen), strict=True)
+            label = birds.label[chosen]
+            examples = {
+                "image": np.array(images, object),
+                "label": label,
+                "id": np.array([f"cub-{birds.stem(row)}".encode() for row in chosen]),
+                "box": np.stack(boxes),
+            }
+            if birds.has_masks:
+                examples["mask"] = np.array(masks, object)
+            if birds.class_attributes is not None:
+                examples["attributes"] = birds.class_attributes[label]
+            return examples
+
+        return EncodedSource(birds.label[rows], read, _SHAPE)
 
 
 def _open(data_dir: str | Path | None) -> CubFiles:

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from pag_tf.data.shapes_background import background
-from pag_tf.data.shapes_textures import SIZE, clouds, dots, plane, stripes
+from pag_tf.data.readers.shapes.background import background
+from pag_tf.data.readers.shapes.textures import SIZE, clouds, dots, plane, stripes
 
 # Ranges in degrees of hue; the gaps between them keep every colour's name beyond doubt.
 _HUES = {"red": (-9, 7), "yellow": (47, 58), "green": (100, 145), "blue": (208, 238)}
