@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from markdown_tables import commands, table, threat_model
+import pandas as pd
+from markdown_tables import commands, table
+from result_values import check_same, eps, read, trained_within, values
 
 from pag_tf.report.result_files import alignment_settings
 
-# Folders of results, and markers of the page, are named so, and then by the data set.
+# Folders of results, and markers of the page, have this prefix before the name of the data set.
 PREFIX = "alignment-"
-
-Result = dict[str, Any]
 
 
 def block(folder: Path) -> str:
-    """The table of a data set as Markdown, or "" where there are no results.
+    """Returns the table of a data set as Markdown, or "" where there are no results.
 
     Args:
         folder: `alignment-<data set>`, with a `<name>/result.json` for each model.
@@ -25,73 +23,37 @@ def block(folder: Path) -> str:
     Raises:
         ValueError: A result of another data set, or results that were measured differently.
     """
-    results = [_read(path) for path in sorted(folder.glob("*/result.json"))]
+    results = sorted(read(folder, folder.name.removeprefix(PREFIX)), key=eps)
     if not results:
         return ""
-    _check_comparable(results, folder)
-    results.sort(key=_eps)
-    names = results[0]["alignment"]["measures"]
-    measured = [n for n in names if any(_measure(r, n)["value"] is not None for r in results)]
-    rows = [
-        (
-            _measure(results[0], name)["title"],
-            _measure(results[0], name)["better"] or "",
-            *(_cell(_measure(result, name), result["alignment"]["images"]) for result in results),
-        )
-        for name in measured
+    names = sorted(set().union(*map(alignment_settings, results)))
+    settings = {
+        f"settings of {name}": lambda result, name=name: alignment_settings(result).get(name)
+        for name in names
+    }
+    check_same(folder, results, settings)
+    images = results[0]["alignment"]["images"]
+    lines = [
+        f"{images:,} images of `{results[0]['config']['split']}`; synthesis within "
+        f"`{results[0]['synthesis']['threat_model']}`; columns: threat model of the training.",
+        "",
+        *table(_metrics(values(results), images, [trained_within(each) for each in results])),
     ]
-    trained = [threat_model(result["threat_model"], _eps(result)) for result in results]
-    return "\n".join(
-        [
-            f"{results[0]['alignment']['images']:,} images of "
-            f"`{results[0]['config']['split']}`; synthesis within "
-            f"`{results[0]['synthesis']['threat_model']}`; columns: what a model was trained "
-            "within.",
-            "",
-            *table(("measure", "better", *trained), rows),
-            "",
-            "Measured by",
-            "",
-            *commands(result["command"] for result in results),
-        ]
+    measured_by = commands(result["command"] for result in results)
+    return "\n".join([*lines, "", "Measured by", "", *measured_by])
+
+
+def _metrics(found: pd.DataFrame, images: int, columns: list[str]) -> pd.DataFrame:
+    """Metrics in rows, models in columns; without metrics that no model has a value of."""
+    found = found.assign(
+        # Images for which a metric is not defined are left out of it, which its cell says.
+        text=found["text"].where(
+            (found["images"] == images) | found["value"].isna(),
+            found["text"] + found["images"].map(", {:,} images".format),
+        )
     )
-
-
-def _read(path: Path) -> Result:
-    result: Result = json.loads(path.read_text(encoding="utf-8"))
-    expected = path.parents[1].name.removeprefix(PREFIX)
-    theirs = result["config"]["dataset"]
-    if theirs != expected:
-        raise ValueError(f"{path} is a result on {theirs}, expected {expected}: move it.")
-    return result
-
-
-def _check_comparable(results: list[Result], folder: Path) -> None:
-    settings = [alignment_settings(result) for result in results]
-    for name in sorted(set().union(*settings)):
-        different = sorted({str(each.get(name)) for each in settings})
-        if len(different) > 1:
-            raise ValueError(
-                f"{folder} has results with several settings of {name}: {', '.join(different)}. "
-                "Measure all models in the same way."
-            )
-
-
-def _eps(result: Result) -> float:
-    from pag_tf import ThreatModel
-
-    return ThreatModel.parse(result["threat_model"]).eps
-
-
-def _measure(result: Result, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = result["alignment"]["measures"][name]
-    return found
-
-
-def _cell(measure: dict[str, Any], images: int) -> str:
-    if measure["value"] is None:
-        return "not measured"
-    low, high = measure["interval"]
-    # Images on which a measure says nothing are left out of it, and that is told.
-    fewer = f", {measure['images']:,} images" if measure["images"] != images else ""
-    return f"{measure['value']:.3f} [{low:.3f}, {high:.3f}]{fewer}"
+    named = found.drop_duplicates("key").set_index("key")[["title", "better"]]
+    cells = found.pivot(index="key", columns="result", values="text").set_axis(columns, axis=1)
+    measured = found.groupby("key")["value"].count() > 0
+    rows = named[measured.reindex(named.index)].join(cells)
+    return rows.rename(columns={"title": "metric"})

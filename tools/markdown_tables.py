@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from pag_tf.core import files
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Returns the lines of a table."""
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]
-
-
-def percent(share: float | None) -> str:
-    """Returns a share in percent, or "-"."""
-    return "-" if share is None else f"{100 * share:.1f}"
-
-
-def with_interval(part: dict[str, Any], name: str) -> str:
-    """Returns a value of a result in percent, with its interval where it has one."""
-    text = percent(part[name])
-    if name in part["intervals"]:
-        low, high = part["intervals"][name]
-        text += f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return text
+def table(frame: pd.DataFrame) -> list[str]:
+    """Returns the lines of a table of texts; its index is left out."""
+    rows = (frame.columns, ("---",) * frame.shape[1], *frame.itertuples(index=False, name=None))
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 def threat_model(text: str, eps: float) -> str:
     """Returns the threat model that a model was trained within, as the cell of a table."""
-    return "nothing (natural)" if eps == 0 else f"`{text}`"
+    return "standard (eps 0)" if eps == 0 else f"`{text}`"
 
 
 def commands(lines: Iterable[str]) -> list[str]:

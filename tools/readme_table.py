@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import markdown_tables
+import pandas as pd
 
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
@@ -40,7 +41,8 @@ def table() -> str:
     entries = pag_tf.zoo.list_models()
     if not entries:
         return "No models yet: train one, see below."
-    return "\n".join(markdown_tables.table(COLUMNS, [_row(entry) for entry in entries]))
+    rows = pd.DataFrame([_row(entry) for entry in entries], columns=COLUMNS)
+    return "\n".join(markdown_tables.table(rows))
 
 
 def table_with_commands() -> str:

@@ -22,6 +22,8 @@ def write(folder, name, threat, value, dataset="shapes", **config):
         "perturbation": "2/255", "perturbations": 4, "top_share": 0.1, "curve_steps": 16, "seed": 0,
     }  # fmt: skip
     result = {
+        "kind": "alignment",
+        "schema": 1,
         "command": f"python scripts/align.py --dataset={dataset} --eps={name}",
         "config": settings | config,
         "threat_model": threat,
@@ -46,14 +48,14 @@ def test_the_table_has_a_column_a_model_and_every_command(tables, tmp_path):
     write(tmp_path, "b", "linf:2/255", 0.75)
     folder = write(tmp_path, "a", "linf:0", 0.123456)
     assert tables.block(folder).splitlines() == [
-        "1,500 images of `test[:500]`; synthesis within `l2:11.1`; columns: what a model was "
-        "trained within.",
+        "1,500 images of `test[:500]`; synthesis within `l2:11.1`; columns: threat model of the "
+        "training.",
         "",
-        "| measure | better | nothing (natural) | `linf:2/255` |",
+        "| metric | better | standard (eps 0) | `linf:2/255` |",
         "| --- | --- | --- | --- |",
         "| cosine alignment | higher | 0.123 [0.113, 0.133] | 0.750 [0.740, 0.760] |",
         # What no model was measured by is left out.
-        "| random |  | not measured | 0.250 [0.240, 0.260] |",
+        "| transfer of random perturbations |  | not measured | 0.250 [0.240, 0.260] |",
         "| rank correlation | higher | 0.500 [0.490, 0.510], 1,480 images "
         "| 0.500 [0.490, 0.510], 1,480 images |",
         "",

@@ -90,6 +90,8 @@ def test_results_of_another_data_set_are_refused(results_page, tmp_path):
     with pytest.raises(ValueError, match="holds no <data set>/<name>/result.json"):
         results_page.blocks(tmp_path)
     (tmp_path / "cub" / "x").mkdir(parents=True)
-    (tmp_path / "cub" / "x" / "result.json").write_text('{"config": {"dataset": "shapes"}}')
+    (tmp_path / "cub" / "x" / "result.json").write_text(
+        '{"kind": "localization", "schema": 1, "config": {"dataset": "shapes"}}'
+    )
     with pytest.raises(ValueError, match="is a result on shapes, expected cub"):
         results_page.blocks(tmp_path)

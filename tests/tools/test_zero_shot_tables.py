@@ -11,7 +11,7 @@ def results_page(tool):
     return tool("results_page")
 
 
-def recognised(T1, **changes):
+def recognized(T1, **changes):
     return changes | {
         "T1": T1, "S": 0.5, "U": 0.25, "H": 1 / 3, "ausuc": None,
         "intervals": {"T1": [T1 - 0.1, T1 + 0.1], "S": [0.4, 0.6], "H": [0.25, 0.4]},
@@ -19,7 +19,7 @@ def recognised(T1, **changes):
     }  # fmt: skip
 
 
-def localised(gt_known):
+def localized(gt_known):
     part = {
         "images": 1500, "gt_known": gt_known, "mean_iou": 0.61, "energy_in_box": 0.71,
         "pointing_game": 0.81, "center_box": 0.31,
@@ -34,20 +34,22 @@ def localised(gt_known):
 
 def result(threat="linf:2/255", seed=0, T1=0.75, **changes):
     found = {
+        "kind": "zero_shot",
+        "schema": 1,
         "command": f"python scripts/zero_shot.py --dataset=shapes --seed={seed}",
         "config": {"seen_split": "test[:9]", "unseen_split": "test"},
         "threat_model": threat,
         "training": {"dataset": "shapes", "seed": seed, "attribute_temperature": 0.1},
         "class_split": {"name": "combinations", "seen": ["a", "b", "c"], "unseen": ["d", "e"]},
         "recognition": {
-            "ale": recognised(T1 - 0.3, chosen={"at_edge": ["epochs", "learning_rate"]}),
-            "eszsl": recognised(T1 - 0.2),
-            "attribute_classifier": recognised(T1),
+            "ale": recognized(T1 - 0.3, chosen={"at_edge": ["epochs", "learning_rate"]}),
+            "eszsl": recognized(T1 - 0.2),
+            "attribute_classifier": recognized(T1),
         },
         "localization": {
-            "likely_seen": localised(0.4),
-            "eszsl-predicted_unseen": localised(0.5),
-            "attribute_classifier-true_unseen": localised(0.6),
+            "likely_seen": localized(0.4),
+            "eszsl-predicted_unseen": localized(0.5),
+            "attribute_classifier-true_unseen": localized(0.6),
         },
     }
     return found | changes
@@ -80,19 +82,19 @@ def test_every_number_stands_in_its_cell(page):
         f"| `eszsl` | `linf:2/255` | 0 | 55.0 [45.0, 65.0] | {rest}  |",
         f"| `ale` | `linf:2/255` | 0 | 45.0 [35.0, 55.0] | {rest} epochs, learning_rate |",
     ]
-    assert lines[10] == "Localisation on all 1,500 images of unseen classes:"
+    assert lines[10] == "Localization on all 1,500 images of unseen classes:"
     rest = "[20.0, 90.0] | 61.0 | 71.0 | 81.0 |"
     own = "`attribute_classifier` | `linf:2/255` | 0 | 0.4 |"
     assert lines[14:18] == [
         f"| `true_unseen` | {own} 60.0 {rest}",
         f"| `predicted_unseen` | `eszsl` | `linf:2/255` | 0 | 0.4 | 50.0 {rest}",
         f"| `likely_seen` | {own} 40.0 {rest}",
-        "| centred box | none |  |  |  | 31.0 [30.0, 33.0] |  |  |  |",
+        "| center box | none |  |  |  | 31.0 [30.0, 33.0] |  |  |  |",
     ]
     assert lines[19] == "On the 12 whose object covers less than 50 % of the image:"
     rest = "[0.0, 50.0] | 21.0 | 71.0 | 81.0 |"
     assert lines[23] == f"| `true_unseen` | {own} 30.0 {rest}"
-    assert lines[26] == "| centred box | none |  |  |  | 1.0 |  |  |  |"
+    assert lines[26] == "| center box | none |  |  |  | 1.0 |  |  |  |"
     assert lines[-3:] == ["```bash", result()["command"], "```"]
 
 
@@ -100,7 +102,7 @@ def test_rows_are_in_order_of_epsilon_and_seed(page):
     more = [result("linf:4/255"), result(seed=1), result("linf:0", seed=1), result("linf:0")]
     lines = page(*more, result())
     rows = [line.split(" | ")[1:3] for line in lines if line.startswith("| `attribute_classifier`")]
-    natural, robust = "nothing (natural)", "`linf:2/255`"
+    natural, robust = "standard (eps 0)", "`linf:2/255`"
     expected = [[natural, "0"], [natural, "1"], [robust, "0"], [robust, "1"]]
     assert rows == [*expected, ["`linf:4/255`", "0"]]
     # A command that several rows share is named once.
@@ -110,8 +112,8 @@ def test_rows_are_in_order_of_epsilon_and_seed(page):
 def test_features_that_knew_no_attributes_are_named(page):
     linear = result()
     linear["training"]["attribute_temperature"] = 0.0
-    linear["recognition"] = {"eszsl": recognised(0.5)}
-    linear["localization"] = {"eszsl-true_unseen": localised(0.7), "likely_seen": localised(0.8)}
+    linear["recognition"] = {"eszsl": recognized(0.5)}
+    linear["localization"] = {"eszsl-true_unseen": localized(0.7), "likely_seen": localized(0.8)}
     lines = page(linear, result())
     eszsl = [line.split(" | ")[0] for line in lines if line.startswith("| `eszsl`")]
     assert eszsl == ["| `eszsl`", "| `eszsl`, linear head"]
@@ -122,7 +124,7 @@ def test_features_that_knew_no_attributes_are_named(page):
 
 def test_without_boxes_there_is_recognition_only(page):
     lines = page(result(localization={}))
-    assert not any("Localisation" in line for line in lines)
+    assert not any("Localization" in line for line in lines)
     assert lines[6].startswith("| `attribute_classifier`")
 
 
