@@ -1,10 +1,12 @@
-"""Measures a zoo entry clean and under PGD, and writes the result as JSON.
+"""Measures the accuracy of a model, clean and under PGD, and writes the result as JSON.
 
 python scripts/evaluate.py --dataset=cifar10 --eps=2/255 --output=results/cifar10-2.json
 python scripts/evaluate.py --dataset=shapes --eps=0 --threat_models=linf:2/255,linf:4/255
 """
 
 from __future__ import annotations
+
+from result_table import print_result
 
 from pag_tf.core import dataclass_flags
 from pag_tf.measure import EvaluateConfig
@@ -18,11 +20,7 @@ def main(_: list[str]) -> None:
 
     config = dataclass_flags.read(EvaluateConfig)
     result = evaluate(config)
-    print(f"\n{result['entry']} on {result['images']} images of {config.split}")
-    print(f"  clean accuracy   {result['clean']['accuracy']:7.2%}")
-    for attack in result["attacks"]:
-        print(f"  robust accuracy  {attack['accuracy']:7.2%}   {attack['attack']}")
-    print(f"  {result['seconds']:.0f} seconds")
+    print_result(result, f"on {config.split} of {result['config']['dataset']}")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,32 @@
-"""Recognises and localises classes never seen: trains on the seen ones, then measures the others.
+"""Recognizes and localizes unseen classes: trains on the seen ones, then measures the others.
 
     python scripts/zero_shot.py --dataset=shapes
     python scripts/zero_shot.py --dataset=tiny_imagenet --eps=0 --frozen=eszsl,ale
     python scripts/zero_shot.py --entry=runs/mine/entry --calibration_entry=runs/mine-fold/entry
 
-Without --entry two attribute classifiers are trained by --recipe, on the seen classes of its class
-split, and on these without a fold (to choose the constant of calibrated stacking on). A run that
-was killed goes on with the same command and --resume.
+Without --entry two attribute classifiers are trained by --recipe: one on the seen classes of its
+class split, one on these without a fold, on which the constant of calibrated stacking is chosen. An
+interrupted run continues with the same command and --resume.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 from absl import flags
+from result_table import print_result
 
 from pag_tf import data
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
-from pag_tf.measure.zero_shot_config import ZeroShotConfig
+from pag_tf.core.threat_model import ThreatModel
+from pag_tf.measure import ZeroShotConfig
+
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,30 +39,25 @@ class TrainingChoice:
     class_split: str = option(
         "",
         "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "
-        "empty: that of --recipe, if it is given, or that made for the classes of the data.",
+        "empty: that of --recipe, if it is given, or the one made for the classes of the data.",
     )
-    eps: str = option("2/255", "Epsilon of the training, in units of pixels in [0, 1]; 0: none.")
-    seed: int = option(0, "Of the training.")
+    eps: str = option(
+        "2/255",
+        "Threat model of the training, such as 2/255 or l2:0.5 (pixels in [0, 1]); 0: standard "
+        "training.",
+    )
+    seed: int = option(0, "Seed of the training.")
     recipe: str = option(
         "", "Flag file of scripts/train.py; empty: recipes/zero_shot-<dataset>.flags."
     )
     initial_weights: str = option(
-        "", "What the training starts from, such as the id of an entry; empty: as in the recipe."
+        "",
+        "Weights that training starts from, such as the id of an entry; empty: as in the recipe.",
     )
     epochs: int = option(0, "Epochs of each training; 0: those of the recipe.")
     calibrate: bool = option(
         True, "Train a second time, without a fold of the seen classes, to choose the constant."
     )
-
-
-_RECOGNITION = {"T1": "T1", "S": "S", "U": "U", "H": "H", "ausuc": "area"}
-_LOCALIZATION = {
-    "gt_known": "GT-known",
-    "mean_iou": "mean IoU",
-    "energy_in_box": "energy",
-    "pointing_game": "pointing",
-    "center_box": "centred box",
-}
 
 
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
@@ -94,7 +94,7 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
 
 
 def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> Any:
-    """The `TrainConfig` of the recipe, with what was chosen and other changes.
+    """Returns the `TrainConfig` of the recipe with the choices and other changes.
 
     Raises:
         ValueError: No such recipe, or one that does not train on seen classes by attributes.
@@ -102,27 +102,23 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
     import pag_tf
     from pag_tf.training import TrainConfig
 
-    recipe = choice.recipe or str(
-        Path(__file__).parents[1] / "recipes" / f"zero_shot-{choice.dataset}.flags"
-    )
+    recipe = choice.recipe or str(RECIPES / f"zero_shot-{choice.dataset}.flags")
     if not Path(recipe).is_file():
-        raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
-    if choice.initial_weights:
-        changes["initial_weights"] = choice.initial_weights
-    if choice.epochs:
-        changes["epochs"] = choice.epochs
+        raise ValueError(f"There is no recipe {recipe}: name a flag file (--recipe).")
     if choice.class_split or not choice.recipe:
         split = pag_tf.data.class_split(
             choice.dataset, data_dir or None, split_name=choice.class_split or None
         )
         changes["class_split"] = split.name
+    chosen = {"initial_weights": choice.initial_weights, "epochs": choice.epochs}
     config = dataclass_flags.read_file(
         TrainConfig,
         recipe,
         dataset=choice.dataset,
         data_dir=data_dir,
-        threat_model=f"linf:{choice.eps}",
+        threat_model=str(ThreatModel.parse(choice.eps)),
         seed=choice.seed,
+        **{name: value for name, value in chosen.items() if value},
         **changes,
     )
     if not (config.class_split and config.attribute_temperature):
@@ -134,7 +130,7 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
 
 
 def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
-    """Folders of the entry and of that for calibration (or ""), trained where they are missing."""
+    """Trains what is missing; returns the folders of the entry and the calibration entry or ""."""
     from pag_tf.training import train
 
     def entry(name: str, fold: int) -> str:
@@ -144,67 +140,6 @@ def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) ->
         return str(train(config, flags_text=lines, **how))
 
     return entry("model", 0), entry("calibration", 1) if choice.calibrate else ""
-
-
-def table(columns: dict[str, str], rows: dict[str, dict[str, Any]]) -> str:
-    """Named rows of fractions as text, in percent, each with its interval where there is one."""
-    width = max(map(len, rows))
-    lines = [" " * width + "".join(f"{title:>21}" for title in columns.values())]
-    for name, values in rows.items():
-        cells = [_cell(values, column) for column in columns]
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>21}" for cell in cells))
-    return "\n".join(lines)
-
-
-def _cell(values: dict[str, Any], name: str) -> str:
-    if values[name] is None:
-        return "-"
-    interval = values["intervals"].get(name)
-    text = f"{100 * values[name]:.1f}"
-    if interval is None:
-        return text
-    return f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-
-
-def report(result: dict[str, Any]) -> str:
-    """The result as text."""
-    split = result["class_split"]
-    first = next(iter(result["recognition"].values()), None)
-    lines = [
-        f"\n{result['entry']}, trained within {result['threat_model']} on {len(split['seen'])} "
-        f"seen classes; {len(split['unseen'])} unseen ones. In percent, with 95 % intervals over "
-        "images.",
-    ]
-    if first is not None:
-        lines += [
-            f"\nRecognition of {first['unseen_images']:,} images of unseen classes (T1: chance "
-            f"{100 / len(split['unseen']):.1f}) and {first['seen_images']:,} of seen ones\n",
-            table(_RECOGNITION, result["recognition"]),
-            *_at_edge(result["recognition"]),
-        ]
-    if result["localization"]:
-        images = next(iter(result["localization"].values()))["images"]
-        lines += [
-            f"\nLocalisation on {images:,} images of unseen classes, "
-            f"{result['method']['name']}, threshold of seen classes\n",
-            table(_LOCALIZATION, result["localization"]),
-            "\nOf those whose object covers less than half of the image\n",
-            table(
-                _LOCALIZATION,
-                {k: v["by_size"]["small"] for k, v in result["localization"].items()},
-            ),
-        ]
-    return "\n".join([*lines, f"\n{result['seconds']:.0f} seconds of measuring"])
-
-
-def _at_edge(recognition: dict[str, Any]) -> list[str]:
-    """Tells which settings were chosen at an end of those that were tried."""
-    return [
-        f"{name}: the best {', '.join(at_edge)} is an end of what was tried; beyond it may be "
-        "better."
-        for name, found in recognition.items()
-        if (at_edge := found.get("chosen", {}).get("at_edge"))
-    ]
 
 
 def main(_: list[str]) -> None:
@@ -217,7 +152,8 @@ def main(_: list[str]) -> None:
     check_before_training(choice, config)
     if not config.entry:
         command = _command(choice, config)
-        named = f"zero_shot-{choice.dataset}-{choice.eps.replace('/', '-')}-seed-{choice.seed}"
+        eps = re.sub("[/:]", "-", choice.eps)
+        named = f"zero_shot-{choice.dataset}-{eps}-seed-{choice.seed}"
         folder = Path(config.output or Path("runs", named))
         if config.calibration_entry:
             choice = dataclasses.replace(choice, calibrate=False)
@@ -229,7 +165,7 @@ def main(_: list[str]) -> None:
             output=str(folder / "result"),
         )
     result = measure_zero_shot(config, command=command, **how)
-    print(report(result))
+    print_result(result, heading(result), *at_edge(result))
     if config.output:
         written = sorted(path.name for path in Path(config.output).glob("*.png"))
         print(
@@ -238,14 +174,36 @@ def main(_: list[str]) -> None:
         )
 
 
+def heading(result: dict[str, Any]) -> str:
+    """Returns what the numbers are of."""
+    split = result["class_split"]
+    text = (
+        f"was trained within {result['threat_model']} on {len(split['seen'])} seen classes, and is "
+        f"measured on {len(split['unseen'])} unseen ones (T1: chance "
+        f"{100 / len(split['unseen']):.1f} %)"
+    )
+    if result["localization"]:
+        text += f";\nlocalization by {result['method']['name']}, threshold of seen classes"
+    return text
+
+
+def at_edge(result: dict[str, Any]) -> list[str]:
+    """Names the settings that were chosen at an end of the values that were tried."""
+    return [
+        f"{name}: the best {', '.join(edge)} is the smallest or largest value that was tried; "
+        "beyond it may be better."
+        for name, found in result["recognition"].items()
+        if (edge := found.get("chosen", {}).get("at_edge"))
+    ]
+
+
 def _command(choice: TrainingChoice, config: ZeroShotConfig) -> str:
-    """The command that trains and measures again."""
-    left_out = ("output", "data_dir")
+    """Returns the command that trains and measures again."""
     words = [
         f"--{field.name}={getattr(given, field.name)}"
         for given in (choice, config)
         for field in dataclasses.fields(given)
-        if field.name not in left_out
+        if field.name not in ("output", "data_dir")
         and (field.name in ("dataset", "eps") or getattr(given, field.name) != field.default)
     ]
     return shlex.join(["python", "scripts/zero_shot.py", *words])
@@ -254,8 +212,6 @@ def _command(choice: TrainingChoice, config: ZeroShotConfig) -> str:
 if __name__ == "__main__":
     dataclass_flags.define(TrainingChoice)
     dataclass_flags.define(ZeroShotConfig)
-    flags.DEFINE_bool(
-        "resume", False, "Go on with the run in --output (start it if there is none)."
-    )
-    flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
+    flags.DEFINE_bool("resume", False, "Continue the run in --output, or start it.")
+    flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start over.")
     dataclass_flags.run(main)

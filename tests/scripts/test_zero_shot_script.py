@@ -1,7 +1,5 @@
-"""scripts/zero_shot.py: mistakes told before anything is trained, the command, the text."""
+"""scripts/zero_shot.py: errors before anything is trained, the command, the heading."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,16 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(load_script):
     """The script as a module; it defines no flags when it is imported."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "scripts"))
-        path = ROOT / "scripts" / "zero_shot.py"
-        spec = importlib.util.spec_from_file_location("zero_shot_script", path)
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, spec.name, module)  # dataclasses looks its annotations up there
-        spec.loader.exec_module(module)
-        yield module
+    return load_script("zero_shot")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +58,7 @@ def test_good_flags_pass(script):
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("recipes/no.flags", "There is no recipe recipes/no.flags: give one"),
+        ("recipes/no.flags", "There is no recipe recipes/no.flags: name a flag"),
         ("zoo/shapes-resnet-natural/train.flags", "has to set class_split and attribute_temp"),
     ],
 )
@@ -116,8 +107,8 @@ def test_settings_at_an_end_of_what_was_tried_are_told(script):
         "eszsl": {"chosen": {"at_edge": ["lamda"]}},
         "ale": {"chosen": {"at_edge": []}},
     }
-    (line,) = script._at_edge(found)
-    assert line.startswith("eszsl: the best lamda is an end of what was tried")
+    (line,) = script.at_edge({"recognition": found})
+    assert line.startswith("eszsl: the best lamda is the smallest or largest value that was tried")
 
 
 def test_the_command_trains_and_measures_again(script):
@@ -128,10 +119,20 @@ def test_the_command_trains_and_measures_again(script):
     )
 
 
-def test_columns_of_the_text_stand_below_each_other(script):
-    row = {"T1": 0.5, "H": None, "intervals": {"T1": [0.25, 0.75]}}
-    rows = {"ale": row, "attribute_classifier-predicted_unseen": row}
-    head, *lines = script.table({"T1": "T1", "H": "H"}, rows).splitlines()
-    assert {len(line) for line in (head, *lines)} == {37 + 2 * 21}
-    assert lines[0].split() == ["ale", "50.0", "[25.0,", "75.0]", "-"]
-    assert lines[1].split()[0] == "attribute_classifier-predicted_unseen"
+def test_eps_takes_any_threat_model(script):
+    choice = script.TrainingChoice(dataset="shapes", eps="l2:0.5")
+    assert script.training_config(choice, "").threat_model == "l2:0.5"
+
+
+def test_the_heading_says_what_chance_is(script):
+    result = {
+        "threat_model": "l2:0.5",
+        "class_split": {"seen": ["a", "b", "c"], "unseen": ["d", "e"]},
+        "localization": {},
+        "method": {"name": "loss_gradients"},
+    }
+    assert script.heading(result) == (
+        "was trained within l2:0.5 on 3 seen classes, and is measured on 2 unseen ones (T1: chance "
+        "50.0 %)"
+    )
+    assert "loss_gradients" in script.heading(result | {"localization": {"view": {}}})
