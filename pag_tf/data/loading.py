@@ -35,10 +35,12 @@ def load(
     image_size: int | None = None,
     fit: str = "whole",
     classes: Iterable[str | int] | None = None,
+    as_supervised: bool = False,
 ) -> tf.data.Dataset:
-    """Read a split of a data set as a `tf.data.Dataset` of dicts.
+    """Reads a split of a data set as a `tf.data.Dataset` of dicts.
 
-    Each dict holds `image` float32 [H, W, 3] in [0, 1], `label` int64 scalar and `id` string
+    With `as_supervised` it is one of (image, label) pairs, as `keras.Model.fit` and `evaluate` take
+    them. Each dict holds `image` float32 [H, W, 3] in [0, 1], `label` int64 scalar and `id` string
     scalar (stable, unique in the data set), and where the data set has them `box` float32 [4]
     (ymin, xmin, ymax, xmax in fractions of the image), `mask` bool [H, W] and `attributes`
     float32 [A] (those of its class).
@@ -73,6 +75,8 @@ def load(
     if image_size is not None:
         examples = _map(examples, lambda example: fit_to_square(example, image_size, fit))
     examples = examples.apply(tf.data.experimental.assert_cardinality(source.size))
+    if as_supervised:
+        examples = examples.map(lambda example: (example["image"], example["label"]))
     if batch_size is not None:
         examples = examples.batch(batch_size)
     return examples.prefetch(tf.data.AUTOTUNE)

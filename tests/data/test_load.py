@@ -181,6 +181,33 @@ def test_loaded_values_are_those_of_the_arrays(array_file):
         assert example["label"] == row % 7
 
 
+def test_any_keras_model_fits_and_evaluates_pairs():
+    tf = pytest.importorskip("tensorflow")
+    import keras
+
+    single = pag_tf.data.load("shapes", "test[:6]", as_supervised=True)
+    assert single.element_spec == (
+        tf.TensorSpec((64, 64, 3), tf.float32),
+        tf.TensorSpec((), tf.int64),
+    )
+    pairs = pag_tf.data.load("shapes", "test[:6]", batch_size=4, as_supervised=True)
+    dicts = pag_tf.data.load("shapes", "test[:6]", batch_size=4)
+    for (image, label), example in zip(pairs, dicts, strict=True):
+        np.testing.assert_array_equal(image, example["image"])
+        np.testing.assert_array_equal(label, example["label"])
+    layers = [keras.layers.Input((64, 64, 3)), keras.layers.Flatten(), keras.layers.Dense(60)]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"], jit_compile=False)
+    before = model.get_weights()[0]
+    model.fit(pairs, epochs=1, steps_per_epoch=1, verbose=0)
+    assert not np.array_equal(model.get_weights()[0], before)
+    accuracy = model.evaluate(pairs, verbose=0, return_dict=True)["accuracy"]
+    labels = np.concatenate([label for _, label in pairs])
+    found = model.predict(pairs.map(lambda image, label: image), verbose=0).argmax(-1)
+    assert accuracy == pytest.approx((found == labels).mean())
+
+
 @pytest.mark.parametrize("name", ["arrays", "shapes"])
 def test_a_resumed_stream_equals_one_that_never_stopped(name, array_file):
     pytest.importorskip("tensorflow")
