@@ -12,7 +12,7 @@ import numpy as np
 import peer
 import tensorflow as tf
 
-from pag_tf.attacks import Attack, gradient
+from pag_tf.attacks import Attack, loss_gradient
 from pag_tf.core import backend
 
 TOLERANCE = 1e-3
@@ -69,7 +69,7 @@ def compare(
 
     unrolled = backend.compiled(perturb, model)
     x, y, x0 = (tf.constant(value) for value in (images, labels, start))
-    slope, _, logits = backend.compiled(gradient.loss_gradient, model)(x0, y)
+    slope, _, logits = backend.compiled(loss_gradient, model)(x0, y)
     ours = {"gradient": slope, "logits": logits, "attacked": unrolled(x, y, x0)}
     parts = {
         "pag_tf": measure.timed(lambda: unrolled(x, y, x0).numpy()),

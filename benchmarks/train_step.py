@@ -70,12 +70,12 @@ def training_parts(
     import keras
     import tensorflow as tf
 
-    from pag_tf.attacks import PGD, gradient
+    from pag_tf.attacks import PGD, loss_gradient
     from pag_tf.core import backend
     from pag_tf.training import AdversarialModel
 
     x, y = tf.constant(images), tf.constant(labels)
-    compiled = backend.compiled(gradient.loss_gradient, model)
+    compiled = backend.compiled(loss_gradient, model)
 
     def training_step(threat: str, count: int) -> Callable[[], float]:
         trainer = AdversarialModel(model, PGD(threat, steps=count, random_start=True))

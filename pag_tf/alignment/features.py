@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from pag_tf.attacks import geometry
+from pag_tf.attacks.base import Outcome, State, ascend
 from pag_tf.core import backend
 from pag_tf.core.logits import class_logit
 
@@ -35,20 +35,19 @@ def representation(model: keras.Model, layer: str | None) -> keras.Model:
 
 
 def climb(
-    model: Any, x: Any, images: Any, features: Any, step_size: Any, radius: Any, *, norm: str
-) -> tuple[Any, Any, Any, Any]:
-    """One step of projected gradient ascent on one output an image, as `ascend` is on a loss.
+    model: Any, state: State, images: Any, features: Any, *, norm: str
+) -> tuple[State, Outcome]:
+    """One step of projected gradient ascent on one output an image, as `Attack.step` is on a loss.
 
     Args:
         model: Callable as `model(x, training=...)`, returns `[B, d]`.
-        x, images: float32 `[B, H, W, C]` in [0, 1].
+        state: See `pag_tf.attacks.base.State`.
+        images: float32 `[B, H, W, C]` in [0, 1].
         features: Integer `[B]`, the output that is to grow.
-        step_size: Length of the step in the norm.
-        radius: Of the ball around `images`.
         norm: See `ThreatModel`.
 
     Returns:
-        `(next x, output of x [B], outputs of x [B, d], largest |gradient| [B])`.
+        The next state, and the output `[B]` and outputs `[B, d]` of the iterate of the given one.
     """
 
     def score(x: Any) -> tuple[Any, Any]:
@@ -56,10 +55,9 @@ def climb(
         each = class_logit(outputs, features)
         return ops.sum(each), (each, outputs)
 
-    gradient, (each, outputs) = backend.input_gradient(score, x)
-    moved = x + step_size * geometry.steepest(norm, gradient)
-    moved = geometry.project(norm, moved, images, radius)
-    return moved, each, outputs, ops.max(ops.abs(gradient), axis=(1, 2, 3))
+    gradient, (each, outputs) = backend.input_gradient(score, state["x"])
+    size = ops.max(ops.abs(gradient), axis=(1, 2, 3))
+    return ascend(state, gradient, images, norm=norm), Outcome(each, outputs, size)
 
 
 def _features(model: keras.Model, layer: str | None) -> Any:

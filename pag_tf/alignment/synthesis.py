@@ -94,7 +94,7 @@ def synthesize(
     images, targets = batches.checked(model, images, _needed(targets))
     start = _started(attack, images) if random_start else images
     step = attack.compiled_step(model)
-    return _travel(step, images, targets, start, attack, -1, frames, batch_size)
+    return _travel(step, images, targets, start, attack, frames, batch_size)
 
 
 def maximize_feature(
@@ -136,7 +136,7 @@ def maximize_feature(
     chosen = _features(feature_index, len(images), features.output_shape[-1])
     norm = attack.threat.norm
     compiled = backend.compiled_once(climb, features, jit_compile=jit_compile, norm=norm)
-    return _travel(compiled, images, chosen, images, attack, 1, frames, batch_size)
+    return _travel(compiled, images, chosen, images, attack, frames, batch_size)
 
 
 def interpolate(
@@ -174,30 +174,26 @@ def _travel(
     classes: np.ndarray,
     start: np.ndarray,
     attack: PGD,
-    sign: int,
     frames: int,
     batch_size: int,
 ) -> Synthesis:
     """Takes the steps of the attack, of one kind, from the start; keeps iterates on the way."""
     steps = 0 if attack.threat.eps == 0 else attack.steps
     kept = np.round(np.linspace(0, steps, _frame_count(frames, attack.steps))).astype(int)
-    lengths = [
-        ops.convert_to_tensor(length, dtype="float32")
-        for length in (sign * attack.resolved_step_size, attack.radius)
-    ]
     ends, film = np.empty_like(images), np.empty((len(kept), *images.shape), np.float32)
     sizes = np.zeros(len(images))
     for indices, own in batches.chunks(len(images), batch_size):
         rows = indices[:own]
         x, around, wanted = (ops.convert_to_tensor(t[indices]) for t in (start, images, classes))
+        state = attack.init(around, start=x)
         largest = ops.zeros(len(indices))
         for index in range(steps + 1):
             for place in np.flatnonzero(kept == index):
-                film[place, rows] = ops.convert_to_numpy(x)[:own]
+                film[place, rows] = ops.convert_to_numpy(state["x"])[:own]
             if index < steps:
-                x, _, _, size = step(x, around, wanted, *lengths)
-                largest = ops.maximum(largest, size)
-        ends[rows], sizes[rows] = (ops.convert_to_numpy(t)[:own] for t in (x, largest))
+                state, outcome = step(state, around, wanted)
+                largest = ops.maximum(largest, outcome.gradient_size)
+        ends[rows], sizes[rows] = (ops.convert_to_numpy(t)[:own] for t in (state["x"], largest))
     if steps:
         _check_gradients(sizes)
     return Synthesis(ends, film)

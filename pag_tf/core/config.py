@@ -7,6 +7,8 @@ A configuration is a frozen dataclass. Its fields become the flags of a script, 
 from __future__ import annotations
 
 import dataclasses
+import math
+import numbers
 from typing import Any
 
 
@@ -25,3 +27,27 @@ _FORMER_FITS = {"centre_crop": "center_crop"}
 def fit_name(fit: Any) -> Any:
     """Returns `fit` in today's spelling: files of version 0.1 say `centre_crop`."""
     return _FORMER_FITS.get(fit, fit) if isinstance(fit, str) else fit
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """Returns an integer of Python or NumPy as an int.
+
+    Raises:
+        ValueError: Another type, or a number below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}.")
+    return int(value)
+
+
+def finite_number(name: str, value: Any, *, positive: bool, unit: str = "") -> float:
+    """Returns a number of Python or NumPy as a float.
+
+    Raises:
+        ValueError: Another type, not finite, or below 0 (`positive`: or 0).
+    """
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < 0 or (positive and value == 0):
+        kind = "a positive number" if positive else "a number >= 0"
+        raise ValueError(f"{name} must be {kind}{unit and f' {unit}'}, got {value!r}.")
+    return float(value)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import re
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:  # not in Python 3.10, and without a meaning when the program runs
+    dataclass_transform = lambda **_: lambda function: function  # noqa: E731
 
 NORMS = ("linf", "l2")
+
+Class = TypeVar("Class", bound=type)
 
 # As a fraction "1e999999999" would be computed digit by digit, and fill the memory.
 _LONG_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")
@@ -36,8 +45,11 @@ class ThreatModel:
                 f"Unknown norm {self.norm!r}. Known norms: {', '.join(NORMS)}. "
                 "Write a threat model as 'linf:2/255' or 'l2:0.5'."
             )
-        if isinstance(self.eps, bool) or not isinstance(self.eps, (int, float)):
-            raise ValueError(f"eps must be a number such as 2/255, got {self.eps!r}.")
+        if isinstance(self.eps, bool) or not isinstance(self.eps, numbers.Real):
+            raise ValueError(
+                f"eps must be a number such as 2/255, got {self.eps!r}. A threat model may also be "
+                "given as text: 'linf:2/255', 'l2:0.5'."
+            )
         if not math.isfinite(self.eps) or self.eps < 0:
             raise ValueError(
                 f"eps must be a finite number >= 0 in units of pixels in [0, 1], got {self.eps!r}. "
@@ -57,8 +69,8 @@ class ThreatModel:
         """Reads a threat model from any of its written forms.
 
         Args:
-            text: `"2/255"`, `"0.00784"`, `"linf:2/255"`, `"l2:0.5"`, a number, or a `ThreatModel`
-                (returned as it is).
+            text: `"2/255"`, `"0.00784"`, `"linf:2/255"`, `"l2:0.5"`, a number (of NumPy as well),
+                or a `ThreatModel` (returned as it is).
             norm: The norm that is wanted; a text that names another one is refused.
             default_norm: The norm of a text that names none, where `norm` is not given.
 
@@ -114,3 +126,41 @@ def _parse_number(number: str, text: str) -> float:
             f"Cannot read {text!r} as a threat model. Accepted forms: '2/255', '0.00784', "
             "'linf:2/255', 'l2:0.5'."
         ) from None
+
+
+class ThreatModelField:
+    """A dataclass field that is given any form of a threat model and holds a `ThreatModel`.
+
+    A descriptor, because type checkers then know both: what the constructor accepts, and what the
+    attribute is. Without a value the attribute is missing.
+    """
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> None: ...
+    @overload
+    def __get__(self, instance: object, owner: Any) -> ThreatModel: ...
+    def __get__(self, instance: object | None, owner: Any) -> ThreatModel | None:
+        if instance is None:
+            return None  # the default of the constructor's parameter
+        try:
+            return vars(instance)[self._name]
+        except KeyError:
+            raise AttributeError(f"{self._name} is not set") from None
+
+    def __set__(self, instance: object, value: ThreatModel | str | float | None) -> None:
+        if value is not None:
+            vars(instance)[self._name] = ThreatModel.parse(value)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+
+@dataclass_transform(field_specifiers=(dataclasses.field,))
+def frozen(cls: Class) -> Class:
+    """Makes a class with a `ThreatModelField` a frozen dataclass.
+
+    Type checkers give an attribute of `dataclass(frozen=True)` the type of its parameter, and miss
+    that a threat model that may be given as text is a `ThreatModel` afterwards.
+    """
+    dataclasses.dataclass(frozen=True)(cls)
+    return cls

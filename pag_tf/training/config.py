@@ -8,14 +8,12 @@ import math
 from typing import Any
 
 import pag_tf.models
-from pag_tf import data
-from pag_tf.attacks import FGSM, NFGSM, PGD, Attack
+from pag_tf import attacks, data
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.training.adversarial_model import BATCH_NORM_MODES
 from pag_tf.training.arithmetic import check_convolution_dtype
 
-ATTACKS = ("nfgsm", "fgsm", "rs_fgsm", "pgd")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
 # How images come to one size, see pag_tf.data.load and pag_tf.data.batches.
 FITS = ("whole", "center_crop")
@@ -57,9 +55,13 @@ class TrainConfig:
     threat_model: str = option(
         "linf:2/255", "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' trains naturally."
     )
-    attack: str = option("nfgsm", f"What perturbs the training images: {', '.join(ATTACKS)}.")
-    attack_steps: int = option(7, "Steps of PGD.")
-    attack_step_size: float = option(0.0, "Step size of PGD, in pixels in [0, 1]; 0: its default.")
+    attack: str = option(
+        "nfgsm", f"What perturbs the training images: {', '.join(attacks.names())}."
+    )
+    attack_steps: int = option(7, "Steps of an attack of several steps, such as pgd.")
+    attack_step_size: float = option(
+        0.0, "Step size of such an attack, in pixels in [0, 1]; 0: its default."
+    )
     eps_warmup_epochs: float = option(0.0, "Epochs over which epsilon grows linearly from 0.")
     clean_fraction: float = option(0.0, "Share of each batch left unperturbed, in [0, 1).")
     attack_batch_norm: str = option(
@@ -125,7 +127,7 @@ class TrainConfig:
             object.__setattr__(self, name, fit_name(getattr(self, name)))
         ThreatModel.parse(self.threat_model)
         pag_tf.models.validate(self.arch, self.options)
-        _check_known("attack", self.attack, ATTACKS)
+        _check_known("attack", self.attack, attacks.names())
         _check_known("on_overfitting", self.on_overfitting, ON_OVERFITTING)
         _check_known("attack_batch_norm", self.attack_batch_norm, BATCH_NORM_MODES)
         check_convolution_dtype(self.convolution_dtype)
@@ -191,13 +193,11 @@ class TrainConfig:
             raise ValueError(f"arch_options must be a JSON object, got {self.arch_options!r}.")
         return options
 
-    def build_attack(self) -> Attack:
+    def build_attack(self) -> attacks.Attack:
         """The attack that perturbs the training images."""
-        if self.attack == "pgd":
-            return PGD(self.threat, self.attack_steps, step_size=self.attack_step_size or None)
-        if self.attack == "nfgsm":
-            return NFGSM(self.threat, project=False)
-        return FGSM(self.threat, random_start=self.attack == "rs_fgsm")
+        return attacks.get(self.attack).for_training(
+            self.threat, steps=self.attack_steps, step_size=self.attack_step_size or None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, one a field."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pag_tf.alignment import features, interpolate, maximize_feature, synthesize
-from pag_tf.attacks import PGD, gradient
+from pag_tf.attacks import PGD, base
 
 RNG = np.random.default_rng(6)
 WEIGHTS = RNG.normal(size=(4, 4, 3))
@@ -98,9 +98,9 @@ def test_nothing_is_compiled_twice(images, labels, monkeypatch):
     model = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
-    traces, function = [], gradient.loss_gradient
+    traces, function = [], base.loss_gradient
     monkeypatch.setattr(
-        gradient, "loss_gradient", lambda *a, **k: (traces.append(1), function(*a, **k))[1]
+        base, "loss_gradient", lambda *a, **k: (traces.append(1), function(*a, **k))[1]
     )
     synthesize(model, images, labels, "l2:1", steps=4, batch_size=2)
     first = len(traces)

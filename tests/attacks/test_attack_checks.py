@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from pag_tf.attacks import FGSM, NFGSM, PGD, checks, robust_accuracy
+from pag_tf.attacks import FGSM, NFGSM, PGD, base, robust_accuracy
 
 ATTACK = PGD("linf:0.1", 2, random_start=False)
 FINE = np.full((2, 4, 4, 3), 0.5, "float32")
@@ -243,6 +243,14 @@ def test_a_gradient_for_every_image_gives_no_warning(gated):
         (lambda: NFGSM("linf:0.1", noise_scale=np.inf), "noise_scale must be .*got inf"),
         (lambda: PGD("linf:0.1", seed=None), "seed must be a whole number >= 0, got None"),
         (lambda: PGD("linf:0.1", seed=-1), "seed must be a whole number >= 0, got -1"),
+        (lambda: FGSM("0.1", step_size="0.1"), "step_size must be .*got '0.1'"),
+        (lambda: NFGSM("0.1", noise_scale=None), "noise_scale must be .*got None"),
+        (lambda: PGD("0.1", steps="3"), "steps must be a whole number >= 1, got '3'"),
+        (lambda: PGD("0.1", targeted="yes"), "targeted must be True or False, got 'yes'"),
+        (lambda: PGD("0.1", random_start=3), "random_start must be True or False, got 3"),
+        (lambda: PGD(), r"PGD needs one threat model, .* such as PGD\('linf:2/255'\)"),
+        (lambda: PGD("2/255", eps="2/255"), "PGD needs one threat model"),
+        (lambda: PGD([0.1]), r"eps must be a number .*got \[0.1\]\. .*text: 'linf"),
         (lambda: PGD("2"), r"did you mean 2/255\?"),
         (lambda: PGD("l1:2"), "Unknown norm 'l1'"),
         (lambda: PGD(-0.1), "eps must be a finite number >= 0"),
@@ -268,12 +276,12 @@ def test_unknown_and_positional_options(make):
 
 
 def test_a_budget_that_does_not_hold_is_noticed():
-    checks.check_budget(np.array([0.1, 0.1 * (1 + 1e-6)]), 0.1)
+    base.check_budget(np.array([0.1, 0.1 * (1 + 1e-6)]), 0.1)
     with pytest.raises(AssertionError, match=r"budget 0\.1 exceeded: 0\.101"):
-        checks.check_budget(np.array([0.05, 0.101]), 0.1)
-    checks.check_budget(np.zeros(1), 0.0)
+        base.check_budget(np.array([0.05, 0.101]), 0.1)
+    base.check_budget(np.zeros(1), 0.0)
 
 
 def test_a_gradient_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="The input gradient is not finite"):
-        checks.check_gradients(np.array([1.0, np.nan]))
+        base.check_gradients(np.array([1.0, np.nan]))

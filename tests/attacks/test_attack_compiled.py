@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf.attacks import PGD, gradient
+from pag_tf.attacks import PGD
 from pag_tf.core import backend
 
 NORMS = [("linf", 0.1), ("l2", 1.0)]
@@ -128,14 +128,28 @@ def test_the_cache_does_not_keep_a_model_alive():
     assert reference() is None
 
 
-def test_ascend_returns_the_loss_and_logits_of_where_it_started(two_pixels):
+def test_a_step_returns_the_loss_and_logits_of_where_it_started(two_pixels):
     x = np.array([0.5, 0.25], "float32").reshape(1, 1, 2, 1)
     # Logits 0 and 3 * 0.5 - 4 * 0.25 = 0.5; d loss / d pixels = p1 (3, -4).
-    moved, loss, logits, largest = gradient.ascend(
-        two_pixels, *map(ops.convert_to_tensor, (x, x, np.array([0]))), 0.1, 0.2, norm="l2"
+    attack = PGD("l2:0.2", step_size=0.1, random_start=False)
+    images, labels = map(ops.convert_to_tensor, (x, np.array([0])))
+    state, (loss, logits, largest) = attack.step(
+        two_pixels, attack.init(images), images, labels, norm="l2"
     )
     p1 = 1 / (1 + np.exp(-0.5))
-    np.testing.assert_allclose(to_numpy(moved).ravel(), [0.56, 0.17], atol=1e-6)
+    np.testing.assert_allclose(to_numpy(state["x"]).ravel(), [0.56, 0.17], atol=1e-6)
     np.testing.assert_allclose(to_numpy(loss), [-np.log(1 - p1)], atol=1e-6)
     np.testing.assert_allclose(to_numpy(logits), [[0, 0.5]], atol=1e-6)
     np.testing.assert_allclose(to_numpy(largest), [4 * p1], atol=1e-6)
+
+
+def test_each_image_has_a_step_size_and_a_radius_of_its_own(two_pixels):
+    images = ops.convert_to_tensor(np.full((3, 1, 2, 1), 0.5, "float32"))
+    attack = PGD("linf:0.1", step_size=0.07, random_start=False)
+    state = attack.init(images)
+    factors = np.array([0, 0.5, 3], "float32").reshape(3, 1, 1, 1)
+    state["step_size"] = state["step_size"] * factors
+    state["radius"] = state["radius"] * np.array([1, 1, 2], "float32").reshape(3, 1, 1, 1)
+    state, _ = attack.compiled_step(two_pixels)(state, images, ops.zeros(3, "int64"))
+    expected = [[0.5, 0.5], [0.535, 0.465], [0.7, 0.3]]
+    np.testing.assert_allclose(to_numpy(state["x"]).reshape(3, 2), expected, atol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf.attacks import FGSM, NFGSM, PGD, loss_gradient
+from pag_tf.attacks import FGSM, NFGSM, PGD, RSFGSM, loss_gradient
 from pag_tf.core import backend
 
 NORMS = ["linf", "l2"]
@@ -144,6 +144,8 @@ def test_fgsm_is_one_step_of_pgd(network, images, labels, norm):
     rs_fgsm = FGSM(f"{norm}:0.1", random_start=True, seed=3)
     pgd = PGD(f"{norm}:0.1", 1, step_size=0.125, seed=3)
     assert np.array_equal(rs_fgsm(network, images, labels), pgd(network, images, labels))
+    named = RSFGSM(f"{norm}:0.1", seed=3)
+    assert np.array_equal(named(network, images, labels), pgd(network, images, labels))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,16 @@ def test_settings_of_each_attack(attack, steps, step_size, start_radius, radius)
             FGSM("l2:0.5", targeted=True, best_iterate=True),
             "FGSM(l2:0.5, steps=1, step_size=0.5, start_radius=0, restarts=1, targeted, "
             "best_iterate, seed=0)",
+        ),
+        (
+            NFGSM("2/255"),
+            "NFGSM(linf:2/255, steps=1, step_size=0.00784314, start_radius=0.0156863, restarts=1, "
+            "seed=0)",
+        ),
+        (
+            NFGSM("2/255", project=False),
+            "NFGSM(linf:2/255, steps=1, step_size=0.00784314, start_radius=0.0156863, "
+            "radius=0.0235294, restarts=1, seed=0)",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
 
-from pag_tf.attacks import FGSM, NFGSM, PGD, Attack, gradient, robust_accuracy
+from pag_tf.attacks import FGSM, NFGSM, PGD, Attack, robust_accuracy
 
 # The logits of `two_pixels` are 0 and 3 p - 4 q; an linf step of 0.05 adds 0.35 to the second.
 # With p = 0.5 and q = (1.5 + m) / 4 an image of class 0 has the margin m.
@@ -56,15 +56,13 @@ def test_worst_case_is_per_image(linear):
 def plain_loop(model, images, labels, attack):
     """Is each image correct at every iterate? No slots, no early stop."""
     survives = np.ones(len(images), bool)
-    radius, step_size = attack.radius, attack.resolved_step_size
     center, wanted = ops.convert_to_tensor(images), ops.convert_to_tensor(labels)
     for _ in range(attack.restarts):
-        x = center
+        state = attack.init(center)
         for step in range(attack.steps + 1):
-            survives &= to_numpy(model(x, training=False)).argmax(1) == labels
+            survives &= to_numpy(model(state["x"], training=False)).argmax(1) == labels
             if step < attack.steps:
-                norm = attack.threat.norm
-                x = gradient.ascend(model, x, center, wanted, step_size, radius, norm=norm)[0]
+                state, _ = attack.step(model, state, center, wanted, norm=attack.threat.norm)
     return survives
 
 
@@ -109,9 +107,9 @@ class Calls:
         def compiled_step(attack, model):
             step = original(attack, model)
 
-            def counting(x, images, *rest):
+            def counting(state, images, labels):
                 self.batches.append(to_numpy(images)[:, 0, 1, 0] * 4 - 1.5)
-                return step(x, images, *rest)
+                return step(state, images, labels)
 
             return counting
 
@@ -279,6 +277,11 @@ class Spent:
         (Spent, {}, "The data set gives other images"),
         (lambda x, y: [], {}, "The data set is empty: at least one image is needed"),
         (lambda x, y: (x[:0], y[:0]), {}, "The data set is empty"),
+        (
+            lambda x, y: (x, y),
+            {"batch_size": 2.0},
+            r"batch_size must be a whole number >= 1, got 2\.0",
+        ),
         (lambda x, y: (x, y), {"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
         (lambda x, y: (x, y), {"max_images": 0}, "max_images must be a whole number >= 1, got 0"),
     ],
@@ -299,3 +302,54 @@ def test_a_reshuffled_tf_data_set_is_refused(two_pixels):
 def test_a_targeted_attack_is_refused(two_pixels):
     with pytest.raises(ValueError, match=r"needs untargeted attacks, got PGD\(linf:0\.1.*targeted"):
         measure(two_pixels, with_margins(SAFE), PGD(0.1001, targeted=True))
+
+
+def test_one_attack_is_taken_as_a_list_of_one(two_pixels):
+    images = with_margins(*MARGINS)
+    alone, listed = (
+        robust_accuracy(two_pixels, images, attacks, batch_size=2, progress=False)
+        for attacks in (TWO_STEPS, [TWO_STEPS])
+    )
+    assert alone == listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda x, y: (x, y, [TWO_STEPS]), r"three arguments .*got 4.*\(images, labels\)"),
+        (lambda x, y: (x, y), r"must be an attack or a list of attacks, got a ndarray of shape"),
+        (lambda x, y: ((x, y), "pgd"), "must be an attack .*, got the text 'pgd'"),
+        (lambda x, y: ((x, y), ["pgd"]), "must be an attack .*, got the text 'pgd'"),
+        (lambda x, y: ((x, y), {"pgd": TWO_STEPS}), "must be an attack .*, got a dict of pgd"),
+        (lambda x, y: ((x, y), PGD), "must be an attack .*, got a type"),
+        (lambda x, y: (TWO_STEPS, [(x, y)]), "must be an attack .*, got a tuple"),
+        (lambda x, y: (TWO_STEPS, TWO_STEPS), r"a PGD is no data set with .* Pass \(images"),
+        (
+            lambda x, y: (x, TWO_STEPS),
+            r"shape \(5, 1, 2, 1\) is no data set with labels",
+        ),
+        (lambda x, y: (None, TWO_STEPS), "a NoneType is no data set with labels"),
+        (lambda x, y: ("cifar10", TWO_STEPS), "the text 'cifar10' is no data set with labels"),
+        (lambda x, y: ({"image": x, "label": y}, TWO_STEPS), "a dict of image, label is no data"),
+        (lambda x, y: ((x, TWO_STEPS), TWO_STEPS), "pair of arrays is expected, got .* and a PGD"),
+        (lambda x, y: ((x, y.tolist()), TWO_STEPS), "pair of arrays is expected, .* and a list"),
+        (lambda x, y: ([x, y], TWO_STEPS), r"must be \(image, label\) or a dict .*, got a ndarray"),
+        (
+            lambda x, y: ([{"image": x}], TWO_STEPS),
+            "dict with image and label, got a dict of im",
+        ),
+        (
+            lambda x, y: ([(x, y[:2])], TWO_STEPS),
+            r"shape \(5, 1, 2, 1\) and labels of .*\(2,\)",
+        ),
+    ],
+)
+def test_arguments_in_the_wrong_place_are_refused(two_pixels, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        robust_accuracy(two_pixels, *arguments(*with_margins(*MARGINS)), progress=False)
+
+
+def test_a_tf_data_set_in_place_of_the_attacks_is_refused(two_pixels):
+    images = with_margins(*MARGINS)
+    with pytest.raises(ValueError, match="must be an attack or a list of attacks, got a _Batch"):
+        robust_accuracy(two_pixels, images, as_tf_data(*images, form="tuples", batch=2))

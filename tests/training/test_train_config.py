@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pag_tf.attacks import FGSM, NFGSM, PGD
+from pag_tf.attacks import FGSM, NFGSM, PGD, RSFGSM
 from pag_tf.training import TrainConfig
 
 NAN = float("nan")
@@ -22,7 +22,7 @@ NAN = float("nan")
         ({"arch_options": '{"depth": 3}'}, "'resnet' has no option 'depth'. .*'widths'"),
         ({"arch_options": "{widths: 3}"}, r"must be a JSON object such as .*, got '\{widths: 3\}'"),
         ({"arch_options": "[64]"}, r"arch_options must be a JSON object, got '\[64\]'"),
-        ({"attack": "cw"}, "Unknown attack 'cw'. Known: nfgsm, fgsm, rs_fgsm, pgd"),
+        ({"attack": "cw"}, "Unknown attack 'cw'. Known: fgsm, nfgsm, pgd, rs_fgsm"),
         ({"on_overfitting": "ignore"}, "Unknown on_overfitting .* Known: stop, fall_back, warn"),
         ({"attack_batch_norm": "eval"}, "Unknown attack_batch_norm 'eval'. Known: inference, tr"),
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
@@ -65,7 +65,7 @@ def test_a_value_out_of_range_is_refused(changes, message):
     ("settings", "expected"),
     [
         ({"attack": "fgsm"}, FGSM("linf:2/255")),
-        ({"attack": "rs_fgsm"}, FGSM("linf:2/255", random_start=True)),
+        ({"attack": "rs_fgsm"}, RSFGSM("linf:2/255")),
         # The paper trains without the projection.
         ({"attack": "nfgsm"}, NFGSM("linf:2/255", project=False)),
         ({"attack": "pgd"}, PGD("linf:2/255", 7)),

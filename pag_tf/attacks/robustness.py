@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.attacks import checks, geometry
-from pag_tf.attacks.gradient import Attack
+from pag_tf.attacks import geometry
+from pag_tf.attacks.base import Attack, State, check_budget, check_gradients
 from pag_tf.core import backend, model_checks
+from pag_tf.core.config import BATCH_SIZE, whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +80,9 @@ class RobustnessReport:
 def robust_accuracy(
     model: keras.Model,
     dataset: Any,
-    attacks: Sequence[Attack],
-    *,
-    batch_size: int = 256,
+    attacks: Attack | Sequence[Attack],
+    *misplaced: Any,
+    batch_size: int = BATCH_SIZE,
     max_images: int | None = None,
     progress: bool = True,
 ) -> RobustnessReport:
@@ -96,7 +97,8 @@ def robust_accuracy(
         dataset: Anything that can be iterated several times over `(images, labels)` or over dicts
             with `image` and `label`, single or batched (`pag_tf.data.load(...)`), or a pair of
             arrays `(images [N, H, W, C], labels [N])`.
-        attacks: Untargeted attacks.
+        attacks: One untargeted attack, or a list of them.
+        *misplaced: Refused: images and labels are one argument, `(images, labels)`.
         batch_size: Images attacked at once.
         max_images: Use only the first so many images.
         progress: Show Keras' progress bar, one per attack.
@@ -109,17 +111,11 @@ def robust_accuracy(
             each time, a targeted attack, or input that attacks refuse.
     """
     model_checks.check_model(model)
-    for name, value in (("batch_size", batch_size), ("max_images", max_images)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
-    for attack in attacks:
-        if attack.targeted:
-            raise ValueError(f"robust_accuracy needs untargeted attacks, got {attack}.")
-    if isinstance(dataset, Iterator):
-        raise ValueError(
-            "The data set can be iterated only once; pass a tf.data.Dataset, a list of batches or "
-            "a pair of arrays."
-        )
+    attacks = _checked_attacks(attacks, misplaced)
+    batch_size = whole_number("batch_size", batch_size)
+    if max_images is not None:
+        max_images = whole_number("max_images", max_images)
+    _check_dataset(dataset)
     seen: list[int] = []
     first_pass = _remembered(_examples(dataset), seen)
     standing = _clean_pass(model, first_pass, batch_size, max_images, progress)
@@ -137,18 +133,84 @@ def robust_accuracy(
     )
 
 
+def _checked_attacks(attacks: Any, misplaced: tuple[Any, ...]) -> tuple[Attack, ...]:
+    form = "robust_accuracy(model, (images, labels), [PGD('linf:2/255')])"
+    if misplaced:
+        raise ValueError(
+            f"robust_accuracy takes three arguments without a name, got {3 + len(misplaced)}. "
+            f"Images and labels are one argument: {form}."
+        )
+    chosen = attacks if isinstance(attacks, (list, tuple)) else [attacks]
+    for attack in chosen:
+        if not isinstance(attack, Attack):
+            raise ValueError(
+                "The third argument must be an attack or a list of attacks, got "
+                f"{_description(attack)}. Use {form}."
+            )
+        if attack.targeted:
+            raise ValueError(
+                f"robust_accuracy needs untargeted attacks, got {attack}. Leave targeted out."
+            )
+    return tuple(chosen)
+
+
+def _check_dataset(dataset: Any) -> None:
+    remedy = (
+        "Pass (images, labels), two arrays, or a data set of (image, label) or of dicts with image "
+        "and label."
+    )
+    if isinstance(dataset, Iterator):
+        raise ValueError(
+            "The data set can be iterated only once; pass a tf.data.Dataset, a list of batches or "
+            "a pair of arrays."
+        )
+    is_pair = isinstance(dataset, tuple) and len(dataset) == 2
+    if is_pair and hasattr(dataset[0], "shape") != hasattr(dataset[1], "shape"):
+        raise ValueError(
+            f"A pair of arrays is expected, got {' and '.join(map(_description, dataset))}. "
+            f"{remedy}"
+        )
+    wrong = isinstance(dataset, (str, bytes, dict)) or hasattr(dataset, "shape")
+    if wrong or not hasattr(dataset, "__iter__"):
+        raise ValueError(f"{_description(dataset)} is no data set with labels. {remedy}")
+
+
 def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
     """Single `(image, label)` pairs out of every accepted form of a data set."""
     if isinstance(dataset, tuple) and len(dataset) == 2 and hasattr(dataset[0], "shape"):
         dataset = [dataset]
     for element in dataset:
-        is_dict = isinstance(element, dict)
-        image, label = (element["image"], element["label"]) if is_dict else element[:2]
+        if isinstance(element, dict) and {"image", "label"} <= set(element):
+            image, label = element["image"], element["label"]
+        elif isinstance(element, (tuple, list)) and len(element) >= 2:
+            image, label = element[:2]
+        else:
+            raise ValueError(
+                "Each element of the data set must be (image, label) or a dict with image and "
+                f"label, got {_description(element)}."
+            )
         image, label = ops.convert_to_numpy(image), ops.convert_to_numpy(label)
         if image.ndim == 3:
             yield image, label
-        else:
+        elif image.ndim != 4 or label.ndim != 1 or len(image) == len(label):
+            # Labels of another form are refused where their values are checked.
             yield from zip(image, label, strict=True)
+        else:
+            raise ValueError(
+                "Each element of the data set must be one image [H, W, C] with its label, or a "
+                f"batch [B, H, W, C] with B labels, got images of shape {image.shape} and labels "
+                f"of shape {label.shape}."
+            )
+
+
+def _description(value: Any) -> str:
+    """What a wrong argument is: its kind, and its shape, keys or value where they say more."""
+    kind = type(value).__name__
+    if isinstance(value, dict):
+        return f"a {kind} of {', '.join(map(str, value))}"
+    if hasattr(value, "shape"):
+        return f"a {kind} of shape {tuple(value.shape)}"
+    return f"the text {value!r}" if isinstance(value, str) else f"a {kind}"
 
 
 def _fingerprint(image: np.ndarray, label: Any) -> int:
@@ -243,7 +305,7 @@ def _attack_pass(
         done, broken = done + 1, broken + (not survives)
         if done % 16 == 0 or done == total:
             bar.update(done, values=[("standing", 1 - broken / done)])
-    checks.check_gradients(gradients[standing])
+    check_gradients(gradients[standing])
     return survived
 
 
@@ -256,13 +318,13 @@ class _Slots:
 
     def __init__(self, model: keras.Model, attack: Attack, size: int) -> None:
         self.attack, self.size = attack, size
-        self.step: Callable[..., Any] = attack.compiled_step(model)
+        self.step = attack.compiled_step(model)
         self.index = np.full(size, -1)
         self.steps_taken = np.zeros(size, int)
         self.restart = np.zeros(size, int)
         self.gradient = np.zeros(size)
         self.fills = 0
-        self.x: np.ndarray
+        self.state: dict[str, np.ndarray] = {}
         self.images: np.ndarray
         self.labels: np.ndarray
 
@@ -274,24 +336,28 @@ class _Slots:
         outside = self.attack.start_radius > self.attack.radius
         self._first_fill(queue)
         while np.any(self.index >= 0):
-            arguments = (self.x, self.images, self.labels)
-            step_size, radius = self.attack.resolved_step_size, self.attack.radius
-            outputs = self.step(*map(ops.convert_to_tensor, arguments), step_size, radius)
-            moved, _, logits, gradients = map(ops.convert_to_numpy, outputs)
+            logits, gradients = self._advance()
             live = self.index >= 0
             self.gradient = np.maximum(self.gradient, gradients)
             broken = live & (logits.argmax(-1) != self.labels) & (self.steps_taken >= outside)
             self.steps_taken += 1
-            # The step tells the class of the iterate it started from, so the last iterate is
+            # A step finds the class of the iterate that it started from, so the last iterate is
             # judged by one step more than the attack takes.
             through = live & ~broken & (self.steps_taken > self.attack.steps)
             self.restart[through] += 1
             finished = through & (self.restart >= self.attack.restarts)
-            self.x = np.array(moved, np.float32)
             self._check_budget(live)
             for place in np.flatnonzero(broken | finished):
                 yield int(self.index[place]), bool(finished[place]), self.gradient[place]
             self._refill(queue, broken | finished, through & ~finished)
+
+    def _advance(self) -> tuple[np.ndarray, np.ndarray]:
+        """Takes one step; returns the logits and gradient sizes of where it started."""
+        state = {name: ops.convert_to_tensor(value) for name, value in self.state.items()}
+        images, labels = map(ops.convert_to_tensor, (self.images, self.labels))
+        state, outcome = self.step(state, images, labels)
+        self.state = _as_arrays(state)
+        return ops.convert_to_numpy(outcome.logits), ops.convert_to_numpy(outcome.gradient_size)
 
     def _first_fill(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> None:
         first = list(itertools.islice(queue, self.size))
@@ -299,7 +365,6 @@ class _Slots:
         first += first[-1:] * (self.size - len(first))  # places without an image of their own
         self.images = np.stack([image for _, image, _ in first]).astype("float32")
         self.labels = np.asarray([label for _, _, label in first])
-        self.x = self.images.copy()
         self._start(np.ones(self.size, bool))
 
     def _refill(
@@ -316,14 +381,20 @@ class _Slots:
         if not places.any():
             return
         random = backend.RandomStream(self.attack.seed, self.fills)
-        start = self.attack.start(ops.convert_to_tensor(self.images), random)
-        self.x[places] = ops.convert_to_numpy(start)[places]
+        fresh = _as_arrays(self.attack.init(ops.convert_to_tensor(self.images), random))
+        for name, value in fresh.items():
+            kept = self.state.get(name, value)
+            self.state[name] = np.where(places.reshape(-1, *[1] * (value.ndim - 1)), value, kept)
         self.steps_taken[places] = 0
         self.fills += 1
 
     def _check_budget(self, live: np.ndarray) -> None:
-        sizes = geometry.lengths(self.attack.threat.norm, self.x - self.images)
-        checks.check_budget(ops.convert_to_numpy(sizes)[live], self.attack.radius)
+        sizes = geometry.lengths(self.attack.threat.norm, self.state["x"] - self.images)
+        check_budget(ops.convert_to_numpy(sizes)[live], self.attack.radius)
+
+
+def _as_arrays(state: State) -> dict[str, np.ndarray]:
+    return {name: ops.convert_to_numpy(value) for name, value in state.items()}
 
 
 def _progress_bar(total: int | None, progress: bool) -> Any:
