@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,51 +12,34 @@ import numpy as np
 from keras import ops
 
 from pag_tf.core import backend, model_checks
-from pag_tf.explain import checks
-from pag_tf.explain.methods import METHODS, Chunk, Compiled, Method
-
-
-def methods() -> tuple[str, ...]:
-    """Names that `gradients` accepts as `method`."""
-    return tuple(METHODS)
-
-
-def default_options(method: str) -> dict[str, Any]:
-    """The options of a method with their default values.
-
-    Raises:
-        ValueError: Unknown method.
-    """
-    if method not in METHODS:
-        raise ValueError(f"Unknown method {method!r}. Known: {', '.join(METHODS)}.")
-    parameters = inspect.signature(METHODS[method]).parameters
-    return {name: parameter.default for name, parameter in parameters.items()}
+from pag_tf.core.config import BATCH_SIZE
+from pag_tf.explain.methods import Chunk, Compiled, Method, check_whole, with_options
 
 
 def check(
     model: keras.Model,
     image_shape: Sequence[int],
     *,
-    method: str = "vanilla_gradients",
+    method: str = "loss_gradients",
     **options: Any,
 ) -> None:
     """Refuses what `gradients` would refuse whatever the pixels are, without computing anything.
 
-    For programs that read many images: a mistake is told before the first of them.
+    For programs that read many images: errors surface before any image is read.
 
     Args:
         model: As in `gradients`.
         image_shape: `(height, width, channels)` of the images to come.
         method: As in `gradients`.
-        **options: Of the method.
+        **options: Options of the method.
 
     Raises:
-        ValueError: As `gradients`, but for what depends on pixels, targets and outputs.
+        ValueError: As `gradients`, except for what depends on pixels, targets and outputs.
         RuntimeError: Keras does not run on TensorFlow.
     """
-    checks.check_backend()
+    _check_backend()
     model_checks.check_model(model)
-    chosen = _method(method, options)
+    chosen = with_options(method, options)
     images = np.zeros((1, *image_shape), np.float32)
     model_checks.check_static(model, images, None)
     chosen.prepared(model, images)
@@ -67,60 +50,71 @@ def gradients(
     images: Any,
     targets: Any = None,
     *,
-    method: str = "vanilla_gradients",
-    batch_size: int = 32,
+    method: str = "loss_gradients",
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
     allow_zeros: bool = False,
     **options: Any,
 ) -> Any:
-    """Raw, signed attributions of each image, for one class an image.
+    """Raw, signed attributions of each image, for one class per image.
 
-    | method | map | options |
-    |---|---|---|
-    | `vanilla_gradients` | gradient of the target logit | |
-    | `gradients_inputs` | that times the pixels | |
-    | `loss_gradients` | gradient of the target's cross-entropy | |
-    | `smoothgrad` | mean gradient over noisy images | `samples`, `sigma`, `seed`, `indices` |
-    | `integrated_gradients` | (image - baseline) x mean gradient | `steps`, `baseline` |
-    | `grad_cam` | weighted features of a layer, >= 0, `[B, h, w]` | `layer` |
-
-    Each is described, with its paper and with what differs from tf-explain, in
-    `pag_tf.explain.methods`. The model runs with `training=False`; batch mates do not influence
-    each other. What is computed is compiled once for each model, method and shape, and is kept as
-    long as the model lives: other targets, images, seeds or weights compile nothing.
+    The model runs with `training=False`; images of a batch do not influence each other. The
+    computation is compiled once for each model, method and shape and kept as long as the model
+    lives: other targets, images, seeds or weights compile nothing.
 
     Args:
         model: Keras model on the TensorFlow backend: pixels in [0, 1] in, logits out. Nested and
-            subclassed models as well.
+            subclassed models work as well.
         images: float `[B, H, W, C]` in [0, 1], array or tensor.
         targets: Integer `[B]`, the class that each image is explained for. None: the predicted one,
-            that with the largest logit.
-        method: See above.
-        batch_size: Images that pass through the model at once, noisy ones and points of a path
-            included. The last batch is filled up; fewer images run in batches of a power of two.
-        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
+            with the largest logit.
+        method: One of `methods()`, such as `loss_gradients` (the gradient of the target's
+            cross-entropy), `vanilla_gradients` (of its logit), `integrated_gradients` or
+            `grad_cam`; `describe(method)` tells what each computes, its options and its source.
+        batch_size: Largest number of images that pass through the model at once, noisy copies and
+            points of a path included. The last batch is filled up; fewer images run in batches of a
+            power of two.
+        jit_compile: Compile with XLA; False for a model that XLA does not accept.
         allow_zeros: Accept gradients that are zero for every image, with a warning: for programs
             that go through many images batch by batch, whose last batch may be one such image.
-        **options: Of the method; see `default_options(method)`.
+        **options: Options of the method; `default_options(method)` lists them.
 
     Returns:
-        float32 `[B, H, W, C]` (`grad_cam`: `[B, h, w]`), array or tensor as `images`.
+        float32 `[B, H, W, C]` (`grad_cam`: `[B, h, w]`, >= 0), array or tensor as `images`.
 
     Raises:
         ValueError: Unknown method or option, a value out of range, images, targets or a model that
             `pag_tf.core.model_checks` refuses, a gradient that is not finite, or, unless
-            `allow_zeros`, gradients that are zero for every image (for some, they are a warning).
+            `allow_zeros`, gradients that are zero for every image (for some, that is a warning).
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
     """
-    checks.check_backend()
+    _check_backend()
     model_checks.check_model(model)
-    chosen = _method(method, options)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number >= 1, got {batch_size!r}.")
+    chosen = with_options(method, options)
+    check_whole("batch_size", batch_size, 1)
     images = images if hasattr(images, "shape") else np.asarray(images)
     if targets is not None and not hasattr(targets, "shape"):
         targets = np.asarray(targets)
-    checks.check_eager(images, targets)
+    classes = _checked_targets(model, images, targets)
+    chosen = chosen.prepared(model, images)
+    compiled = functools.partial(_compiled, model, jit_compile)
+    as_numpy = isinstance(images, np.ndarray)
+    every_map, every_size = [], []
+    for chunk in _chunks(images, classes, int(batch_size), chosen.points):
+        maps, sizes = _checked_maps(chosen, compiled, chunk, classes)
+        every_map.append(ops.convert_to_numpy(maps) if as_numpy else maps)
+        every_size.append(sizes)
+    _warn_of_zeros(np.concatenate(every_size), allow_all=allow_zeros)
+    return np.concatenate(every_map) if as_numpy else ops.concatenate(every_map)
+
+
+def _checked_targets(model: keras.Model, images: Any, targets: Any) -> np.ndarray | None:
+    """Refuses bad images and targets; returns the targets as an array."""
+    if backend.is_symbolic(images) or backend.is_symbolic(targets):
+        raise ValueError(
+            "The images or targets have no values yet: gradients() compiles what it computes, so "
+            "call it outside tf.function and Dataset.map."
+        )
     model_checks.check_static(model, images, targets, noun="target")
     classes = None if targets is None else ops.convert_to_numpy(targets)
     model_checks.check_values(
@@ -129,35 +123,15 @@ def gradients(
         noun="target",
         remedy="For the predicted classes leave targets out.",
     )
-    chosen = chosen.prepared(model, images)
-    compiled = functools.partial(_compiled, model, jit_compile)
-    as_numpy = isinstance(images, np.ndarray)
-    every_map, every_size = [], []
-    for chunk in _chunks(images, classes, batch_size, chosen.points):
-        maps, sizes = _checked_maps(chosen, compiled, chunk, classes)
-        every_map.append(ops.convert_to_numpy(maps) if as_numpy else maps)
-        every_size.append(sizes)
-    checks.warn_of_zeros(np.concatenate(every_size), allow_all=allow_zeros)
-    return np.concatenate(every_map) if as_numpy else ops.concatenate(every_map)
-
-
-def _method(name: str, options: dict[str, Any]) -> Method:
-    known = default_options(name)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ValueError(
-            f"Method {name!r} has no option {', '.join(map(repr, unknown))}. "
-            f"Its options and defaults: {known or 'none'}."
-        )
-    return METHODS[name](**options)
+    return classes
 
 
 def _chunks(
     images: Any, classes: np.ndarray | None, batch_size: int, points: int
 ) -> Iterator[Chunk]:
-    """The images in equal chunks; the last one is filled up with its last image."""
+    """Yields the images in equal chunks; the last one is filled up with its last image."""
     total = len(images)
-    # A power of two at most: one image at a time must not cost a whole batch, and the number of
+    # At most a power of two: one image at a time must not cost a whole batch, and the number of
     # shapes, each of which is compiled, stays small.
     size = min(max(1, batch_size // points), 1 << (total - 1).bit_length())
     for start in range(0, total, size):
@@ -179,9 +153,10 @@ def _checked_maps(
     """Maps and largest gradients of the images of a chunk, without those that fill it up."""
     maps, logits, sizes = method.maps(compiled, chunk)
     model_checks.check_logits(ops.convert_to_numpy(logits), classes, noun="target")
-    own = 1 + int(chunk.indices[-1] - chunk.indices[0])
+    first, last = int(chunk.indices[0]), int(chunk.indices[-1])
+    own = 1 + last - first
     sizes = ops.convert_to_numpy(sizes)[:own]
-    checks.check_finite(sizes, int(chunk.indices[0]))
+    _check_finite(sizes, first)
     return maps[:own], sizes
 
 
@@ -203,3 +178,49 @@ def _call(function: Callable[..., Any], *tensors: Any) -> Any:
             "XLA cannot compile or run this model; try jit_compile=False. "
             f"TensorFlow says: {error.message}"
         ) from error
+
+
+def _check_backend() -> None:
+    if backend.NAME != "tensorflow":
+        raise RuntimeError(
+            "Gradients are computed with tf-explain, which needs TensorFlow; Keras runs on "
+            f"{backend.NAME!r}. Set the environment variable KERAS_BACKEND=tensorflow before Keras "
+            "is imported (or 'backend' in ~/.keras/keras.json)."
+        )
+
+
+def _check_finite(sizes: np.ndarray, first: int) -> None:
+    """`sizes`: largest absolute gradient of each image, the first of which has index `first`."""
+    bad = first + np.flatnonzero(~np.isfinite(sizes))
+    if len(bad):
+        raise ValueError(
+            f"The gradient of image {_listed(bad)} is not finite. Usual causes: a square root, "
+            "logarithm or division at zero inside the model, or half-precision arithmetic (load "
+            "the model with dtype float32)."
+        )
+
+
+def _warn_of_zeros(sizes: np.ndarray, *, allow_all: bool) -> None:
+    """Raises ValueError for zero gradients of every image; if allowed or for some, warns.
+
+    Whatever is drawn or measured from a zero gradient is an artifact. For every image it is an
+    error of the model or of the targets. For single images it may be true (a dead ReLU network, an
+    image equal to the baseline), and one of them must not stop thousands.
+    """
+    zero = np.flatnonzero(sizes == 0)
+    if len(zero) == len(sizes) and not allow_all:
+        raise ValueError(
+            "The gradient is zero for every image: the target score does not depend on the pixels "
+            "(dead ReLUs, a layer that is not differentiable such as Round or argmax, or images "
+            "equal to the baseline), so there is nothing to show."
+        )
+    if len(zero):
+        warnings.warn(
+            f"The gradient is zero for {len(zero)} of {len(sizes)} images ({_listed(zero)}); their "
+            "maps say nothing.",
+            stacklevel=3,
+        )
+
+
+def _listed(indices: np.ndarray) -> str:
+    return ", ".join(map(str, indices[:5])) + ", ..." * (len(indices) > 5)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 _BORDERS = ("reflect", "nearest", "mirror", "constant", "wrap")
 
@@ -17,21 +17,21 @@ _BORDERS = ("reflect", "nearest", "mirror", "constant", "wrap")
 class Recipe:
     """How a heat map is made of a raw gradient, in this order, in float64, image by image.
 
-    Absolute values; over channels; enlarged if asked (`heatmaps(size=...)`); clipped at
+    Absolute values; reduced over channels; enlarged if asked (`heatmaps(size=...)`); clipped at
     percentiles; scaled to [0, 1]; mean filter; Gaussian filter; scaled to [0, 1] again.
 
     Attributes:
-        channels: `"mean"` or `"max"` of the absolute values over the channels.
-        percentiles: `(low, high)` of the map's own values, beyond which they are cut off (linear
-            interpolation, as `np.percentile`); None cuts nothing. A map so sparse that both
+        channels: How the absolute values of the channels become one: `"mean"` or `"max"`.
+        percentiles: `(low, high)` of the map's own values, at which they are clipped (linear
+            interpolation, as `np.percentile`); None clips nothing. A map so sparse that both
             percentiles are equal is not clipped, because nothing would be left of it.
         mean_filter: Side of the square mean filter in pixels, odd; 1 is none.
-        mean_filter_border: What lies outside the map for it, a mode of `scipy.ndimage`;
+        mean_filter_border: How the mean filter extends the map, a mode of `scipy.ndimage`;
             `"constant"` is zero.
         sigma: Standard deviation of the Gaussian filter (cut off at 4 sigma); 0 is none.
-        sigma_image_size: `sigma` is meant for maps whose shorter side has so many pixels and grows
-            with it; None: `sigma` is in pixels of every map.
-        gaussian_border: As `mean_filter_border`, for the Gaussian filter.
+        sigma_image_size: Shorter side, in pixels, of the maps that `sigma` is meant for; it grows
+            with the map. None: `sigma` is in pixels of every map.
+        gaussian_border: How the Gaussian filter extends the map, as `mean_filter_border`.
 
     Raises:
         ValueError: A value out of range.
@@ -80,7 +80,7 @@ RECIPES: Mapping[str, Recipe] = types.MappingProxyType(
 
 
 def resolve_recipe(recipe: str | Recipe = "paper", **overrides: Any) -> Recipe:
-    """The recipe that `heatmaps` follows when it is given the same arguments.
+    """Returns the recipe that `heatmaps` follows when it is given the same arguments.
 
     Raises:
         ValueError: Unknown recipe or override, or a value out of range.
@@ -108,9 +108,9 @@ def heatmaps(
     size: Sequence[int] | None = None,
     **overrides: Any,
 ) -> np.ndarray:
-    """Heat maps of raw gradients, each from 0 to 1 by its own smallest and largest value.
+    """Returns heat maps of raw gradients, each scaled to [0, 1] by its own extremes.
 
-    `"paper"` is the localisation recipe of Singh et al. 2019 (arXiv 1911.13073), a paper that
+    `"paper"` is the localization recipe of Singh et al. 2019 (arXiv 1911.13073), a paper that
     shares authors with Aggarwal et al. 2020 (arXiv 2005.01499), after its public code
     (https://github.com/nupurkmr9/Attributional-Robustness, WSOL_CUB): absolute value, mean over
     channels, z-score, clip at the 2nd and 98th percentile, min-max, 3x3 mean filter with zeros
@@ -128,7 +128,7 @@ def heatmaps(
         grads: float `[B, H, W, C]` or `[B, h, w]` (maps of `grad_cam`), array or tensor.
         recipe: `"paper"`, `"plain"` or a `Recipe`.
         size: `(height, width)` of the result, at least that of `grads`: maps are enlarged
-            bilinearly with pixels as squares (half-pixel centres), values at the rim repeated.
+            bilinearly with pixels as squares (half-pixel centres), border values repeated.
         **overrides: Attributes of `Recipe` that replace those of `recipe`.
 
     Returns:
@@ -149,6 +149,8 @@ def heatmaps(
 
 
 def _heatmap(magnitude: np.ndarray, recipe: Recipe, shape: tuple[int, int]) -> np.ndarray:
+    from scipy import ndimage
+
     if magnitude.ndim == 3:
         magnitude = magnitude.mean(-1) if recipe.channels == "mean" else magnitude.max(-1)
     if np.ptp(magnitude) == 0:  # Before rounding errors of a filter could be stretched to [0, 1].
@@ -182,7 +184,7 @@ def _check_gradients(grads: np.ndarray) -> None:
     if grads.ndim not in (3, 4) or 0 in grads.shape:
         raise ValueError(
             "Expected gradients [B, H, W, C] or maps [B, h, w] with at least one image, "
-            f"got shape {grads.shape}."
+            f"got shape {grads.shape}. For one image use gradient[None]."
         )
     if not np.issubdtype(grads.dtype, np.floating):
         raise ValueError(
@@ -190,16 +192,24 @@ def _check_gradients(grads: np.ndarray) -> None:
             "the eye are no measurement. Use pag_tf.explain.gradients."
         )
     if not np.all(np.isfinite(grads)):
-        raise ValueError("The gradients contain NaN or infinity; finite values are expected.")
+        raise ValueError(
+            "The gradients contain NaN or infinity: leave such images out, or look at the model."
+        )
 
 
 def _checked_size(size: Sequence[int] | None, shape: tuple[int, int]) -> tuple[int, int]:
     if size is None:
         return shape
-    height, width = size
+    try:
+        height, width = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"size must be (height, width) in whole pixels, got {size!r}. "
+            "For square maps: size=(224, 224)."
+        ) from None
     if height < shape[0] or width < shape[1]:
         raise ValueError(
-            f"Maps are enlarged only: size={tuple(size)} is smaller than the maps {shape}. "
+            f"Maps are enlarged only: size={(height, width)} is smaller than the maps {shape}. "
             "Compute the gradients of smaller images instead."
         )
-    return int(height), int(width)
+    return height, width

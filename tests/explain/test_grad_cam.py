@@ -1,18 +1,22 @@
 """Grad-CAM: a network worked out by hand, tf-explain's numbers, and models of every kind."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from pag_tf import explain
-from pag_tf.explain import feature_maps
+from pag_tf.explain.methods.grad_cam import convolutions, recorded_output
 
 pytestmark = pytest.mark.tensorflow
+# Without XLA, which takes long to compile; test_gradient_batches.py compares both.
+gradients = functools.partial(explain.gradients, method="vanilla_gradients", jit_compile=False)
 
 
 def cam(model, images, targets=None, **options):
-    return explain.gradients(model, images, targets, method="grad_cam", **options)
+    return gradients(model, images, targets, method="grad_cam", **options)
 
 
 def hand_made():
@@ -59,7 +63,7 @@ def test_maps_are_those_of_tf_explain_without_guidance(network, images, targets,
 
 
 def test_the_last_convolution_is_found(network, images, targets):
-    assert feature_maps.convolutions(network) == ["first", "last"]
+    assert convolutions(network) == ["first", "last"]
     expected = cam(network, images, targets, layer="last")
     assert expected.shape == (5, 4, 4)
     assert np.array_equal(cam(network, images, targets), expected)
@@ -77,7 +81,7 @@ def test_of_two_branches_the_longer_one_is_last():
     x = layers.Conv2D(4, 3, padding="same", name="b")(layers.ReLU()(keras.ops.abs(x)))
     for branches in ([x, shortcut], [shortcut, x]):
         model = keras.Model(inputs, layers.Add()(branches))
-        assert feature_maps.convolutions(model) == ["a", "shortcut", "b"]
+        assert convolutions(model) == ["a", "shortcut", "b"]
 
 
 def pooled(x):
@@ -91,7 +95,7 @@ def test_convolutions_of_pooled_features_are_no_target(images, randomize):
     x = layers.Multiply()([x, layers.Conv2D(4, 1, name="excite")(gate)])
     x = layers.Conv2D(3, 1, name="head")(layers.GlobalAveragePooling2D(keepdims=True)(x))
     model = randomize(keras.Model(inputs, layers.Flatten()(x)))
-    assert feature_maps.convolutions(model) == ["places"]
+    assert convolutions(model) == ["places"]
     assert cam(model, images).shape == (5, 6, 6)
 
 
@@ -148,8 +152,8 @@ def test_nested_and_subclassed_models_give_the_maps_of_a_flat_one(
     expected = cam(flat, images, targets, layer=layer or "outer")
     assert expected.max() > 0
     np.testing.assert_allclose(cam(other, images, targets, layer=layer), expected, atol=1e-6)
-    vanilla = explain.gradients(flat, images, targets)
-    np.testing.assert_allclose(explain.gradients(other, images, targets), vanilla, atol=1e-6)
+    vanilla = gradients(flat, images, targets)
+    np.testing.assert_allclose(gradients(other, images, targets), vanilla, atol=1e-6)
 
 
 def test_a_call_of_the_layer_is_put_back_after_an_error(network):
@@ -159,7 +163,7 @@ def test_a_call_of_the_layer_is_put_back_after_an_error(network):
             vars(layer)["call"] = before
         with (
             pytest.raises(ZeroDivisionError),
-            feature_maps.recorded_output(network, "last"),
+            recorded_output(network, "last"),
         ):
             assert vars(layer)["call"] is not before
             raise ZeroDivisionError

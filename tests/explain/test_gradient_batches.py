@@ -1,5 +1,6 @@
 """Batches: the same result however images are grouped and run, and nothing compiled twice."""
 
+import functools
 import gc
 import weakref
 
@@ -11,6 +12,8 @@ from pag_tf import explain
 from pag_tf.core import backend
 
 pytestmark = pytest.mark.tensorflow
+# Without XLA where a test is not about it: it takes long to compile.
+gradients = functools.partial(explain.gradients, method="vanilla_gradients", jit_compile=False)
 METHODS = explain.methods()
 FEW = {"smoothgrad": {"samples": 3}, "integrated_gradients": {"steps": 3}}
 
@@ -32,22 +35,22 @@ def test_a_batch_of_64_equals_64_batches_of_one(network, many, method):
     if method == "smoothgrad":
         # The noise belongs to an image's index in the call, so that calls of one image have the
         # noise of index 0: compared are batches of one image inside one call.
-        single = explain.gradients(network, images, targets, batch_size=1, **arguments)
+        single = gradients(network, images, targets, batch_size=1, **arguments)
     else:
         pairs = zip(images, targets, strict=True)
         single = np.concatenate(
-            [explain.gradients(network, i[None], t[None], **arguments) for i, t in pairs]
+            [gradients(network, i[None], t[None], **arguments) for i, t in pairs]
         )
-    close(explain.gradients(network, images, targets, batch_size=64, **arguments), single)
+    close(gradients(network, images, targets, batch_size=64, **arguments), single)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_last_batch_is_filled_up_and_cut_off(network, many, method):
     images, targets = (t[:11] for t in many)
     arguments = {"method": method, **FEW.get(method, {})}
-    whole = explain.gradients(network, images, targets, batch_size=64, **arguments)
+    whole = gradients(network, images, targets, batch_size=64, **arguments)
     assert len(whole) == 11
-    close(explain.gradients(network, images, targets, batch_size=4, **arguments), whole)
+    close(gradients(network, images, targets, batch_size=4, **arguments), whole)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -56,15 +59,15 @@ def test_compiled_equals_eager(network, images, targets, method):
 
     def call(**options):
         arguments = {"method": method, **FEW.get(method, {}), **options}
-        return explain.gradients(network, images, targets, **arguments)
+        return gradients(network, images, targets, **arguments)
 
     tf.config.run_functions_eagerly(True)
     try:
         eager = call()
     finally:
         tf.config.run_functions_eagerly(False)
-    close(call(), eager, "XLA")
-    close(call(jit_compile=False), eager, "graph")
+    close(call(jit_compile=True), eager, "XLA")
+    close(call(), eager, "graph")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -72,18 +75,18 @@ def test_tensors_in_tensors_out(network, images, targets, method):
     import tensorflow as tf
 
     arguments = {"method": method, **FEW.get(method, {})}
-    expected = explain.gradients(network, images, targets, **arguments)
-    ours = explain.gradients(network, tf.constant(images), tf.constant(targets), **arguments)
+    expected = gradients(network, images, targets, **arguments)
+    ours = gradients(network, tf.constant(images), tf.constant(targets), **arguments)
     assert isinstance(expected, np.ndarray)
     assert tf.is_tensor(ours)
     assert np.array_equal(ours, expected)
 
 
 def test_lists_and_other_floats_are_taken(network, images, targets):
-    expected = explain.gradients(network, images, targets)
-    ours = explain.gradients(network, images.astype("float64"), targets.tolist())
+    expected = gradients(network, images, targets)
+    ours = gradients(network, images.astype("float64"), targets.tolist())
     assert np.array_equal(ours, expected)
-    assert np.array_equal(explain.gradients(network, images.tolist(), targets), expected)
+    assert np.array_equal(gradients(network, images.tolist(), targets), expected)
 
 
 @pytest.fixture
@@ -113,8 +116,8 @@ def test_classes_calls_and_part_batches_are_traced_once(network, many, traces, m
     images, _ = many
     arguments = {"method": method, "batch_size": 8, **FEW.get(method, {})}
     for target in range(3):
-        explain.gradients(network, images[:16], np.full(16, target), **arguments)
-    explain.gradients(network, images[:13], np.arange(13) % 3, **arguments)
+        gradients(network, images[:16], np.full(16, target), **arguments)
+    gradients(network, images[:13], np.arange(13) % 3, **arguments)
     assert len(traces) == expected
 
 
@@ -122,11 +125,11 @@ def test_seeds_sigmas_and_baselines_are_traced_once(network, many, traces):
     images, targets = (t[:4] for t in many)
     for seed, sigma in ((0, 0.1), (1, 0.2)):
         options = {"seed": seed, "sigma": sigma, "samples": 3}
-        explain.gradients(network, images, targets, method="smoothgrad", **options)
+        gradients(network, images, targets, method="smoothgrad", **options)
     assert len(traces) == 2
     # Paths and noisy samples of one shape share a function.
     for baseline in (0.0, 0.5, images[0], images):
-        explain.gradients(
+        gradients(
             network, images, targets, method="integrated_gradients", steps=3, baseline=baseline
         )
     assert len(traces) == 2
@@ -134,17 +137,17 @@ def test_seeds_sigmas_and_baselines_are_traced_once(network, many, traces):
 
 def test_predicted_classes_need_no_other_trace(network, many, traces):
     images, targets = (t[:8] for t in many)
-    explain.gradients(network, images, targets)
-    explain.gradients(network, images)
+    gradients(network, images, targets)
+    gradients(network, images)
     assert len(traces) == 1
 
 
 def test_few_images_run_in_batches_of_a_power_of_two(network, many, traces):
     images, targets = many
     for count in (5, 6, 7, 8):
-        explain.gradients(network, images[:count], targets[:count], batch_size=64)
+        gradients(network, images[:count], targets[:count], batch_size=64)
     assert len(traces) == 1
-    explain.gradients(network, images[:3], targets[:3], batch_size=64)
+    gradients(network, images[:3], targets[:3], batch_size=64)
     assert len(traces) == 2
 
 
@@ -158,11 +161,11 @@ def small_model(seed):
 def test_a_cached_function_sees_later_weights(jit_compile):
     model, other = small_model(0), small_model(1)
     images, target = np.full((1, 2, 2, 1), 0.5, "float32"), np.array([0])
-    before = explain.gradients(model, images, target, jit_compile=jit_compile)
-    expected = explain.gradients(other, images, target)
+    before = gradients(model, images, target, jit_compile=jit_compile)
+    expected = gradients(other, images, target)
     assert np.abs(before - expected).max() > 1e-3
     model.set_weights(other.get_weights())
-    after = explain.gradients(model, images, target, jit_compile=jit_compile)
+    after = gradients(model, images, target, jit_compile=jit_compile)
     np.testing.assert_allclose(after, expected, atol=1e-6)
 
 
@@ -175,7 +178,7 @@ def test_neither_our_cache_nor_that_of_tf_explain_keeps_a_model():
     model = small_model(0)
     images = np.full((1, 2, 2, 1), 0.5, "float32")
     for method in ("vanilla_gradients", "smoothgrad"):
-        explain.gradients(model, images, method=method)
+        gradients(model, images, method=method)
     assert model in backend._COMPILED
     reference = weakref.ref(model)
     del model

@@ -1,5 +1,6 @@
 """Input whose explanation would be worthless is refused, with the remedy."""
 
+import functools
 import warnings
 
 import keras
@@ -11,6 +12,8 @@ from keras import layers
 from pag_tf import explain
 
 pytestmark = pytest.mark.tensorflow
+# Without XLA, which takes long to compile; test_gradient_batches.py compares both.
+gradients = functools.partial(explain.gradients, method="vanilla_gradients", jit_compile=False)
 FINE = np.full((2, 4, 4, 3), 0.5, "float32")
 TARGETS = np.array([0, 1])
 
@@ -83,13 +86,13 @@ BAD_INPUT = {
 def test_bad_images_and_targets(model, name):
     images, targets, message = BAD_INPUT[name]
     with pytest.raises(ValueError, match=message):
-        explain.gradients(model, images, targets)
+        gradients(model, images, targets)
 
 
 def test_a_target_out_of_range_in_a_later_batch(model):
     targets = np.array([0, 1, 2, 0, 5])
     with pytest.raises(ValueError, match="Target 5 is out of range"):
-        explain.gradients(model, np.repeat(FINE[:1], 5, axis=0), targets, batch_size=2)
+        gradients(model, np.repeat(FINE[:1], 5, axis=0), targets, batch_size=2)
 
 
 def test_inside_a_compiled_function(model):
@@ -97,7 +100,7 @@ def test_inside_a_compiled_function(model):
 
     @tf.function
     def call(images):
-        return explain.gradients(model, images)
+        return gradients(model, images)
 
     with pytest.raises(ValueError, match=r"no values yet: .* call it outside tf\.function"):
         call(tf.constant(FINE))
@@ -146,12 +149,12 @@ ENDS = {
 def test_models_without_logits(name, method):
     build, message = ENDS[name]
     with pytest.raises(ValueError, match=message):
-        explain.gradients(build(), FINE, method=method)
+        gradients(build(), FINE, method=method)
 
 
 def test_damaged_weights(linear):
     with pytest.raises(ValueError, match="logits are not finite: the weights are damaged"):
-        explain.gradients(linear(np.full((4, 4, 3, 3), np.nan)), FINE)
+        gradients(linear(np.full((4, 4, 3, 3), np.nan)), FINE)
 
 
 def test_a_gradient_that_is_not_finite():
@@ -163,10 +166,10 @@ def test_a_gradient_that_is_not_finite():
     images = np.array([0.25, 0.5, 0.0, 1.0, 0.0], "float32").reshape(-1, 1, 1, 1)
     message = "gradient of image {} is not finite. Usual causes: a square root"
     with pytest.raises(ValueError, match=message.format("2, 4")):
-        explain.gradients(model, images)
+        gradients(model, images)
     # The index is that of the call, not that of the batch.
     with pytest.raises(ValueError, match=message.format("2")):
-        explain.gradients(model, images, batch_size=2)
+        gradients(model, images, batch_size=2)
 
 
 @pytest.fixture(scope="module")
@@ -187,14 +190,14 @@ def one_pixel(*values):
 def test_no_gradient_at_all_is_refused(gated):
     message = "gradient is zero for every image: the target score does not depend on the pixels"
     with pytest.raises(ValueError, match=message):
-        explain.gradients(gated, one_pixel(0.1, 0.2))
+        gradients(gated, one_pixel(0.1, 0.2))
     with pytest.raises(ValueError, match=message):
-        explain.gradients(gated, one_pixel(0.8, 0.9), np.array([1, 1]))
+        gradients(gated, one_pixel(0.8, 0.9), np.array([1, 1]))
 
 
 def test_no_gradient_at_all_is_a_warning_where_it_is_allowed(gated):
     with pytest.warns(UserWarning, match=r"zero for 2 of 2 images \(0, 1\); their maps say noth"):
-        maps = explain.gradients(gated, one_pixel(0.1, 0.2), allow_zeros=True)
+        maps = gradients(gated, one_pixel(0.1, 0.2), allow_zeros=True)
     np.testing.assert_array_equal(maps, np.zeros((2, 1, 1, 1)))
 
 
@@ -202,14 +205,14 @@ def test_no_gradient_at_all_is_a_warning_where_it_is_allowed(gated):
 def test_no_gradient_for_some_images_is_a_warning(gated, batch_size):
     images = one_pixel(0.7, 0.2, 0.8, 0.1)
     with pytest.warns(UserWarning, match=r"zero for 2 of 4 images \(1, 3\); their maps say noth"):
-        maps = explain.gradients(gated, images, batch_size=batch_size)
+        maps = gradients(gated, images, batch_size=batch_size)
     np.testing.assert_array_equal(maps.ravel(), [1, 0, 1, 0])
 
 
 def test_a_black_image_has_a_gradient(linear):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        maps = explain.gradients(
+        maps = gradients(
             linear(np.ones((2, 2, 1, 2))), np.zeros((1, 2, 2, 1)), method="gradients_inputs"
         )
     assert np.array_equal(maps, np.zeros((1, 2, 2, 1)))
@@ -221,16 +224,16 @@ def test_a_model_that_xla_refuses_runs_without_it():
     model = keras.Model(inputs, layers.Dense(2)(x))
     images = np.full((1, 2, 2, 1), 0.5, "float32")
     with pytest.raises(RuntimeError, match="XLA cannot .* this model; try jit_compile=False"):
-        explain.gradients(model, images)
+        gradients(model, images, jit_compile=True)
     kernel = np.array(model.layers[-1].kernel)[:, 1].reshape(1, 2, 2, 1)
-    ours = explain.gradients(model, images, np.array([1]), jit_compile=False)
+    ours = gradients(model, images, np.array([1]))
     np.testing.assert_allclose(ours, kernel, atol=1e-6)
 
 
 BAD_OPTIONS = [
     (
         {"method": "saliency"},
-        "Unknown method 'saliency'. Known: vanilla_gradients, gradients_inputs, loss_gradients, ",
+        "Unknown method 'saliency'. Known: grad_cam, gradients_inputs, integrated_gradients, ",
     ),
     ({"sigma": 1}, "'vanilla_gradients' has no option 'sigma'. Its options and defaults: none"),
     (
@@ -243,7 +246,7 @@ BAD_OPTIONS = [
     ({"method": "smoothgrad", "sigma": np.nan}, "sigma must be a number of pixel units >= 0, got"),
     (
         {"method": "smoothgrad", "indices": [3]},
-        r"indices must be whole numbers >= 0, one an image, \[2\], got int64 of shape \(1,\)",
+        r"indices must be whole numbers >= 0, one per image, \[2\], got int64 of shape \(1,\)",
     ),
     ({"method": "smoothgrad", "indices": [0, -1]}, "indices must be whole numbers >= 0"),
     ({"method": "smoothgrad", "indices": [0.0, 1.0]}, "indices must be whole .* got float64"),
@@ -256,6 +259,7 @@ BAD_OPTIONS = [
         {"method": "integrated_gradients", "baseline": np.zeros((4, 4, 1))},
         r"baseline has shape \(4, 4, 1\); the images have \(2, 4, 4, 3\)",
     ),
+    ({"method": ["smoothgrad"]}, "method must be a name, got list. Known: grad_cam, "),
     ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
     ({"batch_size": 2.5}, r"batch_size must be a whole number >= 1, got 2\.5"),
 ]
@@ -264,7 +268,7 @@ BAD_OPTIONS = [
 @pytest.mark.parametrize(("options", "message"), BAD_OPTIONS)
 def test_bad_options(model, options, message):
     with pytest.raises(ValueError, match=message):
-        explain.gradients(model, FINE, **options)
+        gradients(model, FINE, **options)
 
 
 @pytest.mark.parametrize(("options", "message"), [b for b in BAD_OPTIONS if len(b[0]) > 1][:4])
@@ -284,4 +288,4 @@ def test_check_refuses_models_and_shapes(model):
 
 def test_options_are_keywords(model):
     with pytest.raises(TypeError, match="positional argument"):
-        explain.gradients(model, FINE, TARGETS, "smoothgrad")
+        gradients(model, FINE, TARGETS, "smoothgrad")

@@ -1,14 +1,18 @@
 """Each method against tf-explain image by image, and against numbers worked out by hand."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 from pag_tf import explain
 from pag_tf.core import backend
-from pag_tf.explain import computations
+from pag_tf.explain.methods import smoothgrad
 
 pytestmark = pytest.mark.tensorflow
+# Without XLA, which takes long to compile; test_gradient_batches.py compares both.
+gradients = functools.partial(explain.gradients, method="vanilla_gradients", jit_compile=False)
 
 
 def tf_explain_gradient(function, model, images, targets):
@@ -23,13 +27,13 @@ def test_raw_values_are_those_of_tf_explain(network, images, targets, method):
 
     core = VanillaGradients if method == "vanilla_gradients" else GradientsInputs
     expected = tf_explain_gradient(core.compute_gradients, network, images, targets)
-    ours = explain.gradients(network, images, targets, method=method)
+    ours = gradients(network, images, targets, method=method)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, expected, atol=1e-6 * np.abs(expected).max())
     assert np.abs(expected).max() > 0.1
     # Signed, and another map for another class.
     assert ours.min() < 0 < ours.max()
-    other = explain.gradients(network, images, (targets + 1) % 3, method=method)
+    other = gradients(network, images, (targets + 1) % 3, method=method)
     assert np.abs(other - ours).max() > 0.1 * np.abs(ours).max()
 
 
@@ -45,7 +49,7 @@ def test_integrated_gradients_are_the_path_integral_of_tf_explain(network, image
         # Its mean gives both ends full weight. With half of it, it is the trapezoidal rule.
         integral = (count * mean[0] - (ends[0] + ends[1]) / 2) / (count - 1)
         expected.append(image * integral.numpy())
-    ours = explain.gradients(network, images, targets, method="integrated_gradients", steps=16)
+    ours = gradients(network, images, targets, method="integrated_gradients", steps=16)
     np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -55,12 +59,12 @@ def test_smoothgrad_is_the_mean_of_tf_explain_over_the_noisy_images(network, ima
     options = {"samples": 5, "sigma": 0.2, "seed": 3}
     (start,) = np.random.SeedSequence(3).generate_state(1)
     steps = (start + np.arange(5)).astype("uint32")
-    noisy = computations.noisy_points(network, images, steps, np.float32(0.2), samples=5)
+    noisy = smoothgrad.noisy_points(network, images, steps, np.float32(0.2), samples=5)
     expected = [
         tf_explain_gradient(VanillaGradients.compute_gradients, network, each, [target] * 5).mean(0)
         for each, target in zip(noisy.numpy(), targets, strict=True)
     ]
-    ours = explain.gradients(network, images, targets, method="smoothgrad", **options)
+    ours = gradients(network, images, targets, method="smoothgrad", **options)
     np.testing.assert_allclose(ours, expected, atol=1e-5 * np.abs(expected).max())
 
 
@@ -70,10 +74,10 @@ def test_the_gradient_of_a_linear_model_is_its_weights(linear, images):
     targets = np.array([3, 0, 2, 1, 3])
     expected = weights[..., targets].transpose(3, 0, 1, 2)
     for method in ("vanilla_gradients", "smoothgrad"):
-        ours = explain.gradients(model, images, targets, method=method)
+        ours = gradients(model, images, targets, method=method)
         np.testing.assert_allclose(ours, expected, atol=1e-5, err_msg=method)
     for method in ("gradients_inputs", "integrated_gradients"):
-        ours = explain.gradients(model, images, targets, method=method)
+        ours = gradients(model, images, targets, method=method)
         np.testing.assert_allclose(ours, images * expected, atol=1e-5, err_msg=method)
 
 
@@ -84,7 +88,7 @@ def test_the_loss_gradient_of_a_linear_model(linear, images):
     logits = images.reshape(5, -1) @ flat
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = ((probabilities - np.eye(4)[targets]) @ flat.T).reshape(images.shape)
-    ours = explain.gradients(linear(weights), images, targets, method="loss_gradients")
+    ours = gradients(linear(weights), images, targets, method="loss_gradients")
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
@@ -92,7 +96,7 @@ def test_the_loss_gradient_of_a_confident_model_is_exact(linear):
     # Logits 80 x and 0 at x = 0.5: the loss of class 0 is log(1 + exp(-40)).
     model = linear([[[[80.0, 0.0]]]])
     image = np.full((1, 1, 1, 1), 0.5, "float32")
-    ours = explain.gradients(model, image, np.array([0]), method="loss_gradients")
+    ours = gradients(model, image, np.array([0]), method="loss_gradients")
     np.testing.assert_allclose(ours.item(), -80 * np.exp(-40) / (1 + np.exp(-40)), rtol=1e-5)
 
 
@@ -105,7 +109,7 @@ def test_integrated_gradients_are_complete(network, images, targets, baseline):
         "image": rng.random((8, 8, 3), dtype=np.float32),
         "one each": rng.random((5, 8, 8, 3), dtype=np.float32),
     }[baseline]
-    ours = explain.gradients(
+    ours = gradients(
         network, images, targets, method="integrated_gradients", steps=24, baseline=value
     )
     start = np.broadcast_to(np.float32(value), images.shape)
@@ -117,22 +121,22 @@ def test_integrated_gradients_are_complete(network, images, targets, baseline):
 def test_a_path_longer_than_a_batch_gives_the_same(network, images, targets):
     for method, count in (("integrated_gradients", {"steps": 7}), ("smoothgrad", {"samples": 7})):
         arguments = {"method": method, **count}
-        whole = explain.gradients(network, images, targets, batch_size=64, **arguments)
+        whole = gradients(network, images, targets, batch_size=64, **arguments)
         # Pieces of three points: 3, 3 and 1, the last one filled up.
-        pieces = explain.gradients(network, images, targets, batch_size=3, **arguments)
+        pieces = gradients(network, images, targets, batch_size=3, **arguments)
         np.testing.assert_allclose(pieces, whole, atol=1e-6 * np.abs(whole).max(), err_msg=method)
 
 
 def test_smoothgrad_without_noise_is_the_vanilla_gradient(network, images, targets):
-    vanilla = explain.gradients(network, images, targets)
-    ours = explain.gradients(network, images, targets, method="smoothgrad", sigma=0, samples=3)
+    vanilla = gradients(network, images, targets)
+    ours = gradients(network, images, targets, method="smoothgrad", sigma=0, samples=3)
     np.testing.assert_allclose(ours, vanilla, atol=1e-6 * np.abs(vanilla).max())
 
 
 def test_smoothgrad_noise_has_its_seed_and_size():
     images = np.full((2, 16, 16, 3), 0.5, "float32")
     steps = np.array([5, 6], "uint32")
-    noisy = computations.noisy_points(None, images, steps, np.float32(0.2), samples=40)
+    noisy = smoothgrad.noisy_points(None, images, steps, np.float32(0.2), samples=40)
     noise = noisy.numpy() - images[:, None]
     assert noise.shape == (2, 40, 16, 16, 3)
     np.testing.assert_allclose(noise.std(axis=(1, 2, 3, 4)), 0.2, rtol=0.02)
@@ -144,7 +148,7 @@ def test_smoothgrad_noise_has_its_seed_and_size():
 
 def test_smoothgrad_repeats_itself_and_depends_on_the_seed(network, images, targets):
     def call(**options):
-        return explain.gradients(network, images, targets, method="smoothgrad", **options)
+        return gradients(network, images, targets, method="smoothgrad", **options)
 
     first = call(seed=1)
     assert np.array_equal(call(seed=1), first)
@@ -155,9 +159,9 @@ def test_smoothgrad_repeats_itself_and_depends_on_the_seed(network, images, targ
 
 
 def test_smoothgrad_of_some_images_with_their_indices_is_that_of_all(network, images, targets):
-    whole = explain.gradients(network, images, targets, method="smoothgrad", samples=4)
+    whole = gradients(network, images, targets, method="smoothgrad", samples=4)
     some = np.array([3, 1])
-    ours = explain.gradients(
+    ours = gradients(
         network, images[some], targets[some], method="smoothgrad", samples=4, indices=some
     )
     np.testing.assert_allclose(ours, whole[some], atol=1e-6 * np.abs(whole).max())
@@ -168,20 +172,20 @@ def test_without_targets_the_predicted_class_is_explained(network, images, metho
     predicted = np.array(network(images, training=False)).argmax(1)
     assert len(set(predicted)) > 1
     np.testing.assert_allclose(
-        explain.gradients(network, images, method=method),
-        explain.gradients(network, images, predicted, method=method),
+        gradients(network, images, method=method),
+        gradients(network, images, predicted, method=method),
         atol=1e-6,
     )
 
 
 def test_default_options():
     assert explain.methods() == (
-        "vanilla_gradients",
+        "grad_cam",
         "gradients_inputs",
+        "integrated_gradients",
         "loss_gradients",
         "smoothgrad",
-        "integrated_gradients",
-        "grad_cam",
+        "vanilla_gradients",
     )
     options = {name: explain.default_options(name) for name in explain.methods()}
     assert options == {
@@ -197,7 +201,7 @@ def test_default_options():
 def test_the_model_is_left_alone(network, images, targets):
     before = [np.array(v) for v in network.variables]
     for method in explain.methods():
-        explain.gradients(network, images, targets, method=method)
+        gradients(network, images, targets, method=method)
     for variable, value in zip(network.variables, before, strict=True):
         assert np.array_equal(variable, value), variable.path
     assert all("call" not in vars(layer) for layer in network.layers)
@@ -209,11 +213,11 @@ def test_mixed_precision_gives_float32(images, targets, randomize):
     x = keras.layers.Dense(3, dtype="mixed_bfloat16")(keras.layers.Flatten()(x))
     model = randomize(keras.Model(inputs, x))
     for method in ("vanilla_gradients", "grad_cam"):
-        assert explain.gradients(model, images, targets, method=method).dtype == np.float32
+        assert gradients(model, images, targets, method=method).dtype == np.float32
 
 
 def test_another_backend_is_refused_with_the_remedy(network, images, monkeypatch):
     monkeypatch.setattr(backend, "NAME", "jax")
     message = r"needs TensorFlow; Keras runs on 'jax'\. Set .* KERAS_BACKEND=tensorflow before"
     with pytest.raises(RuntimeError, match=message):
-        explain.gradients(network, images)
+        gradients(network, images)

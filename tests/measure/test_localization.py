@@ -116,7 +116,9 @@ def test_the_numbers_are_those_of_direct_calls(config, data, model_file):
     def maps(split):
         images, labels, boxes = arrays_of(data, split)
         logits = model.predict(images, verbose=0)
-        grads = explain.gradients(model, images, logits.argmax(1), jit_compile=False)
+        grads = explain.gradients(
+            model, images, logits.argmax(1), method="vanilla_gradients", jit_compile=False
+        )
         return explain.heatmaps(grads, "paper", sigma=9.0), labels, boxes, logits
 
     held_out, _, gt, _ = maps("validation")

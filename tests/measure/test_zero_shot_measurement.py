@@ -214,7 +214,9 @@ def test_a_linear_head_has_frozen_features_and_likely_classes(entries, split, tm
     model = zoo.load(entries["linear"])
     test = examples("test[:180]", split.unseen)
     logits = model.predict(test["image"], verbose=0)
-    grads = explain.gradients(model, test["image"], logits.argmax(1), jit_compile=False)
+    grads = explain.gradients(
+        model, test["image"], logits.argmax(1), method="vanilla_gradients", jit_compile=False
+    )
     energy = localization.energy_in_box(explain.heatmaps(grads, "paper"), test["box"]).mean()
     assert result["localization"]["likely_seen"]["energy_in_box"] == pytest.approx(energy, abs=1e-6)
 

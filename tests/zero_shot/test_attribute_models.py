@@ -86,6 +86,7 @@ def test_attributes_of_an_image(linear, images):
 def test_gradients_are_the_closed_form(linear, images):
     from pag_tf import explain
 
+    how = {"method": "vanilla_gradients", "jit_compile": False}
     kernel = linear.get_layer("attributes").get_weights()[0].astype(np.float64)
     scores = scores_of(linear, images)
     lengths = np.linalg.norm(scores, axis=1, keepdims=True)
@@ -93,9 +94,9 @@ def test_gradients_are_the_closed_form(linear, images):
     rows = unit(CLASSES)[targets]
     along = np.sum(rows * scores, axis=1, keepdims=True) / lengths**2
     expected = ((rows - along * scores) / lengths / 0.25) @ kernel.T
-    found = explain.gradients(linear, images, targets)
+    found = explain.gradients(linear, images, targets, **how)
     np.testing.assert_allclose(found.reshape(5, -1), expected, rtol=1e-3, atol=1e-4)
-    attribute = explain.gradients(zero_shot.attribute_model(linear), images, np.full(5, 2))
+    attribute = explain.gradients(zero_shot.attribute_model(linear), images, np.full(5, 2), **how)
     expected = np.broadcast_to(kernel[:, 2], (5, 12))
     np.testing.assert_allclose(attribute.reshape(5, -1), expected, rtol=1e-5, atol=1e-6)
 

@@ -1,0 +1,28 @@
+"""Loss gradients, the default method."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pag_tf.explain.methods import Chunk, Compiled, Method, register
+
+
+@register("loss_gradients")
+@dataclasses.dataclass(frozen=True)
+class LossGradients(Method):
+    """Signed gradient of the cross-entropy of the target class.
+
+    The direction in which attacks move an image: `pag_tf.attacks.loss_gradient` without its checks,
+    batches and compilation. In margin form, so that it stays exact for confident models. Not in
+    tf-explain.
+
+    Source: Aggarwal et al. 2020, arXiv 2005.01499.
+    """
+
+    def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
+        from pag_tf.core.logits import cross_entropy
+        from pag_tf.explain import computations
+
+        function = compiled(computations.gradient, score=cross_entropy)
+        return function(chunk.images, chunk.targets)
