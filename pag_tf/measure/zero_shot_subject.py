@@ -14,7 +14,7 @@ import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.measure.zero_shot_config import ZeroShotConfig
-from pag_tf.zero_shot.checks import described
+from pag_tf.zero_shot.attributes import check_distinct
 from pag_tf.zoo.ancestry import check_saw_no_unseen
 from pag_tf.zoo.images import class_split
 
@@ -131,7 +131,7 @@ def telling_attributes(
         info.required_attributes(), info.attribute_names, info.class_names
     )
     classes = np.sort([*split.seen, *split.unseen])
-    described(attributes[classes], classes, split.class_names)
+    check_distinct(attributes[classes], classes, split.class_names)
     return attributes, names
 
 

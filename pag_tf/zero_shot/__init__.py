@@ -27,18 +27,16 @@ if TYPE_CHECKING:
         temperature_of,
         with_classes,
     )
-    from pag_tf.zero_shot.bilinear import BilinearModel
+    from pag_tf.zero_shot.attributes import distinguished
+    from pag_tf.zero_shot.bilinear import BilinearModel, Candidate, Choice, class_folds
     from pag_tf.zero_shot.calibration import (
         ChosenCalibration,
         choose_calibration,
         cross_validated_calibration,
     )
-    from pag_tf.zero_shot.curve import SeenUnseenCurve, seen_unseen_curve
-    from pag_tf.zero_shot.distinguishing import distinguished
     from pag_tf.zero_shot.eszsl import ESZSL
-    from pag_tf.zero_shot.folds import Candidate, Choice, class_folds
-    from pag_tf.zero_shot.metrics import evaluate
-    from pag_tf.zero_shot.result import PerImage, ZeroShotResult
+    from pag_tf.zero_shot.evaluation import PerImage, ZeroShotResult, evaluate
+    from pag_tf.zero_shot.metrics import SeenUnseenCurve, seen_unseen_curve
 
 __all__ = [
     "ALE",
@@ -68,23 +66,23 @@ __all__ = [
 _MODULE_OF = {
     "ALE": "ale",
     "BilinearModel": "bilinear",
-    "Candidate": "folds",
-    "Choice": "folds",
+    "Candidate": "bilinear",
+    "Choice": "bilinear",
     "ChosenCalibration": "calibration",
     "ESZSL": "eszsl",
-    "PerImage": "result",
-    "SeenUnseenCurve": "curve",
-    "ZeroShotResult": "result",
+    "PerImage": "evaluation",
+    "SeenUnseenCurve": "metrics",
+    "ZeroShotResult": "evaluation",
     "attribute_classifier": "attribute_models",
     "attribute_model": "attribute_models",
     "bilinear_classifier": "attribute_models",
     "choose_calibration": "calibration",
-    "class_folds": "folds",
+    "class_folds": "bilinear",
     "cross_validated_calibration": "calibration",
-    "distinguished": "distinguishing",
-    "evaluate": "metrics",
+    "distinguished": "attributes",
+    "evaluate": "evaluation",
     "features_model": "attribute_models",
-    "seen_unseen_curve": "curve",
+    "seen_unseen_curve": "metrics",
     "set_classes": "attribute_models",
     "temperature_of": "attribute_models",
     "with_classes": "attribute_models",
@@ -98,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted(__all__)

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 
 from pag_tf.zero_shot import checks
-from pag_tf.zero_shot.accuracy import class_averaged
-from pag_tf.zero_shot.bilinear import BilinearModel
-from pag_tf.zero_shot.folds import Candidate, Choice, class_folds
-from pag_tf.zero_shot.training_set import TrainingSet, training_set
+from pag_tf.zero_shot.bilinear import (
+    BilinearModel,
+    Candidate,
+    Choice,
+    TrainingSet,
+    class_folds,
+    training_set,
+)
+from pag_tf.zero_shot.metrics import class_averaged
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 

@@ -23,6 +23,7 @@ from keras import layers
 
 from pag_tf.models.heads import ATTRIBUTES, LOGITS, NORMALISED, compatibility, head
 from pag_tf.zero_shot import checks
+from pag_tf.zero_shot.attributes import attribute_matrix, check_directions
 from pag_tf.zero_shot.bilinear import BilinearModel
 
 
@@ -104,13 +105,13 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
             without such a head.
     """
     temperature = checks.positive(temperature, "temperature")
-    attributes = checks.attribute_matrix(
+    attributes = attribute_matrix(
         class_attributes,
         classes=_layer(model, LOGITS).units,
         attributes=_layer(model, ATTRIBUTES).units,
     )
     unit = attributes / np.linalg.norm(attributes, axis=1, keepdims=True)
-    checks.directions(unit)
+    check_directions(unit)
     temperature = _to_6_digits(temperature)
     _layer(model, LOGITS).set_weights([(unit.T / temperature).astype(np.float32)])
 
@@ -203,7 +204,7 @@ def bilinear_classifier(
         ValueError: Widths that do not go together, a bad matrix.
     """
     width, attributes = bilinear.weights.shape
-    matrix = checks.attribute_matrix(class_attributes, attributes=attributes)
+    matrix = attribute_matrix(class_attributes, attributes=attributes)
     offset = np.zeros(width) if mean is None else np.asarray(mean, np.float64)
     features = features_model.output
     if tuple(features.shape[1:]) != (width,) or offset.shape != (width,):
@@ -224,7 +225,7 @@ def _named(
 ) -> np.ndarray:
     """The checked matrix, with a row for each name where there are names."""
     classes = None if class_names is None else len(class_names)
-    return checks.attribute_matrix(
+    return attribute_matrix(
         class_attributes, classes=classes, attributes=attributes, class_names=class_names
     )
 

@@ -17,10 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from pag_tf.zero_shot import checks
-from pag_tf.zero_shot.bilinear import BilinearModel
-from pag_tf.zero_shot.curve import SeenUnseenCurve, seen_unseen_curve
-from pag_tf.zero_shot.folds import class_folds
-from pag_tf.zero_shot.training_set import TrainingSet, training_set
+from pag_tf.zero_shot.bilinear import BilinearModel, TrainingSet, class_folds, training_set
+from pag_tf.zero_shot.metrics import SeenUnseenCurve, seen_unseen_curve
 
 
 class Method(Protocol):

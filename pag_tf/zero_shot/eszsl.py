@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from pag_tf.zero_shot import checks
-from pag_tf.zero_shot.accuracy import class_averaged
-from pag_tf.zero_shot.bilinear import BilinearModel
+from pag_tf.zero_shot.bilinear import (
+    BilinearModel,
+    Candidate,
+    Choice,
+    TrainingSet,
+    class_folds,
+    training_set,
+)
 from pag_tf.zero_shot.closed_form import (
     AttributeSide,
     class_sums,
@@ -19,8 +25,7 @@ from pag_tf.zero_shot.closed_form import (
     signed_rows,
     signed_targets,
 )
-from pag_tf.zero_shot.folds import Candidate, Choice, class_folds
-from pag_tf.zero_shot.training_set import TrainingSet, training_set
+from pag_tf.zero_shot.metrics import class_averaged
 
 # The paper tries 10^-3 to 10^3 on features of its own; those of a ResNet are larger.
 GAMMAS = tuple(10.0**power for power in range(-3, 7))

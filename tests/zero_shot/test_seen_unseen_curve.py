@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pag_tf.zero_shot import evaluate, seen_unseen_curve
-from pag_tf.zero_shot.accuracy import class_averaged, class_weights
-from pag_tf.zero_shot.curve import margins, weighted_areas
+from pag_tf.zero_shot.metrics import class_averaged, class_weights, margins, weighted_areas
 
 
 def random_measurement(seed, images=60, seen=5, unseen=4, whole=False):
