@@ -12,17 +12,23 @@ does so batch by batch.
 """
 
 from pag_tf.core.statistics import confidence_intervals
-from pag_tf.localization.accuracy import gt_known, top1_loc, top5_loc
-from pag_tf.localization.box_accuracy import max_box_acc, max_box_acc_v2
+from pag_tf.localization.accuracy import best_iou, gt_known, iou, top1_loc, top5_loc
+from pag_tf.localization.box_accuracy import (
+    max_box_acc,
+    max_box_acc_v2,
+    resize_pixel_boxes,
+    to_pixel_boxes,
+)
 from pag_tf.localization.evaluation import Evaluator, evaluate
-from pag_tf.localization.overlap import best_iou, iou
-from pag_tf.localization.pixel_boxes import resize_pixel_boxes, to_pixel_boxes
 from pag_tf.localization.pixel_precision import pxap
 from pag_tf.localization.pointing import energy_in_box, energy_in_mask, pointing_game
-from pag_tf.localization.regions import boxes, center_box
-from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage
-from pag_tf.localization.settings import Settings
-from pag_tf.localization.thresholds import ChosenThreshold, choose_threshold
+from pag_tf.localization.regions import (
+    ChosenThreshold,
+    boxes,
+    center_box,
+    choose_threshold,
+)
+from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage, Settings
 
 __all__ = [
     "ChosenThreshold",

@@ -1,4 +1,7 @@
-"""MaxBoxAcc and MaxBoxAccV2 of the WSOL benchmark, equal to its own evaluator's numbers."""
+"""MaxBoxAcc and MaxBoxAccV2 of the WSOL benchmark, and the pixel boxes that it compares.
+
+The numbers are equal to those of the benchmark's own evaluator. Pixel boxes are [x0, y0, x1, y1].
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import numpy as np
 from pag_tf.localization import checks
 from pag_tf.localization.contours import contour_boxes, quantised
 from pag_tf.localization.parallel import for_each
-from pag_tf.localization.pixel_boxes import pixel_iou, to_pixel_boxes
 
 IOU_LEVELS = (0.3, 0.5, 0.7)
 # Rows of the counts: what counts as an image's estimate.
 LARGEST, ANY = 0, 1
+# A float32 fraction times the size may fall short of a whole pixel by up to 6e-5 at 1,024 pixels;
+# a true remainder of less than this needs original images of more than 10,000 pixels.
+_ROUNDING = 1e-4
 
 
 def protocol_thresholds(step: float = 0.001) -> np.ndarray:
@@ -131,3 +136,80 @@ def best_accuracies(counts: np.ndarray, images: int) -> list[list[float]]:
 
 def _thresholds_or_default(thresholds: Any) -> np.ndarray:
     return protocol_thresholds() if thresholds is None else checks.thresholds(thresholds)
+
+
+def to_pixel_boxes(boxes: Any, size: tuple[int, int]) -> np.ndarray:
+    """Boxes in fractions as the benchmark's pixel boxes at the maps' size.
+
+    Edges are multiplied by the size and cut down to whole pixels, as the benchmark resizes boxes;
+    x1 and y1 stay edges (one past the last pixel), but are at most the last pixel: that is how
+    the benchmark draws its own estimates, and how its CUB boxes are made (x + width, at most the
+    image's last pixel). A fraction within 1e-4 pixels below a whole pixel counts as that pixel.
+
+    The benchmark's lists clip at the last pixel of the *original* image, before resizing. Where
+    that image is smaller than the map this may differ by a pixel for boxes that reach its right
+    or lower border; `resize_pixel_boxes` of the published lists is exact everywhere.
+
+    Args:
+        boxes: [N, 4], `[ymin, xmin, ymax, xmax]` in fractions of the image.
+        size: (height, width) of the maps.
+
+    Returns:
+        int64 [N, 4], `[x0, y0, x1, y1]`.
+
+    Raises:
+        ValueError: Boxes that are inverted, empty, not finite or outside [0, 1].
+
+    >>> to_pixel_boxes([[0.0, 0.25, 0.5, 1.0]], (8, 4)).tolist()
+    [[1, 0, 3, 4]]
+    """
+    height, width = size
+    edges = checks.box_array(boxes)[:, [1, 0, 3, 2]] * [width, height, width, height]
+    return np.minimum(np.floor(edges + _ROUNDING).astype(np.int64), _last_pixels(size))
+
+
+def resize_pixel_boxes(
+    boxes: Any, image_size: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """Pixel boxes of one image at another resolution, exactly as the benchmark resizes them.
+
+    Each coordinate times the new size over the old one, cut down to a whole number.
+
+    Args:
+        boxes: Whole numbers [N, 4], `[x0, y0, x1, y1]` in pixels of the image.
+        image_size: (height, width) of the image.
+        size: (height, width) of the maps.
+
+    Returns:
+        int64 [N, 4], for `pixel_boxes=`.
+
+    Raises:
+        ValueError: Boxes that are inverted, not whole numbers, or leave the image.
+
+    >>> resize_pixel_boxes([[1, 2, 4, 3]], (20, 10), (10, 35)).tolist()
+    [[3, 1, 14, 1]]
+    """
+    (rows,) = checks.pixel_boxes_of_images([boxes], 1, image_size)
+    (old_height, old_width), (height, width) = image_size, size
+    scaled = rows * np.array([width, height] * 2, np.float64)
+    return (scaled / np.array([old_width, old_height] * 2, np.float64)).astype(np.int64)
+
+
+def pixel_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """IoU of every box with every other, int64 [A, 4] and [B, 4] to float64 [A, B].
+
+    As in the benchmark x1 and y1 count as part of the box: a side has x1 - x0 + 1 pixels.
+    """
+    a, b = a[:, None], b[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]) + 1
+    both = np.maximum(sides, 0).prod(-1)
+    return both / (_pixels(a) + _pixels(b) - both)
+
+
+def _pixels(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2:] - boxes[..., :2] + 1).prod(-1)
+
+
+def _last_pixels(size: tuple[int, int]) -> np.ndarray:
+    height, width = size
+    return np.array([width - 1, height - 1] * 2)

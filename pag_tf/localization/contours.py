@@ -21,7 +21,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pag_tf.localization.strips import parts, strip_of
+from pag_tf.localization.parallel import parts, strip_of
 
 
 class ContourBoxes(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from pag_tf.core.statistics import confidence_intervals
 from pag_tf.localization import checks
-from pag_tf.localization.accuracy import in_top, ranked_classes
+from pag_tf.localization.accuracy import best_iou, in_top, is_right, ranked_classes
 from pag_tf.localization.box_accuracy import (
     ANY,
     IOU_LEVELS,
@@ -20,13 +20,11 @@ from pag_tf.localization.box_accuracy import (
     pixels_of,
     protocol_thresholds,
 )
-from pag_tf.localization.overlap import best_iou, is_right
 from pag_tf.localization.pixel_precision import average_precision, pixel_counts
 from pag_tf.localization.pointing import energy_in_box, pointing_game
 from pag_tf.localization.regions import boxes as boxes_of
 from pag_tf.localization.regions import center_box
-from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage
-from pag_tf.localization.settings import Settings
+from pag_tf.localization.result import ImageMeans, LocalizationResult, PerImage, Settings
 
 _COUNTS = ("box_counts", "pixel_counts")
 

@@ -1,13 +1,23 @@
-"""The same work on many images, on several cores: OpenCV and NumPy let other threads run."""
+"""The same work on many maps: on several cores, and on several masks in one call of OpenCV.
+
+OpenCV and NumPy release the interpreter's lock while they compute. One call per mask would still
+keep the interpreter busy and other threads waiting: on small maps two threads were slower than one.
+So masks of one size are put side by side into one picture.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
+
+# Pixels of one picture of masks: few enough for the cache of a core.
+_PIXELS_AT_ONCE = 500_000
 
 
 def usable_cores() -> int:
@@ -35,3 +45,18 @@ def for_each(function: Callable[..., T], *columns: Iterable[Any], workers: int |
         return [function(*job) for job in jobs]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda job: function(*job), jobs))
+
+
+def strip_of(masks: np.ndarray) -> np.ndarray:
+    """Bool masks [N, H, W] side by side, a column apart: uint8 [H, N * (W + 1)]."""
+    count, height, width = masks.shape
+    strip = np.zeros((height, count, width + 1), np.uint8)
+    strip[:, :, :width] = masks.transpose(1, 0, 2)
+    return strip.reshape(height, -1)
+
+
+def parts(thresholds: np.ndarray, heat_map: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Thresholds of a map [H, W], as many as go into one picture, and the index of the first."""
+    at_once = max(1, _PIXELS_AT_ONCE // heat_map.size)
+    for start in range(0, len(thresholds), at_once):
+        yield start, thresholds[start : start + at_once]

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from pag_tf import localization
-from pag_tf.localization import strips
+from pag_tf.localization import parallel
 from pag_tf.localization.box_accuracy import (
     ANY,
     LARGEST,
     best_overlaps,
     correct_counts,
+    pixel_iou,
     protocol_thresholds,
 )
 from pag_tf.localization.contours import contour_boxes, distinct_levels, quantised
-from pag_tf.localization.pixel_boxes import pixel_iou
 
 
 def boxes_at(heat_map, threshold, every_contour):
@@ -144,7 +144,7 @@ def test_published_and_hand_worked_boxes_of_the_largest_contour(heat_map, expect
 def test_contours_of_each_level_are_those_of_a_call_of_its_own(
     kinds_of_maps, monkeypatch, pixels_at_once
 ):
-    monkeypatch.setattr(strips, "_PIXELS_AT_ONCE", pixels_at_once)
+    monkeypatch.setattr(parallel, "_PIXELS_AT_ONCE", pixels_at_once)
     thresholds = np.arange(0, 1.01, 0.02)
     for heat_map in np.concatenate(list(kinds_of_maps.values())):
         found = contour_boxes(quantised(heat_map), thresholds)

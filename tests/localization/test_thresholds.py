@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pag_tf import localization
-from pag_tf.localization import strips
+from pag_tf.localization import parallel
 
 
 def two_steps(high, middle, size=8):
@@ -65,9 +65,9 @@ def test_thresholds_in_several_groups_change_nothing(smooth_maps, monkeypatch):
     maps = smooth_maps(3, 32)
     gt = localization.boxes(smooth_maps(3, 32, sigma=3), 0.7)
     in_one_go = localization.choose_threshold(maps, gt, split="train")
-    monkeypatch.setattr(strips, "_PIXELS_AT_ONCE", 7 * 32 * 32)
+    monkeypatch.setattr(parallel, "_PIXELS_AT_ONCE", 7 * 32 * 32)
     assert localization.choose_threshold(maps, gt, split="train") == in_one_go
-    monkeypatch.setattr(strips, "_PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr(parallel, "_PIXELS_AT_ONCE", 1)
     assert localization.choose_threshold(maps, gt, split="train") == in_one_go
 
 
