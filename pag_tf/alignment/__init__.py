@@ -7,24 +7,23 @@
   `noise_seeds` and `class_seeds`; `transfer` asks another model what it sees in them.
 """
 
-from pag_tf.alignment.animation import save_animation
 from pag_tf.alignment.faithfulness import FaithfulnessCurves, deletion, insertion
 from pag_tf.alignment.gradient_measures import (
     cosine_alignment,
     energy_in_box,
     energy_in_mask,
+    phase_variation,
     radial_spectrum,
     spectral_centroid,
     total_variation,
 )
-from pag_tf.alignment.phase import phase_variation
+from pag_tf.alignment.pictures import class_seeds, noise_seeds, save_animation
 from pag_tf.alignment.robustness import (
     AttributionRobustness,
     attribution_robustness,
     rank_correlation,
     top_k_intersection,
 )
-from pag_tf.alignment.seeds import class_seeds, noise_seeds
 from pag_tf.alignment.synthesis import Synthesis, interpolate, maximize_feature, synthesize
 from pag_tf.alignment.transfer import Transfer, transfer
 

@@ -10,8 +10,9 @@ import numpy as np
 from keras import ops
 from scipy import ndimage
 
-from pag_tf.alignment import batches, checks
+from pag_tf.alignment import checks
 from pag_tf.core import backend
+from pag_tf.core.config import BATCH_SIZE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ def deletion(
     *,
     steps: int = 50,
     baseline: Any = 0.0,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> FaithfulnessCurves:
     """The target's probability while pixels are deleted, those highest in the map first.
@@ -92,7 +93,7 @@ def insertion(
     *,
     steps: int = 50,
     sigma: float = 5.0,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> FaithfulnessCurves:
     """The target's probability while pixels appear in a blurred image, highest in the map first.
@@ -125,7 +126,7 @@ def _checked(
     """`(images, targets, how many pixels of the image come before each, int32 [N, H, W])`."""
     if targets is None:
         raise ValueError("targets are needed, one class an image: its probability is followed.")
-    images, targets = batches.checked(model, images, targets)
+    images, targets = checks.checked(model, images, targets)
     maps = checks.maps(maps, images.shape[:3])
     checks.whole(steps, "steps", least=1, most=maps[0].size)
     order = np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")
@@ -147,7 +148,7 @@ def _curves(
     probability = backend.compiled_once(_probability, model, jit_compile=jit_compile)
     counts = np.round(np.arange(steps + 1) * ranks[0].size / steps).astype(np.int32)
     curves = np.empty((len(start), steps + 1))
-    for indices, own in batches.chunks(len(start), batch_size):
+    for indices, own in checks.chunks(len(start), batch_size):
         chunk = [ops.convert_to_tensor(t[indices]) for t in (start, finish, ranks, targets)]
         for step, count in enumerate(counts):
             found = probability(*chunk, ops.convert_to_tensor(count, dtype="int32"))

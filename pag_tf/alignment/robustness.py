@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats
 
 from pag_tf import explain
-from pag_tf.alignment import batches, checks
+from pag_tf.alignment import checks
+from pag_tf.core.config import BATCH_SIZE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +37,9 @@ def attribution_robustness(
     eps: float,
     samples: int = 8,
     k: float = 0.1,
-    method: str = "vanilla_gradients",
+    method: str = "loss_gradients",
     seed: int = 0,
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
     **options: Any,
 ) -> AttributionRobustness:
@@ -84,9 +85,9 @@ def attribution_robustness(
     checks.whole(samples, "samples", least=1)
     checks.whole(seed, "seed", least=0)
     _check_share(k)
-    images, targets = batches.checked(model, images, targets)
+    images, targets = checks.checked(model, images, targets)
     how: dict[str, Any] = {"batch_size": batch_size, "jit_compile": jit_compile}
-    before = batches.predicted(model, images, **how)
+    before = checks.predicted(model, images, **how)
     targets = before if targets is None else targets
 
     def maps(images: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def attribution_robustness(
     draws = np.zeros(len(images), np.int64)
     for draw in range(samples):
         perturbed = np.clip(images + np.float32(eps) * _signs(images.shape, seed, draw), 0, 1)
-        kept = batches.predicted(model, perturbed, **how) == before
+        kept = checks.predicted(model, perturbed, **how) == before
         now = maps(perturbed)
         found = np.stack([top_k_intersection(original, now, k=k), rank_correlation(original, now)])
         worst = np.fmin(worst, np.where(kept, found, np.nan))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +16,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.alignment import batches, checks
-from pag_tf.alignment.features import climb, representation
+from pag_tf.alignment import checks
 from pag_tf.attacks import PGD
+from pag_tf.attacks.base import Outcome, State, ascend
 from pag_tf.core import backend
+from pag_tf.core.config import BATCH_SIZE
+from pag_tf.core.logits import class_logit
 from pag_tf.core.threat_model import ThreatModel
+
+_REPRESENTATIONS: weakref.WeakKeyDictionary[keras.Model, dict[str | None, keras.Model]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +54,7 @@ def synthesize(
     frames: int = 0,
     random_start: bool = False,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> Synthesis:
     """Moves images towards a class by a large targeted perturbation.
@@ -91,7 +98,7 @@ def synthesize(
         seed=seed,
         jit_compile=jit_compile,
     )
-    images, targets = batches.checked(model, images, _needed(targets))
+    images, targets = checks.checked(model, images, _needed(targets))
     start = _started(attack, images) if random_start else images
     step = attack.compiled_step(model)
     return _travel(step, images, targets, start, attack, frames, batch_size)
@@ -107,7 +114,7 @@ def maximize_feature(
     steps: int = 60,
     step_size: float | None = None,
     frames: int = 0,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> Synthesis:
     """Moves images so that one number of the model's representation becomes as large as it can.
@@ -131,7 +138,7 @@ def maximize_feature(
         ValueError: As `synthesize`, and a model without such a layer, or a feature out of range.
     """
     attack = PGD(ThreatModel.parse(threat), steps, step_size=step_size, random_start=False)
-    images, _ = batches.checked(model, images, None)
+    images, _ = checks.checked(model, images, None)
     features = representation(model, layer)
     chosen = _features(feature_index, len(images), features.output_shape[-1])
     norm = attack.threat.norm
@@ -182,7 +189,7 @@ def _travel(
     kept = np.round(np.linspace(0, steps, _frame_count(frames, attack.steps))).astype(int)
     ends, film = np.empty_like(images), np.empty((len(kept), *images.shape), np.float32)
     sizes = np.zeros(len(images))
-    for indices, own in batches.chunks(len(images), batch_size):
+    for indices, own in checks.chunks(len(images), batch_size):
         rows = indices[:own]
         x, around, wanted = (ops.convert_to_tensor(t[indices]) for t in (start, images, classes))
         state = attack.init(around, start=x)
@@ -218,6 +225,70 @@ def _frame_count(frames: int, steps: int) -> int:
     if checks.whole(frames, "frames", least=0, most=steps + 1) == 1:
         raise ValueError("frames must be 0, or at least 2: the start and the end.")
     return frames
+
+
+def representation(model: keras.Model, layer: str | None) -> keras.Model:
+    """The part of a model up to a layer: images -> `[B, d]`. Kept as long as the model lives.
+
+    Args:
+        model: Functional model; the weights are shared.
+        layer: Name of a layer; None: up to what the last layer is applied to.
+
+    Raises:
+        ValueError: No functional model, no such layer, or features of another shape.
+    """
+    parts = _REPRESENTATIONS.setdefault(model, {})
+    if layer not in parts:
+        features = _layer_output(model, layer)
+        parts[layer] = keras.Model(model.input, features, name=f"{model.name}_features")
+    return parts[layer]
+
+
+def climb(
+    model: Any, state: State, images: Any, features: Any, *, norm: str
+) -> tuple[State, Outcome]:
+    """One step of projected gradient ascent on one output per image, as `Attack.step` on a loss.
+
+    Args:
+        model: Callable as `model(x, training=...)`, returns `[B, d]`.
+        state: See `pag_tf.attacks.base.State`.
+        images: float32 `[B, H, W, C]` in [0, 1].
+        features: Integer `[B]`, the output that grows.
+        norm: Norm of `ThreatModel`.
+
+    Returns:
+        The next state, and the output `[B]` and outputs `[B, d]` of the iterate of the given one.
+    """
+
+    def score(x: Any) -> tuple[Any, Any]:
+        outputs = ops.cast(model(x, training=False), "float32")
+        each = class_logit(outputs, features)
+        return ops.sum(each), (each, outputs)
+
+    gradient, (each, outputs) = backend.input_gradient(score, state["x"])
+    size = ops.max(ops.abs(gradient), axis=(1, 2, 3))
+    return ascend(state, gradient, images, norm=norm), Outcome(each, outputs, size)
+
+
+def _layer_output(model: keras.Model, layer: str | None) -> Any:
+    names = [each.name for each in getattr(model, "layers", [])]
+    if layer is not None and layer not in names:
+        raise ValueError(f"The model has no layer {layer!r}. Its layers: {', '.join(names)}.")
+    try:
+        features = model.layers[-1].input if layer is None else model.get_layer(layer).output
+    except (AttributeError, IndexError):  # Layers of a subclassed model belong to no graph.
+        raise ValueError(
+            "The representation of a functional model is expected; the layers of "
+            f"{type(model).__name__} have no graph. Pass keras.Model(inputs, features) and "
+            "layer= its last one."
+        ) from None
+    shape = getattr(features, "shape", None)
+    if shape is None or len(shape) != 2:
+        raise ValueError(
+            f"The representation must be [B, d], got shape {shape}. Name a layer with such an "
+            "output (layer='...'), for instance one that pools."
+        )
+    return features
 
 
 def _features(feature_index: Any, images: int, width: int) -> np.ndarray:

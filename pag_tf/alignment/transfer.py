@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.alignment import batches, checks
+from pag_tf.alignment import checks
 from pag_tf.alignment.synthesis import synthesize
+from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.threat_model import ThreatModel
 
 
@@ -43,7 +44,7 @@ def transfer(
     steps: int = 60,
     seed: int = 0,
     targets: Any = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> Transfer:
     """The images that an independent judge calls the class they were moved to by the model.
@@ -80,8 +81,8 @@ def transfer(
     """
     threat = ThreatModel.parse(threat)
     checks.whole(seed, "seed", least=0)
-    images, labels = batches.checked(model, images, labels, noun="label")
-    batches.checked(judge, images, labels, noun="label")
+    images, labels = checks.checked(model, images, labels, noun="label")
+    checks.checked(judge, images, labels, noun="label")
     _check_independent(model, judge)
     targets = _targets(targets, labels, _classes(model, judge, images), seed)
     how: dict[str, Any] = {"batch_size": batch_size, "jit_compile": jit_compile}
@@ -89,7 +90,7 @@ def transfer(
     noisy = np.clip(images + _random_perturbations(threat.norm, drawn - images, seed), 0, 1)
 
     def called(by: keras.Model, pictures: np.ndarray) -> np.ndarray:
-        return batches.predicted(by, pictures, **how) == targets
+        return checks.predicted(by, pictures, **how) == targets
 
     return Transfer(
         targets=targets,

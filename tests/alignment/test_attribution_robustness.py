@@ -1,12 +1,20 @@
 """Maps before and after small perturbations: known permutations, SciPy, linear models, refusals."""
 
+import functools
+import inspect
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from pag_tf import alignment, explain
-from pag_tf.alignment import attribution_robustness, rank_correlation, top_k_intersection
+from pag_tf.alignment import rank_correlation, top_k_intersection
 
+# Without XLA, which takes long to compile; test_without_xla.py compares both.
+WITHOUT = {"jit_compile": False}
+attribution_robustness = functools.partial(
+    alignment.attribution_robustness, method="vanilla_gradients", **WITHOUT
+)
 RNG = np.random.default_rng(4)
 
 
@@ -92,7 +100,7 @@ def test_the_worst_of_the_draws_against_a_naive_loop(network, images, method):
     options = {"layer": "convolution"} if method == "grad_cam" else {}
 
     def maps(x, targets):
-        found = np.abs(explain.gradients(network, x, targets, method=method, **options))
+        found = np.abs(explain.gradients(network, x, targets, method=method, **WITHOUT, **options))
         return found.mean(-1) if found.ndim == 4 else found
 
     found = attribution_robustness(
@@ -153,6 +161,11 @@ def test_neither_batch_nor_company_matters_and_the_seed_does(network, images):
 def test_refusals(network, images, options, message):
     with pytest.raises(ValueError, match=message):
         attribution_robustness(network, images, **{"eps": 0.01, **options})
+
+
+def test_the_default_method_is_that_of_explain():
+    ours = inspect.signature(alignment.attribution_robustness).parameters["method"].default
+    assert ours == inspect.signature(explain.gradients).parameters["method"].default
 
 
 def test_refusals_of_images_models_and_maps(softmax, network, images):
