@@ -1,10 +1,10 @@
-"""How well input gradients can be read: measures, and pictures that a model draws.
+"""Perceptual alignment of input gradients: metrics, and images synthesized by a model.
 
-* Of gradients, one number an image: `cosine_alignment`, `energy_in_box`, `energy_in_mask`,
-  `total_variation`, `radial_spectrum`, `spectral_centroid`; of a model: `phase_variation`.
-* Of maps and the model: `attribution_robustness`, `deletion`, `insertion`.
+* Metrics of gradients, one number per image: `cosine_alignment`, `energy_in_box`, `energy_in_mask`,
+  `total_variation`, `radial_spectrum`, `spectral_centroid`; per model: `phase_variation`.
+* Metrics of maps and a model: `attribution_robustness`, `deletion`, `insertion`.
 * Large perturbations: `synthesize`, `maximize_feature`, `interpolate`, from photographs or from
-  `noise_seeds` and `class_seeds`; `transfer` asks another model what it sees in them.
+  `noise_seeds` and `class_seeds`; `transfer` measures what another model recognizes in them.
 """
 
 from pag_tf.alignment.faithfulness import FaithfulnessCurves, deletion, insertion
@@ -25,7 +25,7 @@ from pag_tf.alignment.robustness import (
     top_k_intersection,
 )
 from pag_tf.alignment.synthesis import Synthesis, interpolate, maximize_feature, synthesize
-from pag_tf.alignment.transfer import Transfer, transfer
+from pag_tf.alignment.synthesis_transfer import Transfer, transfer
 
 __all__ = [
     "AttributionRobustness",

@@ -16,7 +16,7 @@ from pag_tf.core import backend, model_checks
 
 
 def gradients(grads: Any) -> np.ndarray:
-    """Raw input gradients as float64 [N, H, W, C].
+    """Returns raw input gradients as float64 [N, H, W, C].
 
     Raises:
         ValueError: Empty, of another shape, of integers or not finite.
@@ -33,7 +33,7 @@ def gradients(grads: Any) -> np.ndarray:
 
 
 def same_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Images that gradients of this shape belong to, as float64.
+    """Returns the images of gradients of this shape, as float64.
 
     Raises:
         ValueError: Another shape, integers, or pixels that are not finite.
@@ -41,18 +41,18 @@ def same_images(images: Any, shape: tuple[int, ...]) -> np.ndarray:
     images = ops.convert_to_numpy(images)
     if images.shape != shape:
         raise ValueError(
-            f"Images and gradients must have one shape, got {images.shape} and {shape}."
+            f"Images and gradients must have the same shape, got {images.shape} and {shape}."
         )
     _check_floats(images, "Images")
     return images.astype(np.float64)
 
 
 def maps(values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Maps as float64 [N, H, W]; only the order of their values need mean anything.
+    """Returns maps as float64 [N, H, W]; only the order of their values matters.
 
     Args:
         values: Array or tensor.
-        shape: That is expected, if it is known.
+        shape: Expected shape, if it is known.
 
     Raises:
         ValueError: Another shape, integers, or values that are not finite.
@@ -62,14 +62,14 @@ def maps(values: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
         wanted = "[N, H, W] of at least one image" if shape is None else f"{shape} as the images"
         raise ValueError(
             f"Maps must be {wanted}, got shape {values.shape}. "
-            "pag_tf.explain.heatmaps makes them of gradients, and enlarges them with size=."
+            "pag_tf.explain.heatmaps makes them from gradients, and enlarges them with size=."
         )
     _check_floats(values, "Maps")
     return values.astype(np.float64)
 
 
 def whole(value: Any, name: str, *, least: int, most: int | None = None) -> int:
-    """A whole number from `least` to `most`.
+    """Returns a whole number from `least` to `most`.
 
     Raises:
         ValueError: Anything else; the message starts with `name`.
@@ -82,7 +82,7 @@ def whole(value: Any, name: str, *, least: int, most: int | None = None) -> int:
 
 
 def positive(value: Any, name: str) -> float:
-    """A finite number above 0.
+    """Returns a finite number above 0.
 
     Raises:
         ValueError: Anything else; the message starts with `name`.
@@ -95,17 +95,18 @@ def positive(value: Any, name: str) -> float:
 
 def _check_floats(values: np.ndarray, noun: str) -> None:
     if not np.issubdtype(values.dtype, np.floating):
-        raise ValueError(f"{noun} must be floats, got {values.dtype}: not pictures of bytes.")
+        raise ValueError(
+            f"{noun} must be floats, got {values.dtype}. Pass raw values, not pictures of bytes."
+        )
     if not np.all(np.isfinite(values)):
-        raise ValueError(f"{noun} contain NaN or infinity; finite values are expected.")
+        raise ValueError(f"{noun} contain NaN or infinity; leave such images out.")
 
 
 def checked(model: keras.Model, images: Any, classes: Any, *, noun: str = "target") -> Any:
-    """Images and classes as arrays: `(float32 [N, H, W, C], int32 [N] or None)`.
+    """Returns checked images and classes: `(float32 [N, H, W, C], int32 [N] or None)`.
 
     Raises:
-        ValueError: What `model_checks` refuses, the values of logits included (of the first
-            image).
+        ValueError: What `model_checks` refuses, including the logits of the first image.
     """
     model_checks.check_model(model)
     images, classes = (
@@ -123,10 +124,10 @@ def checked(model: keras.Model, images: Any, classes: Any, *, noun: str = "targe
 def chunks(total: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
     """Yields `(indices, own)`: equally many indices, of which the first `own` are new.
 
-    The last chunk is filled up with the last image: another size would be compiled anew.
+    The last chunk is filled up with the last image: another size would be compiled again.
     """
     whole(batch_size, "batch_size", least=1)
-    # A power of two at most, so that few images do not cost a whole batch.
+    # At most a power of two, so that few images do not cost a whole batch.
     size = min(batch_size, 1 << (total - 1).bit_length())
     for start in range(0, total, size):
         yield np.minimum(np.arange(start, start + size), total - 1), min(size, total - start)
@@ -135,7 +136,7 @@ def chunks(total: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
 def predicted(
     model: keras.Model, images: np.ndarray, *, batch_size: int, jit_compile: bool
 ) -> np.ndarray:
-    """The class with the largest logit of each of the checked images, int64 `[N]`."""
+    """Returns the class with the largest logit for each of the checked images, int64 `[N]`."""
     forward = backend.compiled_once(_logits, model, jit_compile=jit_compile)
     classes = np.empty(len(images), np.int64)
     for indices, own in chunks(len(images), batch_size):

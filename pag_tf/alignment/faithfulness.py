@@ -1,4 +1,4 @@
-"""Whether the pixels that a map points at are those that the model decides by."""
+"""Deletion and insertion: does the model decide by the pixels that a map highlights?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FaithfulnessCurves:
     """Result of `deletion` and `insertion`.
 
     Attributes:
-        fractions: float64 `[steps + 1]`, share of the pixels that are exchanged, from 0 to 1.
+        fractions: float64 `[steps + 1]`, share of exchanged pixels, from 0 to 1.
         probabilities: float64 `[N, steps + 1]`, softmax probability of the target.
         areas: float64 `[N]` in [0, 1], area under each curve by the trapezoidal rule.
     """
@@ -41,31 +41,30 @@ def deletion(
     batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> FaithfulnessCurves:
-    """The target's probability while pixels are deleted, those highest in the map first.
+    """Follows the target's probability while pixels are deleted, the highest in the map first.
 
-    The sooner it falls, the better the map has found what the model decides by: small areas are
-    good. They also depend on how confident a model is at all, so compare maps of one model, or look
-    at both curves.
+    The sooner it falls, the better the map shows what the model decides by: small areas are good.
+    They also depend on the confidence of the model, so compare maps of one model, or look at both
+    curves.
 
     Source: Petsiuk et al. 2018, "RISE: Randomized Input Sampling for Explanation of Black-box
-    Models" (arXiv 1806.07421), section 4.2 and their code. Deviations: the images are cut in
-    `steps` parts that differ by a pixel at most, where theirs has a last one that is smaller; the
-    default baseline is black, theirs is zero after normalisation, the mean colour of the data:
-    pass that as `baseline` for their numbers. Of equal pixels the first in reading order goes
-    first.
+    Models" (arXiv 1806.07421), section 4.2 and their code. Deviations: the pixels are deleted
+    in `steps` parts that differ by at most one pixel, theirs has a smaller last one; the default
+    baseline is black, theirs is zero after normalization, the mean color of the data: pass that as
+    `baseline` for their numbers. Equal pixels are deleted in reading order.
 
     Args:
         model: Keras model: pixels in [0, 1] in, logits out.
         images: float32 `[N, H, W, C]` in [0, 1].
-        maps: Float `[N, H, W]`, higher is more important; only their order counts.
+        maps: Float `[N, H, W]`, higher is more important; only the order matters.
         targets: Integer `[N]`, the class whose probability is followed.
-        steps: In how many parts the pixels are deleted, at most H * W.
-        baseline: What deleted pixels become, in [0, 1]: a number, or one a channel, `[C]`.
-        batch_size: Images that pass through the model at once.
-        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
+        steps: Number of parts in which pixels are deleted, at most H * W.
+        baseline: Value of deleted pixels in [0, 1]: a number, or one per channel, `[C]`.
+        batch_size: Largest number of images that pass through the model at once.
+        jit_compile: Compile with XLA; False for a model that XLA does not accept.
 
     Returns:
-        Curves from the image itself to one that is all baseline.
+        Curves from the image itself to one of baseline pixels only.
 
     Raises:
         ValueError: A value out of range, maps of another shape, or whatever `model_checks`
@@ -96,13 +95,13 @@ def insertion(
     batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> FaithfulnessCurves:
-    """The target's probability while pixels appear in a blurred image, highest in the map first.
+    """Follows the target's probability while pixels appear in a blurred image, highest first.
 
     The sooner it rises, the better the map: large areas are good.
 
     Source: as `deletion`, with the same steps. Deviation: the Gaussian is cut off at 4 sigma and
-    the border is reflected; theirs, of sigma 5 at 224 x 224, is cut off at 5 pixels, and zeros
-    lie outside. On smaller images 5 pixels hide more than on theirs.
+    the border is reflected; theirs, of sigma 5 at 224 x 224, is cut off at 5 pixels with zeros
+    outside. On smaller images 5 pixels hide more than on theirs.
 
     Args:
         model, images, maps, targets, steps, batch_size, jit_compile: As in `deletion`.
@@ -123,9 +122,12 @@ def insertion(
 def _checked(
     model: keras.Model, images: Any, maps: Any, targets: Any, steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(images, targets, how many pixels of the image come before each, int32 [N, H, W])`."""
+    """Returns `(images, targets, rank of each pixel in its map, int32 [N, H, W])`."""
     if targets is None:
-        raise ValueError("targets are needed, one class an image: its probability is followed.")
+        raise ValueError(
+            "targets are needed, one class per image, whose probability is followed: pass "
+            "targets=labels."
+        )
     images, targets = checks.checked(model, images, targets)
     maps = checks.maps(maps, images.shape[:3])
     checks.whole(steps, "steps", least=1, most=maps[0].size)
@@ -154,7 +156,9 @@ def _curves(
             found = probability(*chunk, ops.convert_to_tensor(count, dtype="int32"))
             curves[indices[:own], step] = ops.convert_to_numpy(found)[:own]
     if not np.all(np.isfinite(curves)):
-        raise ValueError("The model's logits are not finite for some of the changed images.")
+        raise ValueError(
+            "The model's logits are not finite for some of the changed images: check its weights."
+        )
     fractions = counts / ranks[0].size
     return FaithfulnessCurves(fractions, curves, np.trapezoid(curves, fractions, axis=1))
 
@@ -162,7 +166,7 @@ def _curves(
 def _probability(
     model: keras.Model, start: Any, finish: Any, ranks: Any, targets: Any, count: Any
 ) -> Any:
-    """Probability [B] of the targets once the first `count` pixels are those of `finish`."""
+    """Probability [B] of the targets after the first `count` pixels are those of `finish`."""
     mixed = ops.where(ops.expand_dims(ranks < count, -1), finish, start)
     logits = ops.cast(model(mixed, training=False), "float32")
     is_target = ops.one_hot(targets, logits.shape[-1], dtype="float32")

@@ -1,4 +1,4 @@
-"""Pictures before and after a synthesis: seeds of noise or of a class, and animations of frames."""
+"""Images to start a synthesis from (noise, blurred classes), and animations of its frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from pag_tf.alignment import checks
 from pag_tf.core import files
 
-# How Pillow is told that a file moves, and that nothing of it is lost (GIF: but colours).
+# Pillow's settings for animations without loss (except for the colors of GIF).
 _FORMATS: dict[str, dict[str, Any]] = {
     ".gif": {"format": "GIF", "disposal": 1},
     ".png": {"format": "PNG"},
@@ -30,14 +30,14 @@ def noise_seeds(
     deviation: float = 0.2,
     seed: int = 0,
 ) -> np.ndarray:
-    """Images of white Gaussian noise, clipped to [0, 1].
+    """Returns images of white Gaussian noise, clipped to [0, 1].
 
     Args:
         count: Number of images.
         image_shape: `(height, width, channels)`.
-        mean: Of every channel of every pixel, before clipping.
-        deviation: Its standard deviation, >= 0.
-        seed: An image depends on it and on its index alone.
+        mean: Mean of each channel of each pixel before clipping, in [0, 1].
+        deviation: Standard deviation before clipping, >= 0.
+        seed: Seed of the noise; an image depends on it and on its index only.
 
     Returns:
         float32 `[count, H, W, C]` in [0, 1].
@@ -66,30 +66,30 @@ def class_seeds(
     downsample: int = 4,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws from a Gaussian fitted to the downsampled images of each class: its colours and layout.
+    """Draws from a Gaussian fitted to downsampled images of each class: its colors and layout.
 
     Source: Santurkar et al. 2019, "Image Synthesis with a Single (Robust) Classifier" (arXiv
     1906.09453), section 3: seeds of a class come from the normal distribution with the mean and
     covariance of its images, downsampled for large ones. The covariance is never formed: with X the
-    n centred images and z standard normal, `X^T z / sqrt(n - 1)` has it exactly. Deviations: no
-    multiple of the identity is added to it, so that a seed is the mean plus a combination of the
-    images given; enlarged bilinearly and clipped to [0, 1].
+    n centered images and z standard normal, `X^T z / sqrt(n - 1)` has it exactly. Deviations: no
+    multiple of the identity is added, so that a seed is the mean plus a combination of the given
+    images; seeds are enlarged bilinearly and clipped to [0, 1].
 
     Args:
-        images: float `[M, H, W, C]` in [0, 1], of training images; a few hundred a class are good.
-        labels: Integer `[M]`.
-        classes: The classes that seeds are wanted of.
-        count: Seeds a class.
+        images: float `[M, H, W, C]` in [0, 1], training images; a few hundred per class suffice.
+        labels: Integer `[M]`, the true classes.
+        classes: Classes to draw seeds of.
+        count: Number of seeds per class.
         downsample: Side of the squares of pixels that are averaged; H and W must be divisible by
             it. 1 for images as small as those of CIFAR-10.
-        seed: The seeds of a class depend on it and on the class, not on other classes.
+        seed: Seed of the draws; those of a class depend on it and on the class only.
 
     Returns:
         `(seeds float32 [K * count, H, W, C] in [0, 1], targets int64 [K * count])`, class by class.
 
     Raises:
-        ValueError: A value out of range, images or labels of another kind, or a class with fewer
-            than two images.
+        ValueError: A value out of range, bad images or labels, or a class with fewer than two
+            images.
     """
     images, labels = _checked(images, labels)
     for name, value, least in (
@@ -103,7 +103,10 @@ def class_seeds(
         raise ValueError("classes is empty: name at least one class.")
     height, width = images.shape[1:3]
     if height % downsample or width % downsample:
-        raise ValueError(f"Images of {height} x {width} pixels are not divisible by {downsample}.")
+        raise ValueError(
+            f"Images of {height} x {width} pixels are not divisible by {downsample}: "
+            "choose another downsample."
+        )
     drawn = [
         _drawn(images[labels == each], each, count, downsample, np.random.default_rng((seed, each)))
         for each in classes
@@ -124,13 +127,13 @@ def _drawn(
     drawn = rng.standard_normal((count, len(small))) @ rows
     seeds = drawn.reshape(count, *mean.shape) + mean
     size = images.shape[2], images.shape[1]
-    # OpenCV drops the channel axis of grey images.
+    # OpenCV drops the channel axis of gray images.
     large = [cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in seeds]
     return np.clip(np.stack(large).reshape(count, *images.shape[1:]), 0, 1).astype(np.float32)
 
 
 def _downsampled(images: np.ndarray, factor: int) -> np.ndarray:
-    """Means over squares of pixels, float64 [N, H / factor, W / factor, C]."""
+    """Returns means over squares of pixels, float64 [N, H / factor, W / factor, C]."""
     count, height, width, channels = images.shape
     blocks = (count, height // factor, factor, width // factor, factor, channels)
     return images.reshape(blocks).mean(axis=(2, 4), dtype=np.float64)
@@ -150,7 +153,7 @@ def _checked(images: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
         )
     if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (len(images),):
         raise ValueError(
-            f"Labels must be integers [{len(images)}], one an image, got {labels.dtype} of shape "
+            f"Labels must be integers [{len(images)}], one per image, got {labels.dtype} of shape "
             f"{labels.shape}."
         )
     return images, labels
@@ -159,29 +162,31 @@ def _checked(images: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
 def save_animation(
     frames: Any, path: str | os.PathLike[str], fps: float = 10.0, *, scale: int = 1
 ) -> Path:
-    """Writes frames as an animated GIF, PNG or WebP that repeats forever, whole or not at all.
+    """Writes frames as an endless animated GIF, PNG or WebP, atomically.
 
-    A GIF has 256 colours a frame; the others lose nothing. Equal frames in a row may be stored as
-    one that is shown as long.
+    A GIF has 256 colors per frame; the other formats are lossless. Equal consecutive frames may be
+    stored as one of the same duration.
 
     Args:
-        frames: float `[F, H, W, C]` or `[F, N, H, W, C]` in [0, 1], the N images side by side;
+        frames: float `[F, H, W, C]`, or `[F, N, H, W, C]` for N images side by side, in [0, 1];
             C is 1 or 3.
-        path: Ends in `.gif`, `.png` or `.webp`. Missing folders are made.
-        fps: Frames a second, in (0, 50]: what browsers show faster, they show at 10.
-        scale: Side of the square that a pixel becomes, so that small images can be looked at.
+        path: File name that ends in `.gif`, `.png` or `.webp`. Missing folders are created.
+        fps: Frames per second, in (0, 50]: browsers show faster animations at 10.
+        scale: Side of the square that a pixel becomes, to enlarge small images.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: Another ending, bad frames, fps or scale.
-        OSError: The file cannot be written; a former one is as it was.
+        ValueError: Another suffix, bad frames, fps or scale.
+        OSError: The file cannot be written; an earlier one is unchanged.
     """
     path = Path(path)
     settings = _FORMATS.get(path.suffix.lower())
     if settings is None:
-        raise ValueError(f"An animation's name ends in {', '.join(_FORMATS)}, got {path.name!r}.")
+        raise ValueError(
+            f"An animation's name must end in {', '.join(_FORMATS)}, got {path.name!r}."
+        )
     if not checks.positive(fps, "fps") <= 50:
         raise ValueError(f"fps must be at most 50, got {fps!r}.")
     checks.whole(scale, "scale", least=1)
@@ -196,7 +201,7 @@ def save_animation(
 
 
 def _side_by_side(frames: Any) -> np.ndarray:
-    """Frames as float [F, H, W, C]."""
+    """Returns frames as float [F, H, W, C]."""
     frames = np.asarray(frames)
     if frames.ndim not in (4, 5) or 0 in frames.shape or frames.shape[-1] not in (1, 3):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How much of an attribution map is left after a perturbation that changes no prediction."""
+"""Robustness of attribution maps to perturbations that do not change the prediction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pag_tf.core.config import BATCH_SIZE
 
 @dataclasses.dataclass(frozen=True)
 class AttributionRobustness:
-    """Result of `attribution_robustness`, one value an image.
+    """Result of `attribution_robustness`, one value per image.
 
     Attributes:
         top_k_intersection: float64 `[N]` in [0, 1], the worst over the draws that count.
         rank_correlation: float64 `[N]` in [-1, 1], the worst over the draws that count.
-        draws: int64 `[N]`, draws that count: that leave the predicted class as it was.
+        draws: int64 `[N]`, number of draws that count: those with the same predicted class.
     """
 
     top_k_intersection: np.ndarray
@@ -46,35 +46,35 @@ def attribution_robustness(
     """Compares the map of each image with the maps of the same image, slightly perturbed.
 
     Every draw adds `eps` or `-eps` to each channel of each pixel at random, and clips to [0, 1].
-    Maps are absolute attributions, averaged over channels, of one class an image before and after.
-    Both measures take, each for itself, the worst of the draws.
+    Maps are absolute attributions, averaged over channels, of the same class before and after.
+    Each metric is the worst over the draws.
 
     Source: Ghorbani et al. 2019, "Interpretation of Neural Networks is Fragile" (arXiv 1710.10547):
-    the random sign perturbation, and both measures. Deviations:
+    the random sign perturbation, and both metrics. Deviations:
 
-    * independent draws of full size; theirs walk on from one iterate to the next;
-    * their gradient attacks on the map are left out: they differentiate twice, which in a ReLU
-      network is zero, and attack a network with softplus in its place. So this is an upper bound of
-      what an adversary would leave;
+    * independent draws of full size; theirs continue from one iterate to the next;
+    * their gradient attacks on the map are left out: they differentiate twice, which gives zero in
+      a ReLU network, and attack a network with softplus instead. So this is an upper bound of what
+      an adversary would leave;
     * an image whose predicted class changes under every draw has no value (theirs: 1, as if the map
       had not changed).
 
     Args:
         model: Keras model on the TensorFlow backend: pixels in [0, 1] in, logits out.
         images: float32 `[N, H, W, C]` in [0, 1].
-        targets: Integer `[N]`, the class that is explained before and after. None: the one that is
-            predicted for the image as it is.
-        eps: Size of the perturbation in pixels of [0, 1], such as `2 / 255`.
-        samples: Draws an image.
-        k: Share of a map's pixels that are its top, in (0, 1).
-        method: Of `pag_tf.explain.gradients`.
-        seed: Of the draws. They depend on it and on an image's index, not on the batch.
-        batch_size: Images that pass through the model at once.
-        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
-        **options: Of the method, but for a `seed`: that of `smoothgrad` is left at its default.
+        targets: Integer `[N]`, the class explained before and after. None: the predicted class of
+            the unperturbed image.
+        eps: Size of the perturbation in pixel units of [0, 1], such as `2 / 255`.
+        samples: Number of draws per image.
+        k: Share of a map's pixels that form its top, in (0, 1).
+        method: Method of `pag_tf.explain.gradients`.
+        seed: Seed of the draws, which depend on it and on an image's index, not on the batch.
+        batch_size: Largest number of images that pass through the model at once.
+        jit_compile: Compile with XLA; False for a model that XLA does not accept.
+        **options: Options of the method except `seed`: `smoothgrad` keeps its default seed.
 
     Returns:
-        The measures, NaN where no draw counts or a map is constant (no order to compare).
+        The metrics; NaN where no draw counts or a map is constant (without an order to compare).
 
     Raises:
         ValueError: A value out of range, or whatever `pag_tf.explain.gradients` refuses.
@@ -116,18 +116,18 @@ def attribution_robustness(
 
 
 def top_k_intersection(first: Any, second: Any, *, k: float) -> np.ndarray:
-    """Share of the pixels at the top of one map that are at the top of the other as well.
+    """Returns the share of the top pixels of one map that are top pixels of the other as well.
 
-    Of equal pixels, those that come first in reading order are higher.
+    Among equal pixels, earlier ones in reading order rank higher.
 
     Source: see `attribution_robustness`.
 
     Args:
         first, second: Float `[N, H, W]`.
-        k: Share of the pixels that are the top, in (0, 1); rounded, at least one pixel.
+        k: Share of the pixels that form the top, in (0, 1); rounded, at least one pixel.
 
     Returns:
-        float64 `[N]` in [0, 1]; NaN where a map is constant. Of unrelated maps `k` in the mean.
+        float64 `[N]` in [0, 1]; NaN where a map is constant; `k` on average for unrelated maps.
 
     Raises:
         ValueError: Bad maps, or k out of range.
@@ -143,7 +143,7 @@ def top_k_intersection(first: Any, second: Any, *, k: float) -> np.ndarray:
 
 
 def rank_correlation(first: Any, second: Any) -> np.ndarray:
-    """Spearman's rank correlation of the pixels of two maps; equal pixels share their mean rank.
+    """Returns Spearman's rank correlation of two maps; equal pixels share their mean rank.
 
     Source: see `attribution_robustness`.
 
@@ -163,19 +163,19 @@ def rank_correlation(first: Any, second: Any) -> np.ndarray:
 
 
 def _pair(first: Any, second: Any) -> np.ndarray:
-    """Both maps as float64 [2, N, pixels]."""
+    """Returns both maps as float64 [2, N, pixels]."""
     first = checks.maps(first)
     second = checks.maps(second, first.shape)
     return np.stack([first, second]).reshape(2, len(first), -1)
 
 
 def _has_order(rows: np.ndarray) -> np.ndarray:
-    """For each image whether neither of its maps is constant."""
+    """True for images neither of whose maps is constant."""
     return (np.ptp(rows, axis=-1) > 0).all(axis=0)
 
 
 def _signs(shape: tuple[int, ...], seed: int, draw: int) -> np.ndarray:
-    """float32 -1 or 1 of this shape; those of an image depend on its index, whatever its batch."""
+    """Draws -1 or 1 as float32; those of an image depend on its index, not on its batch."""
     drawn = [
         np.random.default_rng((seed, draw, index)).integers(0, 2, shape[1:], np.int8)
         for index in range(shape[0])

@@ -1,6 +1,6 @@
-"""Pictures that a model draws: images moved far towards a class or a feature.
+"""Image synthesis: images moved far towards a class or a feature of a model.
 
-What a small perturbation does to a natural model is noise. What a large one does to a model with
+A small perturbation of a naturally trained model is noise. A large perturbation of a model with
 aligned gradients is a picture of the class.
 """
 
@@ -35,8 +35,8 @@ class Synthesis:
 
     Attributes:
         images: float32 `[N, H, W, C]` in [0, 1], the last iterates.
-        frames: float32 `[F, N, H, W, C]`, iterates at equal distances: the first frame is where the
-            ascent started, the last one `images`. `save_animation` writes them.
+        frames: float32 `[F, N, H, W, C]`, iterates at equal distances: the first frame is the start
+            of the ascent, the last one `images`. `save_animation` writes them.
     """
 
     images: np.ndarray
@@ -70,25 +70,26 @@ def synthesize(
     Args:
         model: Keras model: pixels in [0, 1] in, logits out.
         images: float32 `[N, H, W, C]` in [0, 1]: photographs, `noise_seeds` or `class_seeds`.
-        targets: Integer `[N]`, the class that each is moved to.
+        targets: Integer `[N]`, the class that each image is moved to.
         threat: The ball, a `ThreatModel` or its text. An l2 radius grows with the number of pixels:
-            10 is much for 64 x 64, little for 224 x 224.
+            10 is large for 64 x 64, small for 224 x 224.
         steps: Number of gradient steps.
-        step_size: Length of one in the norm; None is `2.5 * eps / steps`.
-        frames: How many iterates are kept, 0 or 2 to `steps + 1`.
+        step_size: Length of a step in the norm; None is `2.5 * eps / steps`.
+        frames: Number of iterates to keep, 0 or 2 to `steps + 1`.
         random_start: Start at a random point of the ball instead of the image.
-        seed: Of the random start, which depends on it and on an image's index, not on the batch.
-        batch_size: Images that pass through the model at once.
-        jit_compile: Compile with XLA; for a model that XLA does not accept, False.
+        seed: Seed of the random start, which depends on it and on an image's index, not on the
+            batch.
+        batch_size: Largest number of images that pass through the model at once.
+        jit_compile: Compile with XLA; False for a model that XLA does not accept.
 
     Returns:
         The images and the frames.
 
     Raises:
-        ValueError: A value out of range, whatever `model_checks` refuses, or a gradient that
-            is not finite or zero for every image (for some, that is a warning).
+        ValueError: A value out of range, whatever `model_checks` refuses, or a gradient that is not
+            finite, or zero for every image (for some, that is a warning).
     """
-    # Called before the images are looked at: refuses the threat, steps, step size and seed.
+    # Before the images are checked: refuses a bad threat, steps, step size or seed.
     attack = PGD(
         ThreatModel.parse(threat),
         steps,
@@ -117,19 +118,19 @@ def maximize_feature(
     batch_size: int = BATCH_SIZE,
     jit_compile: bool = True,
 ) -> Synthesis:
-    """Moves images so that one number of the model's representation becomes as large as it can.
+    """Moves images so that one feature of the model's representation becomes large.
 
     Source: Engstrom et al. 2019, "Adversarial Robustness as a Prior for Learned Representations"
-    (arXiv 1906.00945), section 4.2: a component of the representation is maximised by projected
+    (arXiv 1906.00945), section 4.2: a component of the representation is maximized by projected
     gradient ascent without any prior on images. Deviation: within a ball around the start.
 
     Args:
         model: Functional Keras model: pixels in [0, 1] in, logits out.
         images: float32 `[N, H, W, C]` in [0, 1], photographs or `noise_seeds`.
-        feature_index: Integer, or `[N]`, one feature an image, each from 0 to d - 1.
+        feature_index: Integer, or `[N]`, one feature per image, each from 0 to d - 1.
         threat, steps, step_size, frames, batch_size, jit_compile: As in `synthesize`.
-        layer: Name of a layer whose output is `[N, d]`. None: what the last layer is applied to,
-            the penultimate representation.
+        layer: Name of a layer whose output is `[N, d]`. None: the input of the last layer, the
+            penultimate representation.
 
     Returns:
         The images and the frames.
@@ -153,15 +154,15 @@ def interpolate(
     threats: Sequence[str | float | ThreatModel],
     **options: Any,
 ) -> np.ndarray:
-    """The synthesis of the same images within several balls: interpolation of epsilon.
+    """Synthesizes the same images within several balls: interpolation of epsilon.
 
-    Each is an ascent of its own from the image, as many steps for every radius; it is compiled once
-    for each norm.
+    Each is an ascent of its own from the image, with the same number of steps for every radius;
+    compiled once per norm.
 
     Args:
         model, images, targets: As in `synthesize`.
         threats: Balls, for instance `["l2:0", "l2:2.5", "l2:5", "l2:10"]`.
-        **options: Of `synthesize`, but for `frames`.
+        **options: Options of `synthesize` except `frames`.
 
     Returns:
         float32 `[T, N, H, W, C]`, in the order of the threats; with eps 0 the images themselves.
@@ -184,7 +185,7 @@ def _travel(
     frames: int,
     batch_size: int,
 ) -> Synthesis:
-    """Takes the steps of the attack, of one kind, from the start; keeps iterates on the way."""
+    """Takes the steps of the attack from the start and keeps iterates on the way."""
     steps = 0 if attack.threat.eps == 0 else attack.steps
     kept = np.round(np.linspace(0, steps, _frame_count(frames, attack.steps))).astype(int)
     ends, film = np.empty_like(images), np.empty((len(kept), *images.shape), np.float32)
@@ -207,7 +208,7 @@ def _travel(
 
 
 def _started(attack: PGD, images: np.ndarray) -> np.ndarray:
-    """A random start for each image, drawn by its index, so that no batch decides it."""
+    """Draws a random start for each image by its index, independent of the batch."""
     starts = [
         attack.start(ops.convert_to_tensor(image[None]), backend.RandomStream(attack.seed, index))
         for index, image in enumerate(images)
@@ -217,25 +218,25 @@ def _started(attack: PGD, images: np.ndarray) -> np.ndarray:
 
 def _needed(targets: Any) -> Any:
     if targets is None:
-        raise ValueError("targets are needed, one class an image: np.full(N, class_index).")
+        raise ValueError("targets are needed, one class per image: np.full(N, class_index).")
     return targets
 
 
 def _frame_count(frames: int, steps: int) -> int:
     if checks.whole(frames, "frames", least=0, most=steps + 1) == 1:
-        raise ValueError("frames must be 0, or at least 2: the start and the end.")
+        raise ValueError("frames must be 0, or at least 2 for the start and the end.")
     return frames
 
 
 def representation(model: keras.Model, layer: str | None) -> keras.Model:
-    """The part of a model up to a layer: images -> `[B, d]`. Kept as long as the model lives.
+    """Returns the part of a model up to a layer, images -> `[B, d]`; kept while the model lives.
 
     Args:
         model: Functional model; the weights are shared.
-        layer: Name of a layer; None: up to what the last layer is applied to.
+        layer: Name of a layer; None: up to the input of the last layer.
 
     Raises:
-        ValueError: No functional model, no such layer, or features of another shape.
+        ValueError: Not a functional model, no such layer, or features of another shape.
     """
     parts = _REPRESENTATIONS.setdefault(model, {})
     if layer not in parts:
@@ -278,9 +279,9 @@ def _layer_output(model: keras.Model, layer: str | None) -> Any:
         features = model.layers[-1].input if layer is None else model.get_layer(layer).output
     except (AttributeError, IndexError):  # Layers of a subclassed model belong to no graph.
         raise ValueError(
-            "The representation of a functional model is expected; the layers of "
-            f"{type(model).__name__} have no graph. Pass keras.Model(inputs, features) and "
-            "layer= its last one."
+            "Expected a functional model, whose layers form a graph, got "
+            f"{type(model).__name__}. Pass keras.Model(inputs, features) and its last layer "
+            "as layer=."
         ) from None
     shape = getattr(features, "shape", None)
     if shape is None or len(shape) != 2:
@@ -292,7 +293,7 @@ def _layer_output(model: keras.Model, layer: str | None) -> Any:
 
 
 def _features(feature_index: Any, images: int, width: int) -> np.ndarray:
-    """One feature an image, int32 [N]."""
+    """Returns one feature per image, int32 [N]."""
     chosen = np.asarray(feature_index)
     if not np.issubdtype(chosen.dtype, np.integer) or chosen.shape not in ((), (images,)):
         raise ValueError(
@@ -312,7 +313,8 @@ def _check_gradients(sizes: np.ndarray) -> None:
     if not np.all(np.isfinite(sizes)):
         raise ValueError(
             "The input gradient is not finite for image "
-            f"{int(np.argmin(np.isfinite(sizes)))}: there is no direction to go."
+            f"{int(np.argmin(np.isfinite(sizes)))}: leave the image out, or "
+            "check the model."
         )
     zero = np.flatnonzero(sizes == 0)
     if len(zero) == len(sizes):

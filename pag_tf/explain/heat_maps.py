@@ -128,7 +128,7 @@ def heatmaps(
         grads: float `[B, H, W, C]` or `[B, h, w]` (maps of `grad_cam`), array or tensor.
         recipe: `"paper"`, `"plain"` or a `Recipe`.
         size: `(height, width)` of the result, at least that of `grads`: maps are enlarged
-            bilinearly with pixels as squares (half-pixel centres), border values repeated.
+            bilinearly with pixels as squares (half-pixel centers), border values repeated.
         **overrides: Attributes of `Recipe` that replace those of `recipe`.
 
     Returns:

@@ -1,11 +1,11 @@
-"""Weakly supervised localisation: heat maps to boxes to numbers. Arrays in, never a model.
+"""Weakly supervised localization: heat maps to boxes to numbers. Arrays in, never a model.
 
 Boxes are `[ymin, xmin, ymax, xmax]` in fractions of the image, maps float [B, H, W] in [0, 1].
 
 * One threshold for all images, chosen elsewhere (`choose_threshold`): `boxes`, `gt_known`,
   `top1_loc`, `top5_loc`, with the `center_box` as the baseline.
 * The WSOL benchmark, equal to its own evaluator: `max_box_acc`, `max_box_acc_v2`, `pxap`.
-* No threshold at all: `energy_in_box`, `energy_in_mask`, `pointing_game`.
+* Without a threshold: `energy_in_box`, `energy_in_mask`, `pointing_game`.
 
 `evaluate` measures all of them, with confidence intervals and by size of the object; `Evaluator`
 does so batch by batch.

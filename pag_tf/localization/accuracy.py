@@ -8,13 +8,13 @@ import numpy as np
 
 from pag_tf.localization import checks
 
-# Fractions are stored as float32: an IoU of exactly one half in pixels must not depend on the
-# image size by being 0.49999997 at some of them.
+# Fractions are stored as float32: an IoU of exactly one half in pixels must not become 0.49999997
+# at some image sizes.
 SLACK = 1e-6
 
 
 def iou(a: Any, b: Any) -> np.ndarray:
-    """Intersection over union of every box in `a` with every box in `b`.
+    """Returns the intersection over union of every box in `a` with every box in `b`.
 
     Boxes are areas between edges, without the "+1" of pixel protocols: [0, 0, 1, 1] is the image.
 
@@ -32,17 +32,17 @@ def iou(a: Any, b: Any) -> np.ndarray:
 
 
 def best_iou(boxes: Any, gt_boxes: Any) -> np.ndarray:
-    """IoU of each image's box with the ground-truth box of that image that it meets best.
+    """Returns the IoU of each image's box with the best matching ground-truth box of the image.
 
     Args:
-        boxes: [B, 4], one estimated box an image.
+        boxes: [B, 4], one estimated box per image.
         gt_boxes: [B, 4], or one array [n, 4] for each image.
 
     Returns:
         float64 [B].
 
     Raises:
-        ValueError: See `iou`; also boxes of different numbers of images.
+        ValueError: As `iou`, and for different numbers of images.
     """
     boxes = checks.box_array(boxes)
     rows = checks.boxes_of_images(gt_boxes, len(boxes))
@@ -52,7 +52,7 @@ def best_iou(boxes: Any, gt_boxes: Any) -> np.ndarray:
 
 
 def is_right(overlap: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Whether each IoU reaches the threshold, up to the rounding of float32 fractions (1e-6)."""
+    """True where an IoU reaches the threshold, up to the rounding of float32 fractions (1e-6)."""
     return overlap >= iou_threshold - SLACK
 
 
@@ -67,10 +67,10 @@ def _area(boxes: np.ndarray) -> np.ndarray:
 
 
 def gt_known(boxes: Any, gt_boxes: Any, *, iou_threshold: float = 0.5) -> float:
-    """Share of images whose box has at least this IoU with any of the image's true boxes.
+    """Returns the share of images whose box reaches this IoU with any true box of the image.
 
     Args:
-        boxes: [B, 4], one estimated box an image, `[ymin, xmin, ymax, xmax]` in fractions.
+        boxes: [B, 4], one estimated box per image, `[ymin, xmin, ymax, xmax]` in fractions.
         gt_boxes: [B, 4], or one array [n, 4] for each image.
         iou_threshold: In [0, 1]; reached up to 1e-6, the rounding of float32 fractions.
 
@@ -92,13 +92,13 @@ def top1_loc(
     predictions: Any = None,
     iou_threshold: float = 0.5,
 ) -> float:
-    """Share of images whose predicted class is right and whose box is right.
+    """Returns the share of images with the right predicted class and the right box.
 
     Args:
-        boxes: [B, 4], one estimated box an image.
+        boxes: [B, 4], one estimated box per image.
         gt_boxes: [B, 4], or one array [n, 4] for each image.
         labels: Whole numbers [B], the true classes.
-        logits: Float [B, C]; the highest is the prediction, of equal ones the lowest class.
+        logits: Float [B, C]; the highest is predicted, among equal ones the lowest class.
         predictions: Instead of logits, whole numbers [B] (best class) or [B, K] (ranked, best
             first).
         iou_threshold: As in `gt_known`.
@@ -123,15 +123,17 @@ def top5_loc(
     predictions: Any = None,
     iou_threshold: float = 0.5,
 ) -> float:
-    """Share of images with the true class among the best five predictions and the box right.
+    """Returns the share of images with the class among the best five and the right box.
 
-    There is one box an image (as in the WSOL literature), not one for each of the five classes.
+    There is one box per image (as in the WSOL literature), not one for each of the five classes.
     Arguments and errors are those of `top1_loc`; at least five classes must be ranked.
     """
     right = _box_right(boxes, gt_boxes, iou_threshold)
     ranked = ranked_classes(labels, logits, predictions, len(right))
     if ranked.shape[1] < 5:
-        raise ValueError(f"top5_loc needs at least 5 ranked classes, got {ranked.shape[1]}.")
+        raise ValueError(
+            f"top5_loc needs at least 5 ranked classes, got {ranked.shape[1]}. Pass logits=."
+        )
     return float((right & in_top(labels, ranked, 5)).mean())
 
 
@@ -141,23 +143,23 @@ def _box_right(boxes: Any, gt_boxes: Any, iou_threshold: float) -> np.ndarray:
 
 
 def in_top(labels: Any, ranked: np.ndarray, k: int) -> np.ndarray:
-    """Bool [B]: whether each label is among the first k of its ranked classes [B, K]."""
+    """Bool [B]: True where a label is among the first k of its ranked classes [B, K]."""
     return (ranked[:, :k] == np.asarray(labels)[:, None]).any(axis=1)
 
 
 def ranked_classes(labels: Any, logits: Any, predictions: Any, images: int) -> np.ndarray:
-    """The best classes of each image, best first, int64 [B, K] with K up to 5.
+    """Returns the best classes of each image, best first, int64 [B, K] with K up to 5.
 
     Raises:
-        ValueError: Other lengths than the number of images, labels or classes that are no class
-            indices, logits that are not finite, or not exactly one of logits and predictions.
+        ValueError: Lengths other than the number of images, labels or predictions that are not
+            class indices, logits that are not finite, or not exactly one of logits and predictions.
     """
     if labels is None:
         raise ValueError("logits and predictions need labels= beside them.")
     labels = np.asarray(labels)
     _check_classes(labels, "labels")
     if labels.shape != (images,):
-        raise ValueError(f"labels must have shape [{images}], one an image, got {labels.shape}.")
+        raise ValueError(f"labels must have shape [{images}], one per image, got {labels.shape}.")
     if (logits is None) == (predictions is None):
         raise ValueError("Give either logits or predictions beside labels, and not both.")
     if logits is None:

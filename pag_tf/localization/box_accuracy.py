@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pag_tf.localization import checks
-from pag_tf.localization.contours import contour_boxes, quantised
+from pag_tf.localization.contours import contour_boxes, quantized
 from pag_tf.localization.parallel import for_each
 
 IOU_LEVELS = (0.3, 0.5, 0.7)
-# Rows of the counts: what counts as an image's estimate.
+# Rows of the counts: the contours that are an image's estimate.
 LARGEST, ANY = 0, 1
 # A float32 fraction times the size may fall short of a whole pixel by up to 6e-5 at 1,024 pixels;
 # a true remainder of less than this needs original images of more than 10,000 pixels.
@@ -22,7 +22,7 @@ _ROUNDING = 1e-4
 
 
 def protocol_thresholds(step: float = 0.001) -> np.ndarray:
-    """The benchmark's thresholds 0, step, 2 step, ... below 1: a thousand of them by default."""
+    """Returns the benchmark's thresholds 0, step, 2 step, ... below 1: a thousand by default."""
     if not 0 < step <= 1:
         raise ValueError(f"The step between thresholds must lie in (0, 1], got {step!r}.")
     return np.arange(0, 1, step)
@@ -38,11 +38,11 @@ def max_box_acc(
 ) -> float:
     """MaxBoxAcc: accuracy of the box of the largest contour, IoU >= 0.5, at the best threshold.
 
-    The best threshold is found on these very images: that is the metric's definition, and why it
-    is not comparable with `gt_known`. Thresholds are relative to each map's maximum.
+    The best threshold is found on the evaluated images, as the metric is defined; so it is not
+    comparable with `gt_known`. Thresholds are relative to each map's maximum.
 
-    How maps become boxes is described in `contours`; IoU counts x1 and y1 as part of a box (its
-    sides have x1 - x0 + 1 pixels), and an image is right if it reaches any ground-truth box.
+    `contours` describes how maps become boxes; IoU counts x1 and y1 as part of a box (its sides
+    have x1 - x0 + 1 pixels), and an image is right if it reaches the IoU with any of its boxes.
 
     Args:
         maps: Float [B, H, W] in [0, 1], at the resolution at which boxes are compared (the
@@ -53,7 +53,7 @@ def max_box_acc(
             image, `[x0, y0, x1, y1]` in pixels of the maps, used exactly as they are
             (`resize_pixel_boxes` makes them from the benchmark's lists).
         thresholds: [T], rising; None: 0, 0.001, ... 0.999.
-        workers: Number of threads; None: all usable cores.
+        workers: Number of threads; None: one per usable core.
 
     Returns:
         A fraction in [0, 1]; the benchmark prints percentages.
@@ -94,7 +94,7 @@ def max_box_acc_v2(
 
 
 def pixels_of(maps: np.ndarray, gt_boxes: Any, pixel_boxes: Any) -> list[np.ndarray]:
-    """Ground truth as the benchmark's pixel boxes, int64 [n, 4] for each map, from either form."""
+    """Returns ground truth of either form as pixel boxes, int64 [n, 4] for each map."""
     images, size = len(maps), maps.shape[1:]
     if gt_boxes is not None and pixel_boxes is not None:
         raise ValueError("Give gt_boxes (fractions) or pixel_boxes (pixels of the maps), not both.")
@@ -106,7 +106,7 @@ def pixels_of(maps: np.ndarray, gt_boxes: Any, pixel_boxes: Any) -> list[np.ndar
 def correct_counts(
     maps: np.ndarray, gt: list[np.ndarray], thresholds: np.ndarray, workers: int | None
 ) -> np.ndarray:
-    """Number of images that are right, int64 [2, 3, T]: estimate, IoU level, threshold.
+    """Counts the right images, int64 [2, 3, T]: estimate, IoU level, threshold.
 
     Counts of several batches may be added. Estimates are the largest contour and any contour.
     """
@@ -119,18 +119,18 @@ def correct_counts(
 
 
 def best_overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Best IoU with any of one image's boxes at each threshold: largest contour, any contour.
+    """Returns the best IoU with any box of one image at each threshold, float64 [2, T].
 
-    Returns float64 [2, T].
+    The rows are those of the largest contour and of any contour.
     """
-    found = contour_boxes(quantised(heat_map), thresholds)
+    found = contour_boxes(quantized(heat_map), thresholds)
     overlap = pixel_iou(found.boxes, gt).max(axis=1)
     by_level = [overlap[found.largest], np.maximum.reduceat(overlap, found.starts)]
     return np.stack(by_level)[:, found.level]
 
 
 def best_accuracies(counts: np.ndarray, images: int) -> list[list[float]]:
-    """Accuracy at the best threshold, `[estimate][IoU level]`, from counts of so many images."""
+    """Returns the accuracy at the best threshold, `[estimate][IoU level]`, from counts."""
     return (counts.max(axis=-1) / images).tolist()
 
 
@@ -139,12 +139,12 @@ def _thresholds_or_default(thresholds: Any) -> np.ndarray:
 
 
 def to_pixel_boxes(boxes: Any, size: tuple[int, int]) -> np.ndarray:
-    """Boxes in fractions as the benchmark's pixel boxes at the maps' size.
+    """Returns boxes in fractions as the benchmark's pixel boxes at the size of the maps.
 
-    Edges are multiplied by the size and cut down to whole pixels, as the benchmark resizes boxes;
-    x1 and y1 stay edges (one past the last pixel), but are at most the last pixel: that is how
-    the benchmark draws its own estimates, and how its CUB boxes are made (x + width, at most the
-    image's last pixel). A fraction within 1e-4 pixels below a whole pixel counts as that pixel.
+    Edges are multiplied by the size and truncated to whole pixels, as the benchmark resizes boxes;
+    x1 and y1 stay edges (one past the last pixel), but are at most the last pixel: so the benchmark
+    draws its own estimates, and so its CUB boxes are made (x + width, at most the image's last
+    pixel). A fraction within 1e-4 pixels below a whole pixel counts as that pixel.
 
     The benchmark's lists clip at the last pixel of the *original* image, before resizing. Where
     that image is smaller than the map this may differ by a pixel for boxes that reach its right
@@ -171,9 +171,9 @@ def to_pixel_boxes(boxes: Any, size: tuple[int, int]) -> np.ndarray:
 def resize_pixel_boxes(
     boxes: Any, image_size: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """Pixel boxes of one image at another resolution, exactly as the benchmark resizes them.
+    """Returns pixel boxes of one image at another resolution, resized as by the benchmark.
 
-    Each coordinate times the new size over the old one, cut down to a whole number.
+    Each coordinate is multiplied by the new size over the old one and truncated.
 
     Args:
         boxes: Whole numbers [N, 4], `[x0, y0, x1, y1]` in pixels of the image.
@@ -196,9 +196,9 @@ def resize_pixel_boxes(
 
 
 def pixel_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of every box with every other, int64 [A, 4] and [B, 4] to float64 [A, B].
+    """Returns the IoU of every box with every other, int64 [A, 4] and [B, 4] to float64 [A, B].
 
-    As in the benchmark x1 and y1 count as part of the box: a side has x1 - x0 + 1 pixels.
+    As in the benchmark, x1 and y1 count as part of the box: a side has x1 - x0 + 1 pixels.
     """
     a, b = a[:, None], b[None]
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]) + 1

@@ -1,4 +1,4 @@
-"""Refuses input that would make a measurement worthless, and says what to do instead.
+"""Refuses input that would make a measurement worthless; messages name the remedy.
 
 Each function returns its input as an array that the rest of the package can rely on.
 """
@@ -14,7 +14,7 @@ _FORM = "[ymin, xmin, ymax, xmax] as fractions of the image"
 
 
 def heat_maps(maps: Any) -> np.ndarray:
-    """Maps as float32 or float64 [B, H, W].
+    """Returns maps as float32 or float64 [B, H, W].
 
     Raises:
         ValueError: Empty, of another shape or dtype, not finite, or outside [0, 1].
@@ -44,14 +44,14 @@ def heat_maps(maps: Any) -> np.ndarray:
         )
     if low < 0 or high > 1:
         raise ValueError(
-            f"Heat maps must lie in [0, 1], got values from {low:g} to {high:g}. Normalise each "
+            f"Heat maps must lie in [0, 1], got values from {low:g} to {high:g}. Normalize each "
             "map: subtract its minimum, then divide by its maximum."
         )
     return maps
 
 
 def fraction(value: Any, name: str) -> float:
-    """A number in [0, 1].
+    """Returns a number in [0, 1].
 
     Raises:
         ValueError: Anything else; the message starts with `name`.
@@ -65,10 +65,10 @@ def fraction(value: Any, name: str) -> float:
 
 
 def thresholds(values: Any) -> np.ndarray:
-    """Thresholds as float64 [T], rising strictly.
+    """Returns thresholds as float64 [T], rising strictly.
 
     Raises:
-        ValueError: None at all, outside [0, 1], or not rising.
+        ValueError: No thresholds, outside [0, 1], or not rising.
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or values.size == 0:
@@ -84,10 +84,10 @@ def thresholds(values: Any) -> np.ndarray:
 
 
 def box_array(boxes: Any, name: str = "boxes") -> np.ndarray:
-    """One box a row, as float64 [N, 4].
+    """Returns boxes, one per row, as float64 [N, 4].
 
     Raises:
-        ValueError: Of another shape, not finite, outside [0, 1], inverted or empty.
+        ValueError: Another shape, not finite, outside [0, 1], inverted or empty.
     """
     boxes = np.asarray(boxes, np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
@@ -115,9 +115,9 @@ def box_array(boxes: Any, name: str = "boxes") -> np.ndarray:
 
 
 def boxes_of_images(gt_boxes: Any, images: int) -> list[np.ndarray]:
-    """Ground-truth boxes of each image, as a list of float64 [n, 4] with n >= 1.
+    """Returns the ground-truth boxes of each image, a list of float64 [n, 4] with n >= 1.
 
-    Takes an array [B, 4] (one box an image) or one array [n, 4] for each image.
+    Takes an array [B, 4] (one box per image) or one array [n, 4] for each image.
 
     Raises:
         ValueError: No boxes, another number of images, an image without a box, or bad boxes.
@@ -129,7 +129,7 @@ def boxes_of_images(gt_boxes: Any, images: int) -> list[np.ndarray]:
 
 
 def pixel_boxes_of_images(pixel_boxes: Any, images: int, size: tuple[int, int]) -> list[np.ndarray]:
-    """Boxes [x0, y0, x1, y1] in pixels of maps of `size` (height, width): int64 [n, 4] each.
+    """Returns boxes [x0, y0, x1, y1] in pixels of maps of `size` (height, width): int64 [n, 4].
 
     Raises:
         ValueError: No boxes, another number of images, an image without a box, numbers that are
@@ -138,7 +138,10 @@ def pixel_boxes_of_images(pixel_boxes: Any, images: int, size: tuple[int, int]) 
     rows = _per_image(pixel_boxes, images, "pixel_boxes")
     flat = np.concatenate(rows)
     if (flat != np.floor(flat)).any():
-        raise ValueError("pixel_boxes must be whole numbers [x0, y0, x1, y1], got fractions.")
+        raise ValueError(
+            "pixel_boxes must be whole numbers [x0, y0, x1, y1], got fractions. "
+            "Boxes in fractions go into gt_boxes="
+        )
     height, width = size
     if flat.min() < 0 or (flat > [width - 1, height - 1, width - 1, height - 1]).any():
         raise ValueError(
@@ -156,10 +159,10 @@ def pixel_boxes_of_images(pixel_boxes: Any, images: int, size: tuple[int, int]) 
 
 
 def _per_image(boxes: Any, images: int, name: str) -> list[np.ndarray]:
-    """One float64 [n, 4] for each image; only counts and shapes are checked."""
+    """Returns one float64 [n, 4] per image; checks counts and shapes only."""
     if boxes is None or len(boxes) == 0:
         raise ValueError(
-            f"There are no {name}: localisation can only be measured on images with boxes."
+            f"There are no {name}: localization can only be measured on images with boxes."
         )
     if len(boxes) != images:
         raise ValueError(
@@ -179,13 +182,13 @@ def _per_image(boxes: Any, images: int, name: str) -> list[np.ndarray]:
 
 
 def mask_arrays(masks: Any, ignore: Any, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of the object and of pixels to ignore, both bool [B, H, W]; object wins.
+    """Returns masks of the object and of pixels to ignore, both bool [B, H, W]; the object wins.
 
     Raises:
-        ValueError: Another shape than the maps, or another dtype than bool.
+        ValueError: A shape other than that of the maps, or a dtype other than bool.
     """
     if masks is None:
-        raise ValueError("ignore= needs masks= beside it.")
+        raise ValueError("ignore= needs masks= as well.")
     arrays = []
     for name, value in (("masks", masks), ("ignore", ignore)):
         if value is None:

@@ -1,13 +1,13 @@
 """Boxes of all contours of a map at every threshold, as the WSOL benchmark draws them.
 
-Its conventions (github.com/clovaai/wsolevaluation, `compute_bboxes_from_scoremaps`), all kept:
+All conventions are those of `compute_bboxes_from_scoremaps` (github.com/clovaai/wsolevaluation):
 
-* A map in [0, 1] is multiplied by 255 in double precision and cut down to bytes, not rounded. It
-  is not normalised: its own minimum and maximum may be anything.
+* A map in [0, 1] is multiplied by 255 in double precision and truncated to bytes, not rounded. It
+  is not normalized: its own minimum and maximum may be anything.
 * Threshold t becomes the level int(t * largest byte); the pixels *above* the level are the object.
-* Contours are traced by OpenCV with 8-connectivity, outer borders and borders of holes alike
-  (`RETR_TREE`); a hole's contour runs through the object's pixels around it. The largest contour
-  is that of the largest polygon area through pixel centres, so thin regions have area 0; of
+* Contours are traced by OpenCV with 8-connectivity, outer borders as well as borders of holes
+  (`RETR_TREE`); a hole's contour runs through the object's pixels around it. The largest contour is
+  that of the largest polygon area through pixel centers, so that thin regions have area 0; among
   equally large ones the first that OpenCV lists (an order that may differ between its versions).
 * A box is [x0, y0, x1, y1] with x1 = x0 + width and y1 = y0 + height, one past the last pixel, but
   at most the last column and row of the map.
@@ -25,10 +25,10 @@ from pag_tf.localization.parallel import parts, strip_of
 
 
 class ContourBoxes(NamedTuple):
-    """Boxes of one map at all levels that make a difference, one level after the other.
+    """Boxes of one map at all distinct levels, one level after the other.
 
-    `boxes` is int64 [N, 4], `[x0, y0, x1, y1]`; `starts` and `largest` are the rows at which each
-    level starts and at which its largest contour stands, `level` is each threshold's level.
+    `boxes` is int64 [N, 4], `[x0, y0, x1, y1]`; `starts` and `largest` are, for each level, its
+    first row and the row of its largest contour; `level` is the level of each threshold.
     """
 
     boxes: np.ndarray
@@ -37,19 +37,19 @@ class ContourBoxes(NamedTuple):
     level: np.ndarray
 
 
-def quantised(heat_map: np.ndarray) -> np.ndarray:
-    """A map in [0, 1] as bytes [H, W]."""
+def quantized(heat_map: np.ndarray) -> np.ndarray:
+    """Returns a map in [0, 1] as bytes [H, W]."""
     return (heat_map.astype(np.float64) * 255).astype(np.uint8)
 
 
 def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
-    """Boxes of a map of bytes [H, W] at each of the thresholds [T].
+    """Returns the boxes of a map of bytes [H, W] at each of the thresholds [T].
 
-    However many thresholds there are, contours are traced at most 255 times.
+    Contours are traced at most 255 times, whatever the number of thresholds.
     """
     levels, level = distinct_levels(image, thresholds)
     boxes, areas, of_level = _contours(image, levels[levels < image.max()])
-    nothing = np.flatnonzero(levels >= image.max())  # the last one, or none
+    nothing = np.flatnonzero(levels >= image.max())  # the last level, or none
     boxes = np.append(boxes, np.zeros((len(nothing), 4), np.int64), axis=0)
     areas, of_level = np.append(areas, 0.0 * nothing), np.append(of_level, nothing)
     starts = np.searchsorted(of_level, np.arange(len(levels)))
@@ -57,15 +57,15 @@ def contour_boxes(image: np.ndarray, thresholds: np.ndarray) -> ContourBoxes:
 
 
 def _contours(image: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Box [K, 4], area [K] and level [K] (its index, rising) of all contours.
+    """Returns box [K, 4], area [K] and level index [K] (rising) of all contours.
 
-    Some pixel is above each level. Contours of a level stay in the order of OpenCV.
+    Each level must have pixels above it. Contours of a level stay in the order of OpenCV.
     """
     contours: list[np.ndarray] = []
     pictures: list[tuple[int, int, int]] = []
     rows, columns = _extents(image, 1, levels), _extents(image, 0, levels)
     for first, part in parts(levels, image):
-        # What is above a level is above all lower ones: nothing else need be traced.
+        # Pixels above a level are above all lower ones: the rest need not be traced.
         (top, bottom), (left, right) = rows[first], columns[first]
         above = image[top:bottom, left:right] > part.astype(image.dtype)[:, None, None]
         traced, _ = cv2.findContours(
@@ -83,7 +83,7 @@ def _contours(image: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.nda
     place = (x[starts] - left) // step
     x -= np.repeat(place * step, lengths)
     boxes = _boxes(np.stack([x, y], axis=1), starts, image.shape)
-    # The shoelace formula, as exact as `cv2.contourArea`, which takes a call for each contour.
+    # The shoelace formula, as exact as `cv2.contourArea`, which needs one call per contour.
     following = np.arange(1, len(x) + 1)
     following[ends - 1] = starts
     areas = abs(np.add.reduceat(x * y[following] - x[following] * y, starts)) / 2
@@ -92,7 +92,7 @@ def _contours(image: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _boxes(points: np.ndarray, starts: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Boxes [K, 4] around points (x, y) [P, 2] of contours that start at some of them."""
+    """Returns boxes [K, 4] around points (x, y) [P, 2] of contours that start at `starts`."""
     height, width = size
     last = np.maximum.reduceat(points, starts) + 1
     last = np.minimum(last, [width - 1, height - 1])
@@ -100,9 +100,9 @@ def _boxes(points: np.ndarray, starts: np.ndarray, size: tuple[int, ...]) -> np.
 
 
 def _extents(image: np.ndarray, axis: int, levels: np.ndarray) -> list[list[int]]:
-    """First and one past the last row (axis 1: columns are reduced) with pixels above each level.
+    """Returns the first and one past the last row with pixels above each level.
 
-    Some pixel is above each level.
+    Axis 1 reduces columns, axis 0 rows. Each level must have pixels above it.
     """
     brightest = image.max(axis=axis)
     first = np.searchsorted(np.maximum.accumulate(brightest), levels, side="right")
@@ -111,9 +111,9 @@ def _extents(image: np.ndarray, axis: int, levels: np.ndarray) -> list[list[int]
 
 
 def distinct_levels(image: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The levels [L] at which different pixels are above, and the index [T] of each threshold's.
+    """Returns levels [L] with different pixels above them, and each threshold's index [T].
 
-    Levels between which no pixel of the image lies have the same pixels above them.
+    Levels without a pixel value between them have the same pixels above them.
     """
     levels = (thresholds * image.max()).astype(np.int64)
     present = np.flatnonzero(np.bincount(image.ravel(), minlength=256))

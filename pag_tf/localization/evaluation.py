@@ -1,4 +1,4 @@
-"""All numbers of weakly supervised localisation at once, batch by batch or in one call."""
+"""All metrics of weakly supervised localization, batch by batch or in one call."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ def evaluate(
     workers: int | None = None,
     **settings: Any,
 ) -> LocalizationResult:
-    """Measures localisation by heat maps: boxes at one threshold, and the benchmark's metrics.
+    """Measures localization by heat maps: boxes at one threshold, and the benchmark's metrics.
 
     The result does not depend on batches or workers: `Evaluator` gives the same numbers.
 
     Args:
-        maps: Float [B, H, W] in [0, 1], one map an image.
+        maps: Float [B, H, W] in [0, 1], one map per image.
         gt_boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in
             fractions of the image.
-        threshold: In [0, 1] relative to each map's maximum, or what `choose_threshold` returned.
-        labels: Whole numbers [B]: the true classes, for `top1_loc` and `top5_loc`.
-        logits: Float [B, C], beside labels.
+        threshold: In [0, 1], relative to each map's maximum, or the result of `choose_threshold`.
+        labels: Whole numbers [B], the true classes, for `top1_loc` and `top5_loc`.
+        logits: Float [B, C], together with labels.
         predictions: Instead of logits, whole numbers [B] or ranked [B, K], best class first.
-        masks: Bool [B, H, W], the object's pixels, for `pxap`.
-        ignore: Bool [B, H, W] or None, pixels that `pxap` leaves out.
+        masks: Bool [B, H, W], the pixels of the object, for `pxap`.
+        ignore: Bool [B, H, W] or None, pixels left out by `pxap`.
         pixel_boxes: The benchmark's boxes `[x0, y0, x1, y1]` in pixels of the maps, for
             `max_box_acc` and `max_box_acc_v2` only; None: made from `gt_boxes`.
-        workers: Number of threads; None: all usable cores.
+        workers: Number of threads; None: one per usable core.
         **settings: Any other field of `Settings`.
 
     Returns:
         The result; `to_dict()` is plain JSON.
 
     Raises:
-        ValueError: Bad input; the message says which and what to do.
+        ValueError: Bad input; the message names the remedy.
         TypeError: An unknown setting.
 
     >>> import numpy as np
@@ -90,7 +90,7 @@ def evaluate(
 
 
 class Evaluator:
-    """`evaluate` for maps that come batch by batch and need not be kept.
+    """`evaluate` for maps that arrive batch by batch and need not be kept.
 
     >>> import numpy as np
     >>> evaluator = Evaluator(threshold=0.2)
@@ -101,7 +101,7 @@ class Evaluator:
     """
 
     def __init__(self, *, threshold: Any, workers: int | None = None, **settings: Any) -> None:
-        """`settings` are the other fields of `Settings`; errors are those of `evaluate`."""
+        """Takes the other fields of `Settings` as well; errors are those of `evaluate`."""
         self.settings = Settings(threshold=threshold, **settings)
         self._workers = workers
         self._thresholds = protocol_thresholds(self.settings.threshold_step)
@@ -110,7 +110,7 @@ class Evaluator:
 
     @property
     def images(self) -> int:
-        """How many images have been added."""
+        """Number of images added so far."""
         return sum(len(part) for part in self._columns.get("iou", []))
 
     def add(
@@ -125,10 +125,10 @@ class Evaluator:
         ignore: Any = None,
         pixel_boxes: Any = None,
     ) -> None:
-        """Measures one batch; arguments as in `evaluate`. A refused batch leaves no trace.
+        """Measures one batch; arguments as in `evaluate`. A refused batch changes nothing.
 
         Raises:
-            ValueError: Bad input, or classes or masks that only some batches have.
+            ValueError: Bad input, or classes or masks with some batches only.
         """
         maps = checks.heat_maps(maps)
         rows = checks.boxes_of_images(gt_boxes, len(maps))
@@ -186,15 +186,15 @@ class Evaluator:
             self._counts[name] = self._counts.get(name, 0) + more
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything added so far as plain arrays, for `numpy.savez`; no array holds objects."""
+        """Returns everything added so far as plain arrays, without objects, for `numpy.savez`."""
         settings = np.array(json.dumps(self.settings.to_dict(), sort_keys=True))
         return {"settings": settings, **self._joined(), **self._counts}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes up where another evaluator of the same settings was when it gave its state.
+        """Continues from the state of another evaluator with the same settings.
 
         Raises:
-            ValueError: The state is not one of `state()`, or belongs to other settings.
+            ValueError: Not a state of `state()`, or one of other settings.
         """
         if "settings" not in state:
             raise ValueError(f"Expected the arrays of Evaluator.state(), got {sorted(state)}.")
@@ -204,24 +204,24 @@ class Evaluator:
             names = sorted(n for n in {*theirs, *ours} if theirs.get(n) != ours.get(n))
             raise ValueError(
                 f"The state was saved with other settings ({', '.join(names)}): evaluate with the "
-                "same ones, or start anew."
+                "same ones, or start again."
             )
         arrays = {name: np.asarray(state[name]) for name in state if name != "settings"}
         self._counts = {name: arrays.pop(name) for name in _COUNTS if name in arrays}
         self._columns = {name: [values] for name, values in arrays.items()}
 
     def _joined(self) -> dict[str, np.ndarray]:
-        """Values of all images, one array [N, ...] for each name."""
+        """Returns the values of all images, one array [N, ...] per name."""
         return {name: np.concatenate(parts) for name, parts in self._columns.items()}
 
     def result(self) -> LocalizationResult:
-        """All numbers over the images added so far.
+        """Returns all metrics over the images added so far.
 
         Raises:
-            ValueError: No images were added, or masks without any object pixel.
+            ValueError: No images were added, or no mask has an object pixel.
         """
         if not self.images:
-            raise ValueError("No images were added: there is nothing to measure.")
+            raise ValueError("No images were added: call add() first.")
         values = self._joined()
         counts, pixels = self._counts["box_counts"], self._counts.get("pixel_counts")
         small = self._is_small(values["object_area"])
@@ -240,7 +240,7 @@ class Evaluator:
     def _means(
         self, values: dict[str, np.ndarray], chosen: np.ndarray, box_counts: np.ndarray
     ) -> ImageMeans:
-        """Means and intervals over some of the images, and the benchmark's accuracies of them."""
+        """Returns means, intervals and the benchmark's accuracies over some of the images."""
         settings = self.settings
         right = is_right(values["iou"], settings.iou_threshold)
         center = is_right(values["center_iou"], settings.iou_threshold)

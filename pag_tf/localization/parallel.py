@@ -21,19 +21,22 @@ _PIXELS_AT_ONCE = 500_000
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def for_each(function: Callable[..., T], *columns: Iterable[Any], workers: int | None) -> list[T]:
-    """`function` of the first elements of the columns, of the second ones, and so on, in order.
+    """Returns `function` of the first elements of the columns, of the second ones and so on.
 
-    `workers` is the number of threads; None takes the usable cores. Results do not depend on it.
+    Args:
+        function: Takes one element of each column.
+        *columns: Of equal lengths.
+        workers: Number of threads, on which results do not depend; None: one per usable core.
 
     Raises:
-        ValueError: `workers` is no whole number >= 1.
+        ValueError: `workers` is not a whole number >= 1.
     """
     if workers is None:
         workers = usable_cores()
@@ -48,7 +51,7 @@ def for_each(function: Callable[..., T], *columns: Iterable[Any], workers: int |
 
 
 def strip_of(masks: np.ndarray) -> np.ndarray:
-    """Bool masks [N, H, W] side by side, a column apart: uint8 [H, N * (W + 1)]."""
+    """Returns bool masks [N, H, W] side by side, a column apart: uint8 [H, N * (W + 1)]."""
     count, height, width = masks.shape
     strip = np.zeros((height, count, width + 1), np.uint8)
     strip[:, :, :width] = masks.transpose(1, 0, 2)
@@ -56,7 +59,7 @@ def strip_of(masks: np.ndarray) -> np.ndarray:
 
 
 def parts(thresholds: np.ndarray, heat_map: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Thresholds of a map [H, W], as many as go into one picture, and the index of the first."""
+    """Yields thresholds of a map [H, W] that fit into one picture, after the first one's index."""
     at_once = max(1, _PIXELS_AT_ONCE // heat_map.size)
     for start in range(0, len(thresholds), at_once):
         yield start, thresholds[start : start + at_once]

@@ -19,21 +19,22 @@ def pxap(
     thresholds: Any = None,
     workers: int | None = None,
 ) -> float:
-    """Area under the precision-recall curve of all pixels of all images taken together.
+    """Returns the area under the precision-recall curve of all pixels of all images.
 
-    The benchmark's conventions (`MaskEvaluator`), all kept: values are compared as they are, with
-    absolute thresholds, neither quantised nor relative to a map's maximum; pixels of the object
-    and of the background are counted in bins between thresholds; ignored pixels are left out, but
-    a pixel of the object is never ignored; the area is a sum of steps, precision times the gain
-    in recall, from the highest threshold down, in which the bin of the highest values (2 and
+    All conventions are those of the benchmark's `MaskEvaluator`: values are compared as they are,
+    with absolute thresholds, neither quantized nor relative to a map's maximum; pixels of the
+    object and of the background are counted in bins between thresholds; ignored pixels are left
+    out, but pixels of the object are never ignored; the area is a sum of steps, precision times
+    the gain in recall, from the highest threshold down, in which the bin of the highest values (2
+    and
     above, always empty) adds nothing.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
-        masks: Bool [B, H, W], the object's pixels (of several objects: all of them).
-        ignore: Bool [B, H, W] or None, pixels that count as neither.
+        masks: Bool [B, H, W], the pixels of the object or objects.
+        ignore: Bool [B, H, W] or None, pixels that count as neither object nor background.
         thresholds: [T], rising from 0; None: 0, 0.001, ... 0.999.
-        workers: Number of threads; None: all usable cores.
+        workers: Number of threads; None: one per usable core.
 
     Returns:
         A fraction in [0, 1]; the benchmark prints percentages.
@@ -48,7 +49,7 @@ def pxap(
     masks, ignore = checks.mask_arrays(masks, ignore, maps.shape)
     values = protocol_thresholds() if thresholds is None else checks.thresholds(thresholds)
     if values[0] != 0:
-        raise ValueError(f"thresholds must start at 0 for pxap, got {values[0]:g}.")
+        raise ValueError(f"thresholds must start at 0 for pxap, got {values[0]:g}. Add 0.")
     return average_precision(pixel_counts(maps, masks, ignore, values, workers))
 
 
@@ -59,7 +60,7 @@ def pixel_counts(
     thresholds: np.ndarray,
     workers: int | None,
 ) -> np.ndarray:
-    """Numbers of object and of background pixels in each bin, int64 [2, T + 2].
+    """Counts object and background pixels in each bin, int64 [2, T + 2].
 
     Counts of several batches may be added. Bins lie between thresholds; above them come [1, 2)
     and [2, 3].
@@ -74,7 +75,7 @@ def pixel_counts(
 
 
 def average_precision(counts: np.ndarray) -> float:
-    """PxAP from the counts of all images.
+    """Returns PxAP from the counts of all images.
 
     Raises:
         ValueError: There is no object pixel.
@@ -82,7 +83,7 @@ def average_precision(counts: np.ndarray) -> float:
     true, false = counts[:, ::-1].cumsum(axis=1).astype(np.float64)
     if true[-1] == 0:
         raise ValueError("No mask has an object pixel: PxAP needs at least one.")
-    # Written as the benchmark computes it, which decides the last digit.
+    # As the benchmark computes it, which decides the last digit.
     reached = true + false > 0
     precision = true / np.where(reached, true + false, 1)
     gain = np.diff(true / true[-1])

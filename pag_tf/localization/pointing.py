@@ -1,4 +1,4 @@
-"""Where a map points, without a threshold: energy in the box or mask, and the pointing game."""
+"""Metrics without a threshold: energy in the box or mask, and the pointing game."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pag_tf.localization import checks
 
 
 def energy_in_box(maps: Any, boxes: Any) -> np.ndarray:
-    """Share of each map's sum that lies in the box, or in any box of an image with several.
+    """Returns the share of each map's sum that lies in the boxes of its image.
 
-    A pixel that an edge cuts counts with the share of it that is inside; under several boxes,
-    with the largest such share. An all-zero map has nothing in the box: 0. A constant map has the
-    box's share of the image, which is what a map that knows nothing reaches.
+    A pixel cut by an edge counts with its share inside; with several boxes, with the largest such
+    share. An all-zero map has nothing in the box: 0. A constant map, which knows nothing, reaches
+    the box's share of the image.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
@@ -39,15 +39,15 @@ def energy_in_box(maps: Any, boxes: Any) -> np.ndarray:
 
 
 def energy_in_mask(maps: Any, masks: Any, *, ignore: Any = None) -> np.ndarray:
-    """Share of each map's sum that lies on the object itself, by its mask.
+    """Returns the share of each map's sum that lies on the object's mask.
 
     An all-zero map has nothing on the object: 0. A constant map has the object's share of the
     image.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
-        masks: Bool [B, H, W], the object; in every image at least one pixel.
-        ignore: Bool [B, H, W], pixels that count neither as object nor as background.
+        masks: Bool [B, H, W], the object; at least one pixel per image.
+        ignore: Bool [B, H, W] or None, pixels that count as neither object nor background.
 
     Returns:
         float64 [B] in [0, 1], to be averaged.
@@ -59,7 +59,7 @@ def energy_in_mask(maps: Any, masks: Any, *, ignore: Any = None) -> np.ndarray:
     """
     maps = checks.heat_maps(maps).astype(np.float64, copy=False)
     if masks is None:
-        raise ValueError("There are no masks: the energy in the box needs none.")
+        raise ValueError("There are no masks: use energy_in_box, which needs none.")
     objects, ignored = checks.mask_arrays(masks, ignore, maps.shape)
     empty = np.flatnonzero(~objects.any(axis=(1, 2)))
     if empty.size:
@@ -70,7 +70,7 @@ def energy_in_mask(maps: Any, masks: Any, *, ignore: Any = None) -> np.ndarray:
 
 
 def coverage(boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Share of each pixel that lies in the box of [n, 4] that covers it most, float64 [H, W]."""
+    """Returns each pixel's share inside the box that covers it most, float64 [H, W]."""
     height, width = size
     rows = _covered(boxes[:, 0] * height, boxes[:, 2] * height, height)
     columns = _covered(boxes[:, 1] * width, boxes[:, 3] * width, width)
@@ -78,23 +78,23 @@ def coverage(boxes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _covered(low: np.ndarray, high: np.ndarray, pixels: int) -> np.ndarray:
-    """Share of each of the pixels that lies between low and high, [n] each: [n, pixels]."""
+    """Returns each pixel's share between low and high, [n] each: [n, pixels]."""
     start = np.arange(pixels)
     ends = np.minimum(high[:, None], start + 1) - np.maximum(low[:, None], start)
     return np.clip(ends, 0, 1)
 
 
 def pointing_game(maps: Any, boxes: Any, *, tolerance: float = 0.0) -> np.ndarray:
-    """Whether the centre of each map's highest pixel lies in a box of its image.
+    """Returns True for maps whose highest pixel has its center in a box of its image.
 
-    Of equally high pixels the first in reading order counts: a constant map points at the top
+    Among equally high pixels the first in reading order counts: a constant map points at the top
     left corner.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
         boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in fractions.
-        tolerance: The point may be so many pixels of the map away from the box (Euclidean). The
-            literature's 15 are pixels of whole photographs; the default here is none at all.
+        tolerance: Largest Euclidean distance of the point from the box, in pixels of the map. The
+            15 of the literature are pixels of whole photographs; the default is 0.
 
     Returns:
         Bool [B], to be averaged.

@@ -14,20 +14,20 @@ from pag_tf.localization.parallel import for_each, parts, strip_of
 
 
 def boxes(maps: Any, threshold: float = 0.2, *, workers: int | None = None) -> np.ndarray:
-    """The box around the largest region of high values of each map.
+    """Returns the box around the largest region of high values of each map.
 
     A pixel is high if its value is at least `threshold` times its own map's maximum, compared in
-    the map's precision. High pixels that touch, also at corners only, form a region (as OpenCV
-    traces contours). The region with the most pixels is taken; of several, the one whose first
-    pixel in reading order (topmost row, then leftmost) comes first.
+    the map's precision. High pixels that touch, if only at corners, form a region (8-connectivity).
+    The region with the most pixels is taken; among equally large ones, the first in reading order
+    (topmost row, then leftmost pixel).
 
-    So a constant map, also one of zeros, and any map at threshold 0 gives the whole image,
+    So a constant map, one of zeros included, and any map at threshold 0 give the whole image,
     [0, 0, 1, 1]; a region of one pixel gives the box of that pixel, never an empty one.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
         threshold: In [0, 1], relative to each map's maximum.
-        workers: Number of threads; None: all usable cores.
+        workers: Number of threads; None: one per usable core.
 
     Returns:
         float32 [B, 4], `[ymin, xmin, ymax, xmax]`, edges in fractions of the image.
@@ -35,9 +35,9 @@ def boxes(maps: Any, threshold: float = 0.2, *, workers: int | None = None) -> n
     Raises:
         ValueError: Bad maps or a threshold outside [0, 1].
 
-    Source: Aggarwal et al., arXiv 2005.01499, and the localisation code of Singh et al., arXiv
-    1911.13073. That code thresholds the grey value of a colour-mapped picture of the map and
-    takes the contour of the largest enclosed area; here values are compared themselves, and
+    Source: Aggarwal et al., arXiv 2005.01499, and the localization code of Singh et al., arXiv
+    1911.13073. That code thresholds the gray value of a color-mapped picture of the map and
+    takes the contour of the largest enclosed area; here the values themselves are compared, and
     pixels are counted.
 
     >>> import numpy as np
@@ -52,17 +52,17 @@ def boxes(maps: Any, threshold: float = 0.2, *, workers: int | None = None) -> n
 
 
 def high(heat_map: np.ndarray, *thresholds: float) -> np.ndarray:
-    """Bool [T, H, W]: which pixels of one map reach each threshold times its maximum."""
+    """Bool [T, H, W]: True where a map reaches each threshold times its maximum."""
     # In the map's precision: a float32 0.7 is at least 0.7 times 1, although not as a double.
     levels = np.array(thresholds, heat_map.dtype) * heat_map.max()
     return heat_map >= levels[:, None, None]
 
 
 def largest_regions(high: np.ndarray) -> np.ndarray:
-    """Edges [N, 4], [top, left, bottom, right], of each mask's region with the most pixels.
+    """Returns the edges [top, left, bottom, right] of each mask's largest region, [N, 4].
 
     Args:
-        high: Bool [N, H, W], each with a pixel that is high. Which region is taken says `boxes`.
+        high: Bool [N, H, W], each with a True pixel; `boxes` says which region is taken.
     """
     count, height, width = high.shape
     _, labels, stats, _ = cv2.connectedComponentsWithStats(strip_of(high), connectivity=8)
@@ -70,7 +70,7 @@ def largest_regions(high: np.ndarray) -> np.ndarray:
     mask, left = np.divmod(left, width + 1)
     by_size = np.lexsort((-sizes, mask))
     best = by_size[np.searchsorted(mask[by_size], np.arange(count))]
-    # OpenCV numbers regions block by block, so the order of labels does not settle ties.
+    # OpenCV numbers regions block by block: the order of labels does not settle ties.
     largest = sizes == sizes[best][mask]
     for index in np.flatnonzero(np.bincount(mask[largest], minlength=count) > 1):
         own = labels.reshape(height, count, width + 1)[:, index]
@@ -79,14 +79,14 @@ def largest_regions(high: np.ndarray) -> np.ndarray:
 
 
 def to_fractions(edges: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Edges [..., 4] in pixels of an image of `size` (height, width), as float32 fractions."""
+    """Returns edges [..., 4] in pixels of an image of `size` as float32 fractions."""
     return (edges / np.tile(size, 2)).astype(np.float32)
 
 
 def center_box(fraction: float) -> np.ndarray:
-    """The box in the middle of the image whose sides are `fraction` of the image's sides.
+    """Returns the centered box whose sides are `fraction` of the image's sides.
 
-    Its accuracy is what a method reaches without looking at the image.
+    Its accuracy is the baseline: what a method reaches without looking at the image.
 
     Args:
         fraction: In (0, 1]: 0.75 covers 56 % of the image.
@@ -101,7 +101,7 @@ def center_box(fraction: float) -> np.ndarray:
     [0.25, 0.25, 0.75, 0.75]
     """
     if checks.fraction(fraction, "fraction") == 0:
-        raise ValueError("fraction must be larger than 0: a box without area meets nothing.")
+        raise ValueError("fraction must be larger than 0: a box without area overlaps nothing.")
     margin = (1 - fraction) / 2
     return np.array([margin, margin, 1 - margin, 1 - margin], np.float32)
 
@@ -113,9 +113,9 @@ class ChosenThreshold:
     Attributes:
         value: For `boxes(maps, threshold)`.
         split: Name of the images it was chosen on, such as `"train[45000:]"`.
-        images: How many they were.
-        iou_threshold: The IoU at which a box counted as right.
-        gt_known: Share of those images whose box was right at `value`.
+        images: Number of these images.
+        iou_threshold: IoU at which a box counted as right.
+        gt_known: Share of these images whose box was right at `value`.
         mean_iou: Their mean IoU at `value`.
     """
 
@@ -140,26 +140,26 @@ def choose_threshold(
     iou_threshold: float = 0.5,
     workers: int | None = None,
 ) -> ChosenThreshold:
-    """The threshold at which most images get the right box from `boxes`.
+    """Chooses the threshold at which `boxes` gives most images the right box.
 
     Choose it on a held-out part of the training images, never on those that are evaluated:
-    `evaluate` refuses a threshold chosen on its own split. Of equally good thresholds the one
-    with the highest mean IoU is taken, of those the lowest.
+    `evaluate` refuses a threshold chosen on its own split. Among equally good thresholds the one
+    with the highest mean IoU wins, then the lowest.
 
     Args:
         maps: Float [B, H, W] in [0, 1].
         gt_boxes: [B, 4] or one array [n, 4] for each image, `[ymin, xmin, ymax, xmax]` in
             fractions.
-        split: What these images are called; kept in the result.
-        candidates: Thresholds to choose from [T], rising; None: 0, 0.01, ... 0.99.
-        iou_threshold: At which a box is right.
-        workers: Number of threads; None: all usable cores.
+        split: Name of these images, kept in the result.
+        candidates: Thresholds to choose from, [T], rising; None: 0, 0.01, ... 0.99.
+        iou_threshold: IoU at which a box is right.
+        workers: Number of threads; None: one per usable core.
 
     Returns:
         The threshold with its provenance.
 
     Raises:
-        ValueError: Bad maps, boxes, candidates or IoU threshold, or an empty name of the split.
+        ValueError: Bad maps, boxes, candidates or IoU threshold, or an empty split.
     """
     maps = checks.heat_maps(maps)
     rows = checks.boxes_of_images(gt_boxes, len(maps))
@@ -182,7 +182,7 @@ def choose_threshold(
 
 
 def _overlaps(heat_map: np.ndarray, gt: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """IoU of one map's box at each threshold with the true box it meets best: float64 [T]."""
+    """Returns the IoU of a map's box at each threshold with the best matching true box, [T]."""
     found = [largest_regions(high(heat_map, *part)) for _, part in parts(thresholds, heat_map)]
     edges = np.concatenate(found)
     return best_iou(to_fractions(edges, heat_map.shape), [gt] * len(thresholds))

@@ -1,4 +1,4 @@
-"""Settings and result of an evaluation: named numbers, and the values of each image behind them."""
+"""Settings and result of an evaluation: named numbers, and the values of each image."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pag_tf.localization.regions import ChosenThreshold, center_box
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of an evaluation, part of its result.
+    """All that decides the numbers besides maps, boxes and classes; part of the result.
 
     Attributes:
-        threshold: For `boxes`: a number in [0, 1], or what `choose_threshold` returned.
+        threshold: Threshold of `boxes`: a number in [0, 1], or the result of `choose_threshold`.
         split: Name of the evaluated images, or None.
-        iou_threshold: IoU at which a box is right, for all but MaxBoxAcc.
-        center_fraction: Side of the centred baseline box as a share of the image's side.
+        iou_threshold: IoU at which a box is right, for all metrics but MaxBoxAcc.
+        center_fraction: Side of the centered baseline box as a share of the image's side.
         small_below: An object is small if its largest box covers less of the image than this.
-        tolerance: Of the pointing game, in pixels of the map.
+        tolerance: Tolerance of the pointing game in pixels of the map.
         threshold_step: Distance of the benchmark's thresholds for MaxBoxAcc and PxAP.
-        confidence: Of the intervals.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        confidence: Confidence of the intervals.
+        resamples: Number of resamples of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
         ValueError: A value out of range, or a threshold that was chosen on the evaluated split.
@@ -69,7 +69,7 @@ class Settings:
 
     @property
     def chosen_threshold(self) -> ChosenThreshold | None:
-        """Where the threshold came from; None for a plain number."""
+        """How the threshold was chosen; None for a plain number."""
         return self.threshold if isinstance(self.threshold, ChosenThreshold) else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,18 +83,18 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PerImage:
-    """Values of each image, in the order in which the images came.
+    """Values of each image, in the order of the images.
 
     Attributes:
         boxes: float32 [N, 4], the estimated boxes.
-        iou: float64 [N], with the true box that is met best.
-        correct: Bool [N], whether the box is right.
+        iou: float64 [N], IoU with the best matching true box.
+        correct: Bool [N], True where the box is right.
         energy_in_box: float64 [N].
         pointing_game: Bool [N].
-        center_iou: float64 [N], IoU of the centred box.
+        center_iou: float64 [N], IoU of the centered box.
         object_area: float64 [N], the largest true box's share of the image.
-        top1: Bool [N], whether the predicted class is right; None without predictions.
-        top5: Bool [N], whether the class is among the best five; None if fewer were ranked.
+        top1: Bool [N], True where the predicted class is right; None without predictions.
+        top5: Bool [N], True where the class is among the best five; None if fewer were ranked.
     """
 
     boxes: np.ndarray
@@ -113,18 +113,18 @@ class ImageMeans:
     """Means over some images, each a fraction in [0, 1]; None where nothing was measured.
 
     Attributes:
-        images: How many there were.
+        images: Number of images.
         gt_known: Share of images with the right box.
-        top1_loc: With the right class, and the right box.
-        top5_loc: With the class among the best five, and the right box.
+        top1_loc: Share with the right class and the right box.
+        top5_loc: Share with the class among the best five and the right box.
         mean_iou: Mean IoU of the boxes.
         energy_in_box: Mean share of a map's sum inside the box.
         pointing_game: Share of maps whose highest pixel is in the box.
-        center_box: Share of images for which the centred box is right.
-        center_top1_loc: With the right class: what `top1_loc` is to be compared with.
-        intervals: Name of each of these that was measured to its confidence interval.
-        max_box_acc: MaxBoxAcc; its threshold was chosen on these images, as it is defined.
-        max_box_acc_threshold: That threshold, the lowest of equally good ones.
+        center_box: Share of images for which the centered box is right.
+        center_top1_loc: Share with the right class as well: the baseline of `top1_loc`.
+        intervals: Name of each of these, if measured, to its confidence interval.
+        max_box_acc: MaxBoxAcc; its threshold is chosen on these images, by definition.
+        max_box_acc_threshold: That threshold, the lowest among equally good ones.
         max_box_acc_v2: MaxBoxAccV2.
     """
 
@@ -155,8 +155,8 @@ class LocalizationResult(ImageMeans):
     Attributes:
         pxap: PxAP, or None without masks.
         by_size: `"small"` and `"large"` to the means over images with such objects.
-        settings: All settings, with the threshold and where it came from.
-        per_image: The values of each image; not part of `to_dict()`.
+        settings: All settings, with the threshold and how it was chosen.
+        per_image: Values of each image; not part of `to_dict()`.
     """
 
     pxap: float | None
@@ -166,7 +166,7 @@ class LocalizationResult(ImageMeans):
 
     @property
     def threshold(self) -> float:
-        """The threshold behind all numbers but MaxBoxAcc, MaxBoxAccV2 and PxAP."""
+        """The threshold of all metrics but MaxBoxAcc, MaxBoxAccV2 and PxAP."""
         return self.settings.threshold_value
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,16 +1,16 @@
-"""Classes that no image was trained on: recognised by their attributes, measured, calibrated.
+"""Zero-shot recognition: classes without training images, known by their attributes.
 
 Class ids are the rows and columns of one common list of seen and unseen classes; accuracies are
 fractions.
 
 * `attribute_classifier`: a Keras model that knows its classes by their attributes; `with_classes`
-  exchanges them, `attribute_model` gives the attributes.
+  exchanges the classes, `attribute_model` returns the attributes.
 * `evaluate`: T1, S, U, H and the area under the `seen_unseen_curve`.
 * `ESZSL`, `ALE`: bilinear models on frozen features; `choose` finds their settings, and
-  `bilinear_classifier` makes a Keras model of features and bilinear model.
+  `bilinear_classifier` makes a Keras model of a features model and a bilinear model.
 * `choose_calibration`, `cross_validated_calibration`: the constant of calibrated stacking.
 
-Names are imported on first use, so that those that need no TensorFlow do not import it.
+Names are imported on first use: those that need no TensorFlow do not import it.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""ALE: a bilinear model that ranks the right class first (Akata et al., 2013 and 2016)."""
+"""ALE: a bilinear model that ranks the true class first (Akata et al., 2013 and 2016)."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class ALE:
         beta(r) / r  x  sum over classes c != y of max(0, 1 + F(x, c) - F(x, y)),
 
     where r is the number of classes whose term is above 0 and beta(r) = 1 + 1/2 + ... + 1/r: the
-    weight of a rank grows ever slower, so that the top of the list counts most.
+    weight of a rank grows ever more slowly, so that the top of the list counts most.
 
-    What is not as in the paper: it draws classes until one violates the margin and estimates r from
-    the number of draws; here all classes are scored and r is exact, so that a step follows the
-    gradient of this loss without that noise. A step is the mean over a batch instead of one image.
-    W starts at 0, the step size is constant, and stopping early is all that regularises. Features
-    and attributes are each divided by one number, their root mean square norm, so that a learning
-    rate means the same for all of them; that is folded back into W.
+    Deviations from the paper: it draws classes until one violates the margin and estimates r from
+    the number of draws; here all classes are scored and r is exact, which removes that noise from
+    the gradient. A step is the mean over a batch instead of one image. W starts at 0, the step size
+    is constant, and early stopping is the only regularization. Features and attributes are each
+    divided by their root mean square norm, so that a learning rate means the same for all of them;
+    these factors are folded back into W.
 
     Attributes:
         learning_rate: Step size, above 0.
-        epochs: Passes over the images; fewer regularise more.
-        batch_size: Images in a step.
-        seed: Of the order of the images: same seed, same weights.
+        epochs: Passes over the images; fewer regularize more.
+        batch_size: Images per step.
+        seed: Seed of the order of the images: same seed, same weights.
 
     Source: Akata, Perronnin, Harchaoui & Schmid, "Label-Embedding for Attribute-Based
     Classification", CVPR 2013; "Label-Embedding for Image Classification", TPAMI 2016.
@@ -70,7 +70,7 @@ class ALE:
         seen: Any = None,
         class_names: Sequence[str] | None = None,
     ) -> BilinearModel:
-        """The weights after the last epoch.
+        """Fits the weights.
 
         Args:
             features: float32 or float64 [N, d].
@@ -90,7 +90,7 @@ class ALE:
         return BilinearModel(last)
 
     def _epochs(self, known: TrainingSet) -> Iterator[np.ndarray]:
-        """W [d, a] after each epoch."""
+        """Yields W [d, a] after each epoch."""
         scales = _scale(known.features), _scale(known.attributes)
         attributes = known.attributes / scales[1]
         rng = np.random.default_rng(self.seed)
@@ -120,22 +120,22 @@ class ALE:
         seed: int = 0,
         class_names: Sequence[str] | None = None,
     ) -> Choice:
-        """The learning rate and number of epochs that recognise held-out seen classes best.
+        """Chooses learning rate and number of epochs by T1 on held-out seen classes.
 
-        Accuracy is T1, its mean over class-wise folds, and measured after every epoch: one training
-        for a fold and learning rate tells the best number of epochs. Of equally good settings the
-        fewest epochs are taken, then the smallest learning rate.
+        T1 is averaged over class-wise folds and measured after every epoch, so that one training
+        per fold and learning rate finds the best number of epochs. Among equally good settings the
+        fewest epochs win, then the smallest learning rate.
 
         Args:
             features: float32 or float64 [N, d] of images of seen classes.
             labels: Whole numbers [N].
             class_attributes: [K, a], one row for each class of the common list.
             seen: Ids of the classes that are trained on. None: all rows.
-            learning_rates: To be tried, each above 0.
-            epochs: The most epochs to be tried.
-            batch_size: Images in a step.
+            learning_rates: Candidates, each above 0.
+            epochs: Largest number of epochs to try.
+            batch_size: Images per step.
             folds: Number of folds, of at least two classes each.
-            seed: Of the folds, and of the model.
+            seed: Seed of the folds and of the model.
             class_names: K names, for error messages.
 
         Returns:
@@ -169,7 +169,7 @@ class ALE:
 
 
 def loss_gradient(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Gradient of each image's ranking loss with respect to its scores: float64 [B, K].
+    """Gradient of each image's ranking loss with respect to its scores, float64 [B, K].
 
     Args:
         scores: F, float64 [B, K].
@@ -193,7 +193,7 @@ def _scale(rows: np.ndarray) -> float:
 
 
 def _accuracies(tried: Sequence[ALE], known: TrainingSet, fold: np.ndarray) -> np.ndarray:
-    """T1 [methods, epochs] of one fold: only its own classes compete for its images."""
+    """T1 [methods, epochs] on one fold, among its own classes only."""
     rows = np.isin(known.labels, np.searchsorted(known.classes, fold))
     training, held_out = known.only(~rows), known.only(rows)
     labels, table = held_out.labels, []

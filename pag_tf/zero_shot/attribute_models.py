@@ -1,14 +1,14 @@
 """A classifier that knows its classes by their attributes only.
 
-Features -> attributes -> compatibility with each class, a normalised dot product with a
+Features -> attributes -> compatibility with each class, a normalized dot product with a
 temperature. Classes are rows of a matrix that is not trained, so that a model trained on some
-classes recognises others: `with_classes` puts their rows in. What comes out is one flat functional
+classes recognizes others: `with_classes` exchanges the rows. The result is one flat functional
 model of stock Keras layers with logits over the given classes: `AdversarialModel` trains it at any
-epsilon, and `explain.gradients` explains a class never seen, with no special case.
+epsilon, and `explain.gradients` explains an unseen class, without special cases.
 
 Source: the attribute embedding with a compatibility function of Akata et al. 2013 (Label-Embedding
 for Attribute-Based Classification) and Romera-Paredes & Torr 2015, trained end to end by
-cross-entropy. Deviation: both sides of the dot product are normalised to length 1 and the product
+cross-entropy. Deviation: both sides of the dot product are normalized to length 1 and the product
 is divided by a fixed temperature, so that classes with many attributes are not preferred.
 """
 
@@ -28,7 +28,7 @@ from pag_tf.zero_shot.bilinear import BilinearModel
 
 
 def features_model(classifier: keras.Model) -> keras.Model:
-    """The part of a classifier before its head.
+    """Returns the part of a classifier before its head.
 
     Args:
         classifier: Functional model that ends in a `Dense` layer with logits, such as those of
@@ -38,7 +38,7 @@ def features_model(classifier: keras.Model) -> keras.Model:
         A model that shares its weights: images -> float32 features `[B, d]`.
 
     Raises:
-        ValueError: It ends in another way.
+        ValueError: It ends in another layer.
     """
     named = {layer.name: layer for layer in getattr(classifier, "layers", None) or []}
     # The features of an attribute classifier are what its attributes are made from.
@@ -64,19 +64,19 @@ def attribute_classifier(
 
     Args:
         features_model: Functional model: images -> features `[B, d]`. It is trained with the rest.
-        class_attributes: `[classes, attributes]`, finite, any scale; a row a class.
-        temperature: What the cosine of an image's and a class's attributes is divided by; positive.
+        class_attributes: `[classes, attributes]`, finite, any scale; one row per class.
+        temperature: Divisor of the cosine of an image's and a class's attributes; positive.
             The logits lie in [-1 / temperature, 1 / temperature].
-        class_names: One a row. Without them a transposed matrix is a good one, of other classes.
-        name: Of the model.
+        class_names: One per row. Without them a transposed matrix cannot be told from a good one.
+        name: Name of the model.
 
     Returns:
         A flat functional model: images -> float32 logits `[B, classes]`. Its layer `"attributes"`
-        gives one signed score an attribute, see `attribute_model`.
+        returns one signed score per attribute, see `attribute_model`.
 
     Raises:
-        ValueError: A bad matrix (the message names the shape that is wanted), temperature, or
-            features that are not `[B, d]`.
+        ValueError: A bad matrix (the message names the expected shape) or temperature, or features
+            that are not `[B, d]`.
     """
     attributes = _named(class_attributes, class_names)
     features = getattr(features_model, "output", None)
@@ -97,7 +97,7 @@ def set_classes(model: keras.Model, class_attributes: Any, *, temperature: float
 
     Args:
         model: Built with `attributes=` by `pag_tf.models.build`; its last layer is changed.
-        class_attributes: `[classes, attributes]`, a row for each logit.
+        class_attributes: `[classes, attributes]`, one row per logit.
         temperature: See `attribute_classifier`.
 
     Raises:
@@ -123,13 +123,13 @@ def with_classes(
     class_names: Sequence[str] | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """The same model for other classes, of which it need not have seen an image.
+    """Returns the same model for other classes, seen in training or not.
 
     Args:
-        model: Made by `attribute_classifier`, or read from a file of one.
-        class_attributes: `[classes, attributes]` in the order of the attributes that `model` has.
-        class_names: One a row, for error messages.
-        name: Of the new model; None: that of `model`.
+        model: Made by `attribute_classifier`, or loaded from a file of one.
+        class_attributes: `[classes, attributes]` in the attribute order of `model`.
+        class_names: One per row, for error messages.
+        name: Name of the new model; None: that of `model`.
 
     Returns:
         A model that shares all trained weights: images -> float32 logits `[B, classes]`.
@@ -145,31 +145,35 @@ def with_classes(
 
 
 def temperature_of(model: keras.Model) -> float:
-    """The temperature that an attribute classifier was made with, to 6 digits.
+    """Returns the temperature that an attribute classifier was made with, to 6 digits.
 
     Raises:
         ValueError: Another model.
     """
     _layer(model, NORMALISED)
     kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel).astype(np.float64)
-    # Columns are class attributes of length 1 / temperature, as far as float32 tells it.
+    # Columns are class attributes of length 1 / temperature, up to float32 rounding.
     return _to_6_digits(1 / np.linalg.norm(kernel, axis=0).mean())
 
 
 def _to_6_digits(temperature: float) -> float:
-    """As it is read from a kernel, so that the same classes put in again give the same kernel."""
+    """Rounds as when read from a kernel: setting the same classes again changes nothing."""
     return float(f"{temperature:.6g}")
 
 
 def attribute_model(model: keras.Model) -> keras.Model:
-    """The part up to the attributes: `explain.gradients` of it shows where an attribute is seen.
+    """Returns the part of an attribute classifier up to the attributes.
+
+    `explain.gradients(attribute_model, images, targets, method="vanilla_gradients")` shows where an
+    attribute is seen; its index is the target. The scores are no logits of competing classes, so
+    that `loss_gradients` does not apply.
 
     Args:
         model: Made by `attribute_classifier` or `with_classes`.
 
     Returns:
         A model that shares its weights: images -> float32 `[B, attributes]`, signed scores, not
-        normalised. An attribute's index is its target.
+        normalized.
 
     Raises:
         ValueError: Another model.
@@ -187,21 +191,21 @@ def bilinear_classifier(
     mean: Any = None,
     name: str = "bilinear_classifier",
 ) -> keras.Model:
-    """A fitted bilinear model on top of its features model, which gradients can explain.
+    """Puts a fitted bilinear model on top of its features model, so that gradients can explain it.
 
     Args:
         features_model: Functional model: images -> features `[B, d]`.
         bilinear: Fitted to such features, minus `mean`.
-        class_attributes: `[classes, attributes]`, a row a class that competes.
-        mean: `[d]`, what was subtracted from the features; None: nothing.
-        name: Of the model.
+        class_attributes: `[classes, attributes]`, one row per competing class.
+        mean: `[d]`, the mean that was subtracted from the features; None: nothing.
+        name: Name of the model.
 
     Returns:
         A flat functional model that shares the weights of the features model: images -> float32
         scores `[B, classes]`, those of `bilinear.scores(features - mean, class_attributes)`.
 
     Raises:
-        ValueError: Widths that do not go together, a bad matrix.
+        ValueError: Widths that do not match, or a bad matrix.
     """
     width, attributes = bilinear.weights.shape
     matrix = attribute_matrix(class_attributes, attributes=attributes)
@@ -223,7 +227,7 @@ def bilinear_classifier(
 def _named(
     class_attributes: Any, class_names: Sequence[str] | None, attributes: int | None = None
 ) -> np.ndarray:
-    """The checked matrix, with a row for each name where there are names."""
+    """Returns the checked matrix, with one row per name if there are names."""
     classes = None if class_names is None else len(class_names)
     return attribute_matrix(
         class_attributes, classes=classes, attributes=attributes, class_names=class_names

@@ -1,4 +1,4 @@
-"""Class attributes: refused where they cannot tell classes apart, or made to."""
+"""Class attributes: checks that they tell classes apart, and attributes that make them do so."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from pag_tf.zero_shot.checks import listed
 def distinguished(
     class_attributes: Any, attribute_names: Sequence[str], class_names: Sequence[str]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Adds an attribute of its own to each class whose row another class has too.
+    """Adds an attribute of its own to each class that shares its row with another class.
 
-    WordNet's hypernyms of a tabby and of a Persian cat are the same: only what they are themselves
-    tells them apart. The hierarchy embeddings of the zero-shot literature contain the classes
+    WordNet's hypernyms of a tabby and of a Persian cat are the same: only the classes themselves
+    tell them apart. The hierarchy embeddings of the zero-shot literature contain the classes
     themselves for that reason (Akata et al. 2015, Evaluation of Output Embeddings).
 
     Args:
         class_attributes: Numbers `[classes, attributes]`.
-        attribute_names: One a column.
-        class_names: One a row.
+        attribute_names: One per column.
+        class_names: One per row.
 
     Returns:
         float64 `[classes, attributes + added]`, whose rows all differ, and the names of its
         columns; an added one is `"is::<class>"`.
 
     Raises:
-        ValueError: Names that are not as many as rows and columns.
+        ValueError: Numbers of names that differ from the numbers of rows and columns.
     """
     matrix = np.asarray(class_attributes, np.float64)
     if matrix.shape != (len(class_names), len(attribute_names)):
         raise ValueError(
             f"class_attributes: expected [{len(class_names)} classes, {len(attribute_names)} "
-            f"attributes] as there are names, got shape {matrix.shape}."
+            f"attributes] as there are names, got shape {matrix.shape}. Give a name to each row "
+            "and column."
         )
     _, which, counts = np.unique(matrix, axis=0, return_inverse=True, return_counts=True)
     shared = np.flatnonzero(counts[which.reshape(-1)] > 1)
-    # As large as the attributes that there are, so that it weighs as much.
+    # As large as the other attributes, so that it weighs as much.
     own = np.zeros((len(matrix), len(shared)))
     own[shared, np.arange(len(shared))] = np.abs(matrix).max(initial=0.0)
     names = tuple(f"is::{class_names[index]}" for index in shared.tolist())
@@ -53,12 +54,12 @@ def attribute_matrix(
     attributes: int | None = None,
     class_names: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Class attributes as float64 [K, a], one row a class.
+    """Returns class attributes as float64 [K, a], one row per class.
 
     Args:
         class_attributes: Numbers [K, a].
-        classes: K, where it is known.
-        attributes: a, where it is known.
+        classes: K, if it is known.
+        attributes: a, if it is known.
         class_names: Names for the messages, K of them.
 
     Raises:
@@ -106,13 +107,13 @@ def check_distinct(
     if empty.any():
         raise ValueError(
             f"class_attributes are all zero for {listed(ids[empty], class_names)}: a class without "
-            "attributes cannot be recognised. Describe it or leave it out."
+            "attributes cannot be recognized. Describe it or leave it out."
         )
     _check_different(rows, ids, class_names, "identical rows, no score")
 
 
 def check_directions(unit: np.ndarray) -> None:
-    """Raises ValueError if rows of length 1, [n, a], are the same but for rounding."""
+    """Raises ValueError if rows of length 1, [n, a], differ by rounding only."""
     _check_different(
         np.round(unit, 6), np.arange(len(unit)), None, "rows that differ in length only, no cosine"
     )

@@ -13,7 +13,7 @@ from pag_tf.zero_shot import attributes, checks
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BilinearModel:
-    """Compatibility `x W s` of features x [d] and class attributes s [a], of any classes.
+    """Compatibility `x W s` of features x [d] and the attributes s [a] of any class.
 
     Attributes:
         weights: W, float64 [d, a].
@@ -32,31 +32,31 @@ class BilinearModel:
         object.__setattr__(self, "weights", weights)
 
     def scores(self, features: Any, class_attributes: Any) -> np.ndarray:
-        """Score of each class, seen or not, for each image; the highest is the prediction.
+        """Returns the score of each class, seen or not, for each image; the highest is predicted.
 
         Args:
             features: Float [N, d].
-            class_attributes: [K, a], one row for each class that competes.
+            class_attributes: [K, a], one row per competing class.
 
         Returns:
             float64 [N, K].
 
         Raises:
-            ValueError: Other widths than those of the weights, values that are not finite, or
-                classes without attributes or with the same ones.
+            ValueError: Widths other than those of the weights, values that are not finite, or
+                classes without attributes or with equal ones.
 
         >>> BilinearModel([[1.0, 0.0], [0.0, 2.0]]).scores([[3.0, 1.0]], [[1, 0], [0, 1], [1, 1]])
         array([[3., 2., 5.]])
         """
         features = checks.feature_matrix(features, self.weights.shape[0])
         described = attributes.attribute_matrix(class_attributes, attributes=self.weights.shape[1])
-        # Classes are few: folding them into the weights first makes one narrow product of it.
+        # There are few classes: folding them into the weights first makes the product narrow.
         return features @ (self.weights @ described.T)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingSet:
-    """What a bilinear model is fitted to; nothing of other classes is in it.
+    """Checked features, labels and attributes of seen classes; nothing of other classes.
 
     Attributes:
         features: float32 or float64 [N, d].
@@ -71,7 +71,7 @@ class TrainingSet:
     classes: np.ndarray
 
     def only(self, rows: np.ndarray) -> TrainingSet:
-        """The part with these images (bool [N]) and the classes that they have."""
+        """Returns the part with these images (bool [N]) and their classes."""
         kept = np.unique(self.labels[rows])
         return TrainingSet(
             features=self.features[rows],
@@ -89,7 +89,7 @@ def training_set(
     seen: Any = None,
     class_names: Sequence[str] | None = None,
 ) -> TrainingSet:
-    """Checks what a model is to be fitted to.
+    """Checks features, labels and attributes together.
 
     Args:
         features: float32 or float64 [N, d].
@@ -114,7 +114,7 @@ def training_set(
     missing = np.setdiff1d(classes, labels)
     if missing.size:
         raise ValueError(
-            f"seen has {checks.listed(missing, names)}, of which there is no image: leave it out."
+            f"seen has {checks.listed(missing, names)}, without any image: leave it out."
         )
     attributes.check_distinct(matrix[classes], classes, names)
     return TrainingSet(
@@ -126,7 +126,7 @@ def training_set(
 
 
 def _matrix(class_attributes: Any, classes: np.ndarray, all_rows: bool) -> np.ndarray:
-    """The attributes as an array that has a row for each of the classes."""
+    """Returns the attributes as an array with a row for each of the classes."""
     matrix = np.asarray(class_attributes)
     if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.number):
         raise ValueError(
@@ -154,12 +154,12 @@ def _matrix(class_attributes: Any, classes: np.ndarray, all_rows: bool) -> np.nd
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One of the settings that were tried.
+    """Settings that were tried.
 
     Attributes:
         settings: Names and values.
-        t1: Mean over the folds of the class-averaged accuracy on the held-out classes, when only
-            these compete; fraction in [0, 1].
+        t1: Mean over the folds of the class-averaged accuracy on the held-out classes, among
+            these only; fraction in [0, 1].
     """
 
     settings: dict[str, float]
@@ -172,10 +172,10 @@ class Choice:
 
     Attributes:
         method: An `ESZSL` or `ALE` with the best settings, not yet fitted.
-        t1: Of the best candidate.
+        t1: T1 of the best candidate.
         candidates: All that were tried.
         folds: Ids of the seen classes that were held out together.
-        seed: Of the folds.
+        seed: Seed of the folds.
     """
 
     method: Any
@@ -186,7 +186,7 @@ class Choice:
 
     @property
     def at_edge(self) -> tuple[str, ...]:
-        """Settings whose best value is an end of those tried: more should be tried there."""
+        """Settings whose best value is the smallest or largest tried: try more beyond it."""
         found = []
         for name in self.candidates[0].settings:
             tried = {candidate.settings[name] for candidate in self.candidates}
@@ -208,11 +208,11 @@ class Choice:
 
 
 def class_folds(classes: Any, folds: int, *, seed: int) -> tuple[np.ndarray, ...]:
-    """Divides class ids at random into folds whose sizes differ by one at most.
+    """Divides class ids at random into folds whose sizes differ by at most one.
 
     Args:
         classes: Ids of seen classes [K].
-        folds: At least 2, and at most half of K: one class alone is always recognised.
+        folds: At least 2, and at most half of K: one class alone is always recognized.
         seed: Same seed, same folds.
 
     Returns:

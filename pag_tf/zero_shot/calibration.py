@@ -1,11 +1,11 @@
 """Calibrated stacking: a constant for the scores of seen classes, chosen without unseen ones.
 
-Classes that were trained on score too high, so that unseen classes are hardly ever predicted among
-all. Chao, Changpinyo, Gong & Sha ("An Empirical Study and Analysis of Generalized Zero-Shot
-Learning for Object Recognition in the Wild", arXiv 1605.04253) subtract a constant gamma from their
-scores, and choose it by cross-validation on seen classes, some of which play unseen. So is it done
-here, with two choices of our own: the aim is the harmonic mean H, and as H changes only where the
-prediction of an image changes, every such gamma is looked at instead of a grid.
+Seen classes score too high, so that unseen classes are hardly ever predicted among all. Chao,
+Changpinyo, Gong & Sha ("An Empirical Study and Analysis of Generalized Zero-Shot Learning for
+Object Recognition in the Wild", arXiv 1605.04253) subtract a constant gamma from their scores,
+chosen by cross-validation on seen classes, some of which serve as pseudo-unseen classes. We do the
+same, with two choices of our own: the objective is the harmonic mean H, and as H changes only where
+the prediction of an image changes, every such gamma is tried instead of a grid.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from pag_tf.zero_shot.metrics import SeenUnseenCurve, seen_unseen_curve
 
 
 class Method(Protocol):
-    """What can be fitted: `ESZSL`, `ALE`."""
+    """A method that can be fitted: `ESZSL`, `ALE`."""
 
     def fit(self, features: Any, labels: Any, class_attributes: Any) -> BilinearModel:
-        """A model of the images [N, d] of classes that are rows of class_attributes [K, a]."""
+        """Returns a model of features [N, d] whose classes are rows of class_attributes [K, a]."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChosenCalibration:
-    """A constant and how it was chosen; numbers are means over the rounds.
+    """A calibration constant and how it was chosen; numbers are means over the rounds.
 
     Attributes:
         value: For `evaluate(..., calibration=...)`. 0 if no constant gives H above 0.
-        harmonic_mean: H at this constant, of classes that played seen and unseen.
-        seen_accuracy: S there.
-        unseen_accuracy: U there.
+        harmonic_mean: H at this constant, of trained and pseudo-unseen classes.
+        seen_accuracy: S at this constant.
+        unseen_accuracy: U at this constant.
         uncalibrated: H without a constant.
-        images: How many were scored, in all rounds.
-        pseudo_unseen: Ids of the classes that played unseen, one tuple a round.
-        class_names: Names of all classes that took part, if they were given.
+        images: Number of images scored in all rounds.
+        pseudo_unseen: Ids of the pseudo-unseen classes, one tuple per round.
+        class_names: Names of all classes that took part, if given.
     """
 
     value: float
@@ -69,19 +69,19 @@ def choose_calibration(
     unseen: Any = (),
     class_names: Sequence[str] | None = None,
 ) -> ChosenCalibration:
-    """The constant at which H is highest, for a model that did not train on `pseudo_unseen`.
+    """Chooses the constant with the highest H for a model not trained on `pseudo_unseen`.
 
-    The images must not have been trained on either, those of `seen` included. Of equally good
-    ranges between breakpoints the widest is taken, of those the lowest, and of it the middle. The
-    constant depends on how many classes play unseen: hold out about as large a share of the seen
-    classes as the unseen ones are of all.
+    The model must not have been trained on these images either, those of `seen` included. Among
+    equally good ranges between breakpoints the middle of the widest is taken, of several the
+    lowest. The constant depends on the number of pseudo-unseen classes: hold out about as large a
+    share of the seen classes as the unseen ones are of all.
 
     Args:
         labels: Whole numbers [N], columns of scores.
         scores: Float [N, K].
-        seen: Ids of the classes that were trained on.
+        seen: Ids of the classes of the training.
         pseudo_unseen: Ids of seen classes that were held out from this training.
-        unseen: Ids of truly unseen classes, whose columns are not read; no image is of them.
+        unseen: Ids of truly unseen classes, whose columns are ignored; no image may be of them.
         class_names: K names; `evaluate` then refuses a constant chosen on its unseen classes.
 
     Raises:
@@ -122,20 +122,20 @@ def cross_validated_calibration(
     seed: int = 0,
     class_names: Sequence[str] | None = None,
 ) -> ChosenCalibration:
-    """The constant at which the mean H over the folds is highest, for a model of frozen features.
+    """Chooses the constant with the highest mean H over folds, for a model of frozen features.
 
-    Each fold of the seen classes plays unseen once. A model is fitted to the other classes without
-    a share of their images, and scores these and all images of the fold.
+    Each fold of the seen classes is pseudo-unseen once. A model is fitted to the other classes
+    without a share of their images, and scores that share and all images of the fold.
 
     Args:
-        method: Fitted once a fold.
+        method: Fitted once per fold.
         features: float32 or float64 [N, d] of images of seen classes.
         labels: Whole numbers [N].
         class_attributes: [K, a], one row for each class of the common list.
         seen: Ids of the seen classes; None: all rows.
         folds: Number of folds, of at least two classes each.
-        held_out_images: Share of the images of each class that are held out, in (0, 1).
-        seed: Of the folds and of the images held out.
+        held_out_images: Share of the images of each class that is held out, in (0, 1).
+        seed: Seed of the folds and of the images held out.
         class_names: K names; `evaluate` then refuses a constant chosen on its unseen classes.
 
     Raises:
@@ -148,15 +148,15 @@ def cross_validated_calibration(
     tested = _held_out_images(known, held_out_images, seed)
     curves, images = [], 0
     for fold in divided:
-        plays_unseen = np.searchsorted(known.classes, fold)
-        of_fold = np.isin(known.labels, plays_unseen)
+        pseudo_unseen_rows = np.searchsorted(known.classes, fold)
+        of_fold = np.isin(known.labels, pseudo_unseen_rows)
         part = known.only(~of_fold & ~tested)
         model = method.fit(part.features, part.labels, part.attributes)
         scored = of_fold | tested
-        plays_seen = np.setdiff1d(np.arange(len(known.classes)), plays_unseen)
+        trained_rows = np.setdiff1d(np.arange(len(known.classes)), pseudo_unseen_rows)
         scores = model.scores(known.features[scored], known.attributes)
         curve = seen_unseen_curve(
-            known.labels[scored], scores, seen=plays_seen, unseen=plays_unseen
+            known.labels[scored], scores, seen=trained_rows, unseen=pseudo_unseen_rows
         )
         curves.append(curve)
         images += int(scored.sum())
@@ -165,7 +165,7 @@ def cross_validated_calibration(
 
 
 def _without_columns(scores: Any, unseen: np.ndarray) -> np.ndarray:
-    """A copy whose columns of unseen classes are 0: whatever stands there, it is not read."""
+    """Returns a copy whose columns of unseen classes are 0, whatever their values."""
     scores = np.array(scores)
     if scores.ndim == 2:
         scores[:, unseen[unseen < scores.shape[1]]] = 0
@@ -173,7 +173,7 @@ def _without_columns(scores: Any, unseen: np.ndarray) -> np.ndarray:
 
 
 def _held_out_images(known: TrainingSet, share: float, seed: int) -> np.ndarray:
-    """Bool [N]: the share of each class's images, at least one, and at least one stays."""
+    """Bool [N]: a share of each class's images, at least one, leaving at least one."""
     rng = np.random.default_rng([seed, 1])
     chosen = np.zeros(len(known.labels), bool)
     for index in range(len(known.classes)):
@@ -218,7 +218,7 @@ def _mean_h(curves: list[SeenUnseenCurve], gammas: Any) -> np.ndarray:
 
 
 def _best_constant(curves: list[SeenUnseenCurve]) -> float:
-    """Middle of the best range; H is 0 below the first and above the last breakpoint of all."""
+    """Returns the middle of the best range; H is 0 outside the first and last breakpoints."""
     breaks = np.unique(np.concatenate([curve.gammas for curve in curves]))
     if len(breaks) < 2:
         return 0.0

@@ -1,4 +1,4 @@
-"""Refuses input that would make a model or a measurement worthless, and says what to do instead.
+"""Refuses input that would make a model or a measurement worthless; messages name the remedy.
 
 Each function returns its input as an array that the rest of the package can rely on.
 """
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-# So many classes are named in a message before "...".
+# Number of classes named in a message before "...".
 _NAMED = 8
 
 
 def class_ids(ids: Any, name: str) -> np.ndarray:
-    """Class ids as int64 [n], rising.
+    """Returns class ids as int64 [n], rising.
 
     Raises:
-        ValueError: Not one-dimensional, no whole numbers, negative or twice the same; the message
-            starts with `name`.
+        ValueError: Not one-dimensional, not whole numbers, negative or repeated; the message starts
+            with `name`.
     """
     ids = np.asarray(ids)
     if ids.size == 0 and ids.ndim == 1:
@@ -49,7 +49,7 @@ def disjoint(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> N
 
 
 def split(seen: Any, unseen: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of seen and unseen classes, each int64 and rising; `seen` may be empty.
+    """Returns the ids of seen and unseen classes, each int64 and rising; `seen` may be empty.
 
     Raises:
         ValueError: Bad ids, a class in both, or no unseen class.
@@ -57,15 +57,15 @@ def split(seen: Any, unseen: Any) -> tuple[np.ndarray, np.ndarray]:
     seen, unseen = class_ids(seen, "seen"), class_ids(unseen, "unseen")
     if unseen.size == 0:
         raise ValueError(
-            "unseen is empty: zero-shot recognition is measured on at least one class that was not "
-            "trained on."
+            "unseen is empty: zero-shot recognition is measured on at least one class without "
+            "training images. Name it in unseen=."
         )
     disjoint(seen, unseen, ("seen", "unseen"))
     return seen, unseen
 
 
 def score_matrix(scores: Any, classes: np.ndarray, source: str) -> np.ndarray:
-    """Scores as float64 [N, K], one column for each of the `classes`, which `source` names.
+    """Returns scores as float64 [N, K], one column for each of `classes`, named by `source`.
 
     Raises:
         ValueError: Another shape or width, no images, or values that are not finite.
@@ -90,7 +90,7 @@ def score_matrix(scores: Any, classes: np.ndarray, source: str) -> np.ndarray:
 
 
 def label_array(labels: Any, images: int | None = None) -> np.ndarray:
-    """Labels as int64 [N].
+    """Returns labels as int64 [N].
 
     Raises:
         ValueError: Another shape or number, or not whole numbers >= 0.
@@ -101,7 +101,7 @@ def label_array(labels: Any, images: int | None = None) -> np.ndarray:
         raise ValueError(f"labels must be integer class ids, got {labels.dtype}. {remedy}".rstrip())
     if labels.ndim != 1 or (images is not None and len(labels) != images):
         raise ValueError(
-            f"labels must have shape [{'N' if images is None else images}], one an image, got "
+            f"labels must have shape [{'N' if images is None else images}], one per image, got "
             f"{labels.shape}."
         )
     if labels.size and labels.min() < 0:
@@ -110,7 +110,7 @@ def label_array(labels: Any, images: int | None = None) -> np.ndarray:
 
 
 def labels_among(labels: np.ndarray, classes: np.ndarray, source: str) -> None:
-    """Raises ValueError if a label is none of the `classes`, which `source` names."""
+    """Raises ValueError if a label is not among `classes`, named by `source`."""
     strange = np.setdiff1d(labels, classes)
     if strange.size:
         images = int(np.isin(labels, strange).sum())
@@ -121,7 +121,7 @@ def labels_among(labels: np.ndarray, classes: np.ndarray, source: str) -> None:
 
 
 def feature_matrix(features: Any, width: int | None = None) -> np.ndarray:
-    """Features as float32 or float64 [N, d].
+    """Returns features as float32 or float64 [N, d].
 
     Raises:
         ValueError: Another shape, dtype or width, no images, or values that are not finite.
@@ -134,20 +134,19 @@ def feature_matrix(features: Any, width: int | None = None) -> np.ndarray:
         raise ValueError(f"features must be float32 or float64, got {features.dtype}.")
     if width is not None and features.shape[1] != width:
         raise ValueError(
-            f"features must be [N, {width}] as those that the model was fitted to, got shape "
-            f"{features.shape}."
+            f"features must be [N, {width}] like those of the fit, got shape {features.shape}."
         )
     if features.dtype != np.float64:
         features = features.astype(np.float32, copy=False)
-    _finite_rows(features, "features", "image", "leave such images out, or look at their pixels")
+    _finite_rows(features, "features", "image", "leave such images out, or check their pixels")
     return features
 
 
 def names_of(class_names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
-    """One name for each class; without names, its number.
+    """Returns one name per class: its number if there are no names.
 
     Raises:
-        ValueError: Another number of names, or one that comes twice.
+        ValueError: Another number of names, or a repeated one.
     """
     if class_names is None:
         return tuple(str(index) for index in range(classes))
@@ -156,12 +155,12 @@ def names_of(class_names: Sequence[str] | None, classes: int) -> tuple[str, ...]
         raise ValueError(f"class_names must be {classes} names, got {len(names)}.")
     if len(set(names)) < classes:
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"class_names must differ, but {twice[:_NAMED]} come more than once.")
+        raise ValueError(f"class_names must differ, but {twice[:_NAMED]} occur more than once.")
     return names
 
 
 def positive(value: Any, name: str) -> float:
-    """A finite number above 0.
+    """Returns a finite number above 0.
 
     Raises:
         ValueError: Anything else.
@@ -172,7 +171,7 @@ def positive(value: Any, name: str) -> float:
 
 
 def finite(value: Any, name: str) -> float:
-    """A finite number.
+    """Returns a finite number.
 
     Raises:
         ValueError: Anything else.
@@ -183,7 +182,7 @@ def finite(value: Any, name: str) -> float:
 
 
 def whole(value: Any, name: str, least: int) -> int:
-    """A whole number of at least `least`.
+    """Returns a whole number of at least `least`.
 
     Raises:
         ValueError: Anything else.
@@ -194,7 +193,7 @@ def whole(value: Any, name: str, least: int) -> int:
 
 
 def listed(ids: np.ndarray, class_names: Sequence[str] | None = None) -> str:
-    """The classes in words: "class 3" or "classes 3 (wolf), 5 (fox)"."""
+    """Returns the classes in words: "class 3" or "classes 3 (wolf), 5 (fox)"."""
     shown = [
         f"{int(index)}" if class_names is None else f"{int(index)} ({class_names[int(index)]})"
         for index in ids[:_NAMED]
@@ -208,7 +207,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _finite_rows(matrix: np.ndarray, name: str, row: str, remedy: str) -> None:
-    # A sum is not finite if a number is not; that it overflowed is found out below.
+    # The sum of a row is not finite if a number is not; overflows are told apart below.
     with np.errstate(invalid="ignore", over="ignore"):
         suspects = np.flatnonzero(~np.isfinite(matrix @ np.ones(matrix.shape[1], matrix.dtype)))
     broken = suspects[~np.isfinite(matrix[suspects]).all(axis=1)]

@@ -1,11 +1,12 @@
-"""Linear algebra of ESZSL: products and ridge systems at the least cost, in float64.
+"""Linear algebra of ESZSL: products and ridge systems at low cost, in float64.
 
 With the features X [N, d], the attributes S [K, a] of the classes and Y [N, K], 1 at an image's
 class and -1 elsewhere, ESZSL's solution is
 
     W = (X'X + gamma I)^-1  X' Y S  (S'S + lamda I)^-1                     [d, a]
 
-and as (X'X + gamma I)^-1 X' = X' (XX' + gamma I)^-1, on both sides of Y the smaller system will do.
+and as (X'X + gamma I)^-1 X' = X' (XX' + gamma I)^-1, the smaller system suffices on either side of
+Y.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ _ROWS_AT_ONCE = 1024
 
 
 class AttributeSide:
-    """`Y S (S'S + lamda I)^-1` as a narrow Y R times a matrix of lamda, for any lamda.
+    """`Y S (S'S + lamda I)^-1` as a narrow Y R times a matrix that depends on lamda.
 
-    One eigendecomposition, of K x K or a x a, serves every lamda.
+    One eigendecomposition, K x K or a x a, serves every lamda.
 
     Attributes:
         width: Columns of Y R: the smaller of K and a.
@@ -34,10 +35,10 @@ class AttributeSide:
         self._attributes = attributes
         small = attributes @ attributes.T if self._over_classes else attributes.T @ attributes
         values, self._vectors = np.linalg.eigh(small)
-        self._values = np.maximum(values, 0.0)  # what is negative is rounding
+        self._values = np.maximum(values, 0.0)  # negative values are rounding
 
     def right(self) -> np.ndarray:
-        """R [K, width]: what Y is multiplied with whatever lamda is."""
+        """R [K, width], the factor of Y that does not depend on lamda."""
         return np.eye(self.width) if self._over_classes else self._attributes
 
     def factor(self, lamda: float) -> np.ndarray:
@@ -57,7 +58,7 @@ def gram(features: np.ndarray) -> np.ndarray:
 
 
 def class_sums(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Sum of the features of each class: float64 [K, d]."""
+    """Sums of the features of each class, float64 [K, d]."""
     images = np.arange(len(labels))
     members = sparse.csr_array(
         (np.ones(len(labels)), (labels, images)), shape=(classes, len(labels))
@@ -84,10 +85,10 @@ def ridge_solution(
         symmetric: A, positive semidefinite.
         shift: Above 0.
         targets: B [n, r].
-        overwrite: Whether A may be destroyed to save its copy.
+        overwrite: A may be overwritten, which saves a copy.
 
     Raises:
-        ValueError: The shift is lost in the rounding of A.
+        ValueError: The shift vanishes in the rounding of A.
     """
     if not overwrite or not symmetric.flags.f_contiguous:
         symmetric = np.array(symmetric, order="F")

@@ -27,7 +27,7 @@ from pag_tf.zero_shot.closed_form import (
 )
 from pag_tf.zero_shot.metrics import class_averaged
 
-# The paper tries 10^-3 to 10^3 on features of its own; those of a ResNet are larger.
+# The paper tries 10^-3 to 10^3 on its features; those of a ResNet are larger.
 GAMMAS = tuple(10.0**power for power in range(-3, 7))
 LAMDAS = tuple(10.0**power for power in range(-3, 4))
 
@@ -47,7 +47,7 @@ class ESZSL:
 
     Source: Romera-Paredes & Torr, "An Embarrassingly Simple Approach to Zero-Shot Learning", ICML
     2015. There V is our W, and X and S are transposed. Features and attributes are used as they
-    come: centre or normalise them before.
+    are: center or normalize them before.
 
     >>> import numpy as np
 
@@ -73,7 +73,7 @@ class ESZSL:
         seen: Any = None,
         class_names: Sequence[str] | None = None,
     ) -> BilinearModel:
-        """The minimum, in float64.
+        """Fits the weights: the exact minimum, in float64.
 
         Args:
             features: X, float32 or float64 [N, d].
@@ -114,21 +114,21 @@ class ESZSL:
         seed: int = 0,
         class_names: Sequence[str] | None = None,
     ) -> Choice:
-        """The settings that recognise held-out seen classes best: T1, mean over class-wise folds.
+        """Chooses gamma and lamda by T1 on held-out seen classes, the mean over class-wise folds.
 
-        Products of the features are computed once for all folds, a Cholesky decomposition once for
-        a fold and gamma, an eigendecomposition of the attributes once a fold; a further lamda costs
-        next to nothing. Of equally good settings the largest gamma is taken, then lamda.
+        Products of the features are computed once for all folds, a Cholesky decomposition once per
+        fold and gamma, an eigendecomposition of the attributes once per fold; a further lamda costs
+        next to nothing. Among equally good settings the largest gamma wins, then the largest lamda.
 
         Args:
             features: float32 or float64 [N, d] of images of seen classes.
             labels: Whole numbers [N].
             class_attributes: [K, a], one row for each class of the common list.
             seen: Ids of the classes that are trained on. None: all rows.
-            gammas: To be tried, each above 0.
-            lamdas: To be tried, each above 0.
+            gammas: Candidates, each above 0.
+            lamdas: Candidates, each above 0.
             folds: Number of folds, of at least two classes each.
-            seed: Of the folds.
+            seed: Seed of the folds.
             class_names: K names, for error messages.
 
         Returns:
@@ -163,7 +163,7 @@ class ESZSL:
 
 
 def _settings(values: Sequence[float], name: str) -> list[float]:
-    """Rising, each once."""
+    """Returns the checked values, rising, without repetitions."""
     if len(values) == 0:
         raise ValueError(f"{name} must hold at least one number > 0, got none.")
     return sorted({checks.positive(value, f"each of {name}") for value in values})
@@ -172,7 +172,7 @@ def _settings(values: Sequence[float], name: str) -> list[float]:
 def _folds(
     known: TrainingSet, divided: Sequence[np.ndarray], gammas: Sequence[float]
 ) -> Iterator[tuple[np.ndarray, AttributeSide, Iterator[np.ndarray]]]:
-    """For each fold: its images (bool [N]), its attribute side, and X_fold B for each gamma."""
+    """Yields for each fold its images (bool [N]), attribute side, and X_fold B for each gamma."""
     numbers = [np.searchsorted(known.classes, fold) for fold in divided]
     images = [np.isin(known.labels, fold) for fold in numbers]
     dual = len(known.features) < known.features.shape[1]
@@ -198,7 +198,7 @@ def _kernel(known: TrainingSet) -> np.ndarray:
 
 
 def _sum_of_others(grams: list[np.ndarray], left_out: int) -> np.ndarray:
-    """A sum, not the difference from the sum of all: it stays positive semidefinite."""
+    """Sums the others, as a difference from the sum of all may not be positive semidefinite."""
     total = np.zeros_like(grams[0])
     for index, part in enumerate(grams):
         if index != left_out:
@@ -213,7 +213,7 @@ def _accuracies(
     side: AttributeSide,
     lamdas: Sequence[float],
 ) -> np.ndarray:
-    """T1 [gammas, lamdas] of one fold: only its own classes compete for its images."""
+    """T1 [gammas, lamdas] on one fold, among its own classes only."""
     labels = known.labels[rows]
     classes = np.unique(labels)
     factors = [side.factor(lamda) @ known.attributes[classes].T for lamda in lamdas]

@@ -1,4 +1,4 @@
-"""All numbers of zero-shot recognition, from labels and scores alone."""
+"""All metrics of zero-shot recognition, from labels and scores alone."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from pag_tf.zero_shot.metrics import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class PerImage:
-    """Predicted classes, in the order in which the images came.
+    """Predicted classes, in the order of the images.
 
     Attributes:
-        prediction: int64 [N], the best of all classes, after calibration.
-        unseen_prediction: int64 [N], the best of the unseen classes.
+        prediction: int64 [N], the best among all classes, after calibration.
+        unseen_prediction: int64 [N], the best among the unseen classes.
     """
 
     prediction: np.ndarray
@@ -40,26 +40,26 @@ class ZeroShotResult:
     """Result of an evaluation; accuracies are class-averaged fractions, None if not measured.
 
     Attributes:
-        T1: Accuracy on images of unseen classes when only unseen classes compete.
-        S: Accuracy on images of seen classes when all classes compete.
-        U: Accuracy on images of unseen classes when all classes compete.
+        T1: Accuracy on images of unseen classes, among unseen classes only.
+        S: Accuracy on images of seen classes, among all classes.
+        U: Accuracy on images of unseen classes, among all classes.
         H: Harmonic mean of S and U.
         ausuc: Area under the seen-unseen curve; does not depend on the calibration.
-        intervals: Name of each of these that was measured to its confidence interval.
-        calibration: What was subtracted from the scores of seen classes, for S, U and H.
-        seen_images: How many images are of seen classes.
-        unseen_images: How many are of unseen classes.
-        absent: Names of classes without an image, which no average counts.
-        class_accuracy: Name of each class with images to the accuracy on them, all classes
-            competing; empty if there are no seen classes.
-        unseen_class_accuracy: The same of unseen classes, only these competing.
-        class_names: The common list.
-        seen: Its seen classes, rising.
-        unseen: Its unseen classes, rising.
-        settings: Of the intervals: confidence, resamples and seed.
-        confusion: int64 [K, K], images by true class (row) and predicted class (column), all
-            classes competing.
-        unseen_confusion: int64 [n, n], only the n unseen classes, in the order of `unseen`.
+        intervals: Name of each of these, if measured, to its confidence interval.
+        calibration: Constant subtracted from the scores of seen classes for S, U and H.
+        seen_images: Number of images of seen classes.
+        unseen_images: Number of images of unseen classes.
+        absent: Names of classes without images, which no average counts.
+        class_accuracy: Name of each class with images to its accuracy among all classes; empty
+            without seen classes.
+        unseen_class_accuracy: The same for unseen classes, among these only.
+        class_names: Names of the common list.
+        seen: Ids of the seen classes, rising.
+        unseen: Ids of the unseen classes, rising.
+        settings: Confidence, resamples and seed of the intervals.
+        confusion: int64 [K, K], images by true class (row) and predicted class (column), among all
+            classes.
+        unseen_confusion: int64 [n, n], among the n unseen classes, in the order of `unseen`.
         curve: The seen-unseen curve, or None without images of both kinds.
         per_image: The predictions; like the curve not part of `to_dict()`.
     """
@@ -112,24 +112,23 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> ZeroShotResult:
-    """Measures recognition of classes that were not trained on, with and without seen ones.
+    """Measures the recognition of unseen classes, alone and among seen ones.
 
-    Accuracies are averaged over classes: each class that has images counts the same. Of equal
-    highest scores the class that comes first in the common list is predicted. Without images of
-    seen classes there is no S, H and area; without images of unseen classes only S; with `seen`
-    empty only T1.
+    Accuracies are averaged over classes: each class with images counts the same. Among equal
+    highest scores the first class of the common list is predicted. Without images of seen classes
+    there is no S, H and area; without images of unseen classes only S; with `seen` empty only T1.
 
     Args:
         labels: Whole numbers [N], the true classes as columns of scores.
         scores: Float [N, K], higher is better, one column for each class of the common list.
-        seen: Ids of the classes that were trained on; may be empty.
-        unseen: Ids of those that were not; together with seen all K.
+        seen: Ids of the classes of the training; may be empty.
+        unseen: Ids of the other classes; together with seen all K.
         class_names: K names for the result; None: the ids.
-        calibration: Subtracted from the scores of seen classes (calibrated stacking) for S, U and
-            H: a number, or what `choose_calibration` returned.
-        confidence: Of the bootstrap intervals over images, in (0, 1).
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        calibration: Constant subtracted from the scores of seen classes for S, U and H (calibrated
+            stacking): a number, or the result of `choose_calibration`.
+        confidence: Confidence of the bootstrap intervals over images, in (0, 1).
+        resamples: Number of resamples of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         The result; `to_dict()` is plain JSON.
@@ -256,13 +255,13 @@ def _by_class(
     names: tuple[str, ...],
     unseen: np.ndarray,
 ) -> dict[str, Any]:
-    """What the result says of single classes, in both settings."""
+    """Results for single classes, among all classes and among unseen ones."""
     classes = np.arange(len(names))
     of_unseen = labels[~is_seen], predicted.unseen_prediction[~is_seen]
-    generalised = len(unseen) < len(names)
+    generalized = len(unseen) < len(names)
     return {
         "absent": tuple(names[index] for index in np.setdiff1d(classes, labels)),
-        "class_accuracy": _shares(labels, predicted.prediction, names) if generalised else {},
+        "class_accuracy": _shares(labels, predicted.prediction, names) if generalized else {},
         "unseen_class_accuracy": _shares(*of_unseen, names),
         "confusion": _confusion(labels, predicted.prediction, classes),
         "unseen_confusion": _confusion(*of_unseen, unseen),
@@ -279,7 +278,7 @@ def _shares(
 
 
 def _confusion(labels: np.ndarray, predictions: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Images by true class (row) and predicted class (column), in the order of rising classes."""
+    """Counts images by true class (row) and predicted class (column), in rising order."""
     count = len(classes)
     cells = np.searchsorted(classes, labels) * count + np.searchsorted(classes, predictions)
     return np.bincount(cells, minlength=count * count).reshape(count, count)

@@ -1,4 +1,4 @@
-"""Averages over classes, their harmonic mean, and accuracy on seen against unseen classes."""
+"""Class-averaged accuracy, its harmonic mean, and the curve of seen against unseen classes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pag_tf.zero_shot import checks
 
 
 def class_averaged(labels: np.ndarray, right: np.ndarray) -> float:
-    """Mean over the classes in labels [N] of the share of their images with right (bool [N])."""
+    """Mean over the classes of labels [N] of the share of their images with `right`, bool [N]."""
     _, group, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return float(np.mean(np.bincount(group.reshape(-1), right) / counts))
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:
-    """float64 [N]: each image's weight in an average over the classes in labels; sum 1."""
+    """Each image's weight in an average over the classes of labels: float64 [N], sum 1."""
     classes, group, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return 1.0 / (len(classes) * counts[group.reshape(-1)])
 
 
 def harmonic_mean(seen: Any, unseen: Any) -> np.ndarray:
-    """2 S U / (S + U), 0 where both are 0; any shapes that fit."""
+    """2 S U / (S + U), and 0 where both are 0; shapes are broadcast."""
     seen, unseen = np.asarray(seen, np.float64), np.asarray(unseen, np.float64)
     total = seen + unseen
     return np.divide(2 * seen * unseen, total, out=np.zeros_like(total), where=total > 0)
@@ -31,11 +31,11 @@ def harmonic_mean(seen: Any, unseen: Any) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SeenUnseenCurve:
-    """The whole curve: between two neighbouring breakpoints nothing changes.
+    """The whole curve: nothing changes between two neighboring breakpoints.
 
     Attributes:
-        gammas: float64 [M], rising: what must be subtracted from the scores of seen classes for
-            an accuracy to change.
+        gammas: float64 [M], rising: constants, subtracted from the scores of seen classes, at
+            which an accuracy changes.
         seen: float64 [M + 1], falling: class-averaged accuracy on images of seen classes; value k
             holds for gammas[k - 1] < gamma < gammas[k].
         unseen: float64 [M + 1], rising: the same on images of unseen classes.
@@ -47,17 +47,17 @@ class SeenUnseenCurve:
 
     @property
     def area(self) -> float:
-        """Area under the curve: S over U. Where both change at one gamma it runs straight."""
+        """Area under the curve, S over U, linear where both change at one gamma."""
         heights = (self.seen[1:] + self.seen[:-1]) / 2
         return float(np.clip(np.diff(self.unseen) @ heights, 0.0, 1.0))
 
     @property
     def harmonic_mean(self) -> np.ndarray:
-        """float64 [M + 1], H of each point."""
+        """H of each point, float64 [M + 1]."""
         return harmonic_mean(self.seen, self.unseen)
 
     def index(self, gamma: Any) -> Any:
-        """The point that holds at gamma; at a breakpoint the one after it."""
+        """Index of the point that holds at gamma; at a breakpoint, the one after it."""
         return np.searchsorted(self.gammas, gamma, side="right")
 
     def to_dict(self) -> dict[str, list[float]]:
@@ -67,12 +67,13 @@ class SeenUnseenCurve:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Margins:
-    """All that the curve depends on.
+    """Everything that the curve depends on.
 
     Attributes:
         gap: float64 [N], best score of a seen class minus best score of an unseen class.
-        right: Bool [N], whether the best class of the image's own kind is its class.
-        is_seen: Bool [N], whether the image's class is a seen one.
+        right: Bool [N], True if the best class of the image's own kind (seen or unseen) is its
+            class.
+        is_seen: Bool [N], True for images of seen classes.
     """
 
     gap: np.ndarray
@@ -83,7 +84,7 @@ class Margins:
 def margins(
     labels: np.ndarray, scores: np.ndarray, seen: np.ndarray, unseen: np.ndarray
 ) -> Margins:
-    """Of checked labels [N] and scores [N, K], for rising ids of the classes that compete."""
+    """Returns the margins for checked labels [N], scores [N, K] and rising ids of the classes."""
     of_seen, of_unseen = scores[:, seen], scores[:, unseen]
     is_seen = np.isin(labels, seen)
     best = np.where(is_seen, seen[of_seen.argmax(axis=1)], unseen[of_unseen.argmax(axis=1)])
@@ -93,19 +94,19 @@ def margins(
 
 
 def seen_unseen_curve(labels: Any, scores: Any, *, seen: Any, unseen: Any) -> SeenUnseenCurve:
-    """Accuracy on seen and unseen classes for every constant of calibrated stacking.
+    """Returns the accuracy on seen and unseen classes for every constant of calibrated stacking.
 
     A constant gamma is subtracted from the scores of seen classes before the best class is taken.
-    All gammas at which an accuracy changes are found, none is sampled.
+    Every gamma at which an accuracy changes is found; none is sampled.
 
     Args:
-        labels: Whole numbers [N], columns of scores; of seen and of unseen classes.
+        labels: Whole numbers [N], columns of scores; some of seen, some of unseen classes.
         scores: Float [N, K].
         seen: Ids of the seen classes.
         unseen: Ids of the unseen classes; together with seen all K.
 
     Returns:
-        The curve. Equal scores of one kind: the first class wins.
+        The curve. Among equal scores of one kind the first class wins.
 
     Raises:
         ValueError: Bad input, or images of only one kind of class.
@@ -129,7 +130,7 @@ def seen_unseen_curve(labels: Any, scores: Any, *, seen: Any, unseen: Any) -> Se
 
 
 def curve_of(labels: np.ndarray, found: Margins) -> SeenUnseenCurve:
-    """The curve of labels [N] with images of both kinds."""
+    """Returns the curve for labels [N] with images of both kinds."""
     weights = np.zeros(len(labels))
     for kind in (found.is_seen, ~found.is_seen):
         weights[kind] = class_weights(labels[kind])
@@ -146,10 +147,10 @@ def curve_of(labels: np.ndarray, found: Margins) -> SeenUnseenCurve:
 
 
 def weighted_areas(found: Margins, weights: np.ndarray) -> np.ndarray:
-    """Areas under the curves of images with other weights [D, N]: float64 [D].
+    """Returns the areas under the curves of images with weights [D, N], float64 [D].
 
-    The area is the chance that an image of a seen class, drawn by weight, is right and has a larger
-    gap than one of an unseen class that is right; equal gaps count half.
+    The area is the probability that an image of a seen class, drawn by weight, is right and has a
+    larger gap than an image of an unseen class that is right; equal gaps count half.
     """
     seen, unseen = found.right & found.is_seen, found.right & ~found.is_seen
     order = np.argsort(found.gap[seen], kind="stable")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pag_tf.alignment import save_animation
-from pag_tf.core import run_folder
+from pag_tf.core import files
 
 FRAMES = np.random.default_rng(1).random((6, 3, 4, 5, 3)).astype("float32")
 
@@ -47,7 +47,7 @@ def test_grey_frames_of_one_image(tmp_path):
 def test_a_failure_leaves_the_former_file(tmp_path, monkeypatch):
     path = save_animation(FRAMES, tmp_path / "a.gif")
     before = path.read_bytes()
-    monkeypatch.setattr(run_folder.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         save_animation(FRAMES[:2], path)
     assert path.read_bytes() == before

@@ -1,11 +1,19 @@
 """Deletion and insertion: curves worked out by hand, and against a naive loop."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from pag_tf.alignment import deletion, faithfulness, insertion
+from pag_tf import alignment
+from pag_tf.alignment import faithfulness
 
+# Without XLA, which takes long to compile; test_without_xla.py compares both.
+deletion, insertion = (
+    functools.partial(function, jit_compile=False)
+    for function in (alignment.deletion, alignment.insertion)
+)
 MAPS = np.random.default_rng(5).random((5, 8, 8))
 
 

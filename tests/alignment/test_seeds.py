@@ -72,7 +72,7 @@ def test_noise():
         ({"images": IMAGES * 255}, r"Images must lie in \[0, 1\].*divide by 255"),
         ({"images": np.full_like(IMAGES, np.nan)}, r"Images must lie in \[0, 1\]"),
         ({"images": IMAGES.astype("uint8")}, "got uint8"),
-        ({"labels": LABELS[:-1]}, r"Labels must be integers \[40\], one an image"),
+        ({"labels": LABELS[:-1]}, r"Labels must be integers \[40\], one per image"),
         ({"labels": LABELS * 1.0}, "Labels must be integers"),
     ],
 )

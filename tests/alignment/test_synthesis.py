@@ -1,5 +1,6 @@
 """Large targeted perturbations: where they lead in a linear model, frames, features, refusals."""
 
+import functools
 import gc
 import weakref
 
@@ -7,9 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from pag_tf.alignment import features, interpolate, maximize_feature, synthesize
+from pag_tf import alignment
+from pag_tf.alignment import synthesis
 from pag_tf.attacks import PGD, base
 
+# Without XLA, which takes long to compile; test_without_xla.py compares both.
+synthesize, maximize_feature, interpolate = (
+    functools.partial(function, jit_compile=False)
+    for function in (alignment.synthesize, alignment.maximize_feature, alignment.interpolate)
+)
 RNG = np.random.default_rng(6)
 WEIGHTS = RNG.normal(size=(4, 4, 3))
 GREY = np.full((2, 4, 4, 3), 0.5, "float32")
@@ -57,7 +64,7 @@ def test_frames_are_the_iterates(model):
 
 @pytest.mark.parametrize("threat", ["l2:1.5", "linf:0.2"])
 def test_it_is_the_targeted_attack(network, images, labels, threat):
-    attack = PGD(threat, 6, targeted=True, random_start=False)
+    attack = PGD(threat, 6, targeted=True, random_start=False, jit_compile=False)
     found = synthesize(network, images, labels, threat, steps=6)
     assert found.images == pytest.approx(attack(network, images, labels), abs=1e-6)
 
@@ -156,12 +163,12 @@ def test_what_is_kept_for_a_model_goes_with_it():
     model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
     synthesize(model, GREY, np.array([0, 1]), "l2:0.1", steps=1)
     maximize_feature(model, GREY, 0, "l2:0.1", steps=1)
-    kept = len(features._REPRESENTATIONS)
+    kept = len(synthesis._REPRESENTATIONS)
     reference = weakref.ref(model)
     del model, hidden, inputs
     gc.collect()
     assert reference() is None
-    assert len(features._REPRESENTATIONS) == kept - 1
+    assert len(synthesis._REPRESENTATIONS) == kept - 1
 
 
 def test_gradients_that_are_zero(linear):

@@ -1,12 +1,16 @@
-"""What a judge calls the pictures of another model: judges that agree, that disagree, refusals."""
+"""Transfer classifiers on the images of another model: that agree, that disagree, refusals."""
+
+import functools
 
 import keras
 import numpy as np
 import pytest
 
-from pag_tf.alignment import transfer
-from pag_tf.alignment.transfer import _random_perturbations
+from pag_tf import alignment
+from pag_tf.alignment.synthesis_transfer import _random_perturbations
 
+# Without XLA, which takes long to compile; test_without_xla.py compares both.
+transfer = functools.partial(alignment.transfer, jit_compile=False)
 RNG = np.random.default_rng(2)
 WEIGHTS = RNG.normal(size=(6, 6, 3, 3))
 GREY = np.full((12, 6, 6, 3), 0.5, "float32")
@@ -20,7 +24,7 @@ def model(linear):
     return linear(WEIGHTS, BIAS)
 
 
-def test_a_judge_that_sees_the_same_and_one_that_sees_nothing(linear, model):
+def test_a_classifier_that_sees_the_same_and_one_that_sees_nothing(linear, model):
     same = linear(2 * WEIGHTS, 2 * BIAS)
     found = transfer(model, same, GREY, LABELS, threat="l2:2", steps=10)
     assert set(found.targets.tolist()) == {1, 2}
@@ -29,14 +33,14 @@ def test_a_judge_that_sees_the_same_and_one_that_sees_nothing(linear, model):
     assert not found.unperturbed.any()
     # Noise of length 2 changes a logit by about 2 x 1: seldom the answer.
     assert found.random.mean() < 0.5
-    # A judge with its classes exchanged calls the pictures of class 1 class 2.
+    # A classifier with its classes exchanged calls the pictures of class 1 class 2.
     exchanged = linear(WEIGHTS[..., [0, 2, 1]], BIAS[[0, 2, 1]])
     found = transfer(model, exchanged, GREY, LABELS, threat="l2:2", steps=10)
     assert not found.called_target.any()
     assert found.reached.all()
 
 
-def test_the_judge_is_asked_for_given_targets(linear, model):
+def test_the_classifier_is_asked_for_given_targets(linear, model):
     # It calls everything class 2.
     constant = linear(np.zeros_like(WEIGHTS), [0, 0, 5])
     targets = np.array([1, 2] * 6)
@@ -49,13 +53,13 @@ def test_the_judge_is_asked_for_given_targets(linear, model):
 def test_targets_are_drawn_evenly_from_the_other_classes(linear, model):
     labels = np.arange(120) % 3
     images = np.full((120, 6, 6, 3), 0.5, "float32")
-    judge = linear(-WEIGHTS, BIAS)
-    found = transfer(model, judge, images, labels, threat="l2:0.1", steps=1)
+    classifier = linear(-WEIGHTS, BIAS)
+    found = transfer(model, classifier, images, labels, threat="l2:0.1", steps=1)
     pairs = list(zip(labels.tolist(), found.targets.tolist(), strict=True))
     counts = {pair: pairs.count(pair) for pair in set(pairs)}
     assert set(counts) == {(a, b) for a in range(3) for b in range(3) if a != b}
     assert min(counts.values()) >= 8
-    other = transfer(model, judge, images, labels, threat="l2:0.1", steps=1, seed=1)
+    other = transfer(model, classifier, images, labels, threat="l2:0.1", steps=1, seed=1)
     assert not np.array_equal(other.targets, found.targets)
 
 
@@ -89,29 +93,29 @@ def test_random_perturbations_have_the_size_of_the_given_ones():
     assert not np.array_equal(np.sign(found[1]), np.sign(found[2]))
 
 
-def test_a_model_is_no_judge_of_itself(model):
+def test_a_model_is_no_transfer_classifier_of_itself(model):
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    for judge in (model, copy):
-        with pytest.raises(ValueError, match="The judge is the model itself, or has the same weig"):
-            transfer(model, judge, GREY, LABELS)
+    for classifier in (model, copy):
+        with pytest.raises(ValueError, match="The transfer classifier is the model itself, or has"):
+            transfer(model, classifier, GREY, LABELS)
 
 
 def test_refusals(linear, model, softmax, images, labels):
-    judge = linear(-WEIGHTS, BIAS)
-    with pytest.raises(ValueError, match="The model has 3 classes, the judge 2"):
+    classifier = linear(-WEIGHTS, BIAS)
+    with pytest.raises(ValueError, match="The model has 3 classes, the transfer classifier 2"):
         transfer(model, linear(WEIGHTS[..., :2]), GREY, LABELS)
     with pytest.raises(ValueError, match="The target of image 1 is its label, 0"):
-        transfer(model, judge, GREY, LABELS, targets=np.array([1, 0] * 6))
+        transfer(model, classifier, GREY, LABELS, targets=np.array([1, 0] * 6))
     with pytest.raises(ValueError, match="Targets must lie in 0 to 2, got 1 to 3"):
-        transfer(model, judge, GREY, LABELS, targets=np.array([1, 3] * 6))
+        transfer(model, classifier, GREY, LABELS, targets=np.array([1, 3] * 6))
     with pytest.raises(ValueError, match=r"Targets must be integers \[12\]"):
-        transfer(model, judge, GREY, LABELS, targets=np.ones(3, int))
+        transfer(model, classifier, GREY, LABELS, targets=np.ones(3, int))
     with pytest.raises(ValueError, match="Label 3 is out of range"):
-        transfer(model, judge, GREY, LABELS + 3)
+        transfer(model, classifier, GREY, LABELS + 3)
     with pytest.raises(ValueError, match=r"The model takes images \(6, 6, 3\)"):
-        transfer(model, judge, images, labels)
+        transfer(model, classifier, images, labels)
     with pytest.raises(ValueError, match="ends in softmax"):
         transfer(linear(RNG.normal(size=(8, 8, 3, 3))), softmax, images, labels)
     with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
-        transfer(model, judge, GREY, LABELS, seed=-1)
+        transfer(model, classifier, GREY, LABELS, seed=-1)

@@ -28,7 +28,7 @@ def test_faithfulness(refused, network, images, labels):
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-5)
 
 
-def test_synthesis_and_what_a_judge_says_of_it(refused, network, other_network, images, labels):
+def test_synthesis_and_its_transfer(refused, network, other_network, images, labels):
     settings = {"threat": "l2:3", "steps": 4}
     with pytest.raises(Exception, match="XLA|compile"):
         alignment.synthesize(refused, images, labels, **settings)

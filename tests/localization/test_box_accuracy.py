@@ -17,7 +17,7 @@ from pag_tf.localization.box_accuracy import (
     pixel_iou,
     protocol_thresholds,
 )
-from pag_tf.localization.contours import contour_boxes, distinct_levels, quantised
+from pag_tf.localization.contours import contour_boxes, distinct_levels, quantized
 
 
 def boxes_at(heat_map, threshold, every_contour):
@@ -136,7 +136,7 @@ MULTIMODAL = [
     ],
 )
 def test_published_and_hand_worked_boxes_of_the_largest_contour(heat_map, expected):
-    found = contour_boxes(quantised(np.array(heat_map)), np.arange(0, 1, 0.2))
+    found = contour_boxes(quantized(np.array(heat_map)), np.arange(0, 1, 0.2))
     assert found.boxes[found.largest][found.level].tolist() == expected
 
 
@@ -147,7 +147,7 @@ def test_contours_of_each_level_are_those_of_a_call_of_its_own(
     monkeypatch.setattr(parallel, "_PIXELS_AT_ONCE", pixels_at_once)
     thresholds = np.arange(0, 1.01, 0.02)
     for heat_map in np.concatenate(list(kinds_of_maps.values())):
-        found = contour_boxes(quantised(heat_map), thresholds)
+        found = contour_boxes(quantized(heat_map), thresholds)
         by_level = np.split(found.boxes, found.starts[1:])
         for threshold, level in zip(thresholds, found.level, strict=True):
             assert by_level[level].tolist() == boxes_at(heat_map, threshold, every_contour=True)
@@ -159,7 +159,7 @@ def test_holes_have_contours_and_boxes_are_one_pixel_too_large():
     ring = np.zeros((9, 9))
     ring[1:6, 1:6] = 1
     ring[3, 3] = 0
-    found = contour_boxes(quantised(ring), np.array([0.5]))
+    found = contour_boxes(quantized(ring), np.array([0.5]))
     # The ring's pixels are 1 to 5; those around the hole 2 to 4. Both boxes end one further on.
     assert sorted(found.boxes.tolist()) == [[1, 1, 6, 6], [2, 2, 5, 5]]
     assert found.boxes[found.largest].tolist() == [[1, 1, 6, 6]]

@@ -156,7 +156,7 @@ def test_bad_classes(function, classes, message):
         ({"masks": MASKS[:1]}, r"masks must have the heat maps' shape \(2, 4, 4\), got \(1, 4, 4"),
         ({"masks": MASKS, "ignore": MASKS[:, :2]}, "ignore must have the heat maps' shape"),
         ({"masks": ~MASKS}, "No mask has an object pixel"),
-        ({"masks": None, "ignore": MASKS}, "ignore= needs masks= beside it"),
+        ({"masks": None, "ignore": MASKS}, "ignore= needs masks= as well"),
     ],
 )
 def test_bad_masks(masks, message):

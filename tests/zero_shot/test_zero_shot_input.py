@@ -90,7 +90,10 @@ BAD_TRAINING = {
         "features must be float32 or float64, got int64",
     ),
     "no images": ((FEATURES[:0], LABELS[:0], ATTRIBUTES), r"got shape \(0, 5\)"),
-    "too few labels": ((FEATURES, LABELS[1:], ATTRIBUTES), r"shape \[12\], one an image, got \(11"),
+    "too few labels": (
+        (FEATURES, LABELS[1:], ATTRIBUTES),
+        r"shape \[12\], one per image, got \(11",
+    ),
     "one-hot labels": (
         (FEATURES, np.eye(4)[LABELS], ATTRIBUTES),
         "must be integer class ids, got float64. One-hot labels: use labels.argmax",
@@ -127,7 +130,7 @@ def test_bad_seen_classes(function, seen, message):
 
 def test_seen_classes_need_images():
     rows = LABELS != 2
-    with pytest.raises(ValueError, match="seen has class 2, of which there is no image: leave it"):
+    with pytest.raises(ValueError, match="seen has class 2, without any image: leave it"):
         ESZSL(1, 1).fit(FEATURES[rows], LABELS[rows], ATTRIBUTES, seen=range(4))
 
 
