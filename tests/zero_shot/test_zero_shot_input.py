@@ -148,7 +148,7 @@ MODEL = BilinearModel(np.arange(15).reshape(5, 3))
 @pytest.mark.parametrize(
     ("features", "attributes", "message"),
     [
-        (FEATURES[:, :4], ATTRIBUTES, r"must be \[N, 5\] as those that the model was fitted to"),
+        (FEATURES[:, :4], ATTRIBUTES, r"must be \[N, 5\] like those of the fit"),
         (FEATURES, ATTRIBUTES.T, r"\[classes, 3\], got \(3, 4\). It is transposed: use class_attr"),
         (FEATURES, np.ones((4, 7)), r"\[classes, 3\], got \(4, 7\). Give one row for each class"),
         (FEATURES, changed(ATTRIBUTES, 3, ATTRIBUTES[0]), "duplicates: classes 0, 3 have identica"),
