@@ -1,11 +1,11 @@
-"""Writes the model card of a zoo entry again, and draws its picture.
+"""Renders the model card of a zoo entry again, and draws its picture.
 
     python scripts/card.py --entry=zoo/cifar10-resnet-linf-2-255
     python scripts/card.py --entry=runs/mine/entry --beside=runs/natural/entry --rows=4
     python scripts/card.py --entry=zoo/cub-resnet-natural --nopicture
 
-README.md is rendered from pag.json and train.flags; what people wrote above and below the generated
-block, and into the front matter, is kept. gradients.png shows test images, and beside each the
+README.md is rendered from pag.json and train.flags; text above and below the generated block,
+and in the front matter, is kept. gradients.png shows test images, and beside each the
 input gradient of two models. Run it after an entry was trained or measured again. --nopicture needs
 no data and leaves the picture that is there as it is.
 """

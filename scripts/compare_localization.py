@@ -11,23 +11,15 @@ from typing import Any
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 
-NAMES = {
-    "gt_known": "GT-known",
-    "mean_iou": "mean IoU",
-    "energy_in_box": "energy in box",
-    "pointing_game": "pointing game",
-    "top1": "top-1 accuracy",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class CompareConfig:
-    """Which runs are compared."""
+    """Two runs to compare."""
 
     first: str = option("", "Output folder of a localize run.")
-    second: str = option("", "Output folder of another one, on the same images.")
-    resamples: int = option(1000, "Bootstrap draws of the images.")
-    seed: int = option(0, "Of the draws.")
+    second: str = option("", "Output folder of another run, on the same images.")
+    resamples: int = option(1000, "Number of bootstrap draws of the images.")
+    seed: int = option(0, "Seed of the draws.")
 
 
 dataclass_flags.define(CompareConfig)
@@ -36,6 +28,7 @@ dataclass_flags.define(CompareConfig)
 def main(_: list[str]) -> None:
     """Flags to CompareConfig to one library call."""
     from pag_tf.measure import compare
+    from pag_tf.measure.metrics import metrics
 
     config = dataclass_flags.read(CompareConfig)
     result = compare(config.first, config.second, resamples=config.resamples, seed=config.seed)
@@ -43,9 +36,9 @@ def main(_: list[str]) -> None:
     for part in ("all", "small", "large"):
         if part in result:
             print(f"{part}, {result[part]['images']:,} images")
-            for name, title in NAMES.items():
-                if name in result[part]:
-                    print(f"  {title:<16}{_row(result[part][name])}")
+            for about in metrics("localization"):
+                if about.key in result[part]:
+                    print(f"  {about.title:<16}{_row(result[part][about.key])}")
 
 
 def _row(found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Explains a picture of yours: what each model sees in it, and where.
+"""Explains a picture: which classes each model sees in it, and where.
 
     python scripts/explain.py photo.jpg
     python scripts/explain.py photo.jpg --eps=2/255 --output=explained.png
@@ -20,7 +20,7 @@ dataclass_flags.define(ExplainConfig)
 
 
 def table(result: dict[str, Any]) -> str:
-    """The most likely classes of each model as text, with their probabilities in percent."""
+    """Returns the most likely classes of each model with their probabilities in percent."""
     lines = []
     for model in result["models"]:
         ymin, xmin, ymax, xmax = (100 * edge for edge in model["box"])
@@ -37,7 +37,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _first(name: str) -> str:
-    """Of a list of synonyms, as in ImageNet, the first."""
+    """Returns the first of a list of synonyms, such as ImageNet's class names."""
     return name.partition(",")[0]
 
 

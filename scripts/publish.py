@@ -1,4 +1,4 @@
-"""Publishes a trained model on the Hugging Face Hub, after checking that it is what it claims.
+"""Publishes a trained model on the Hugging Face Hub, after checking its claimed accuracies.
 
 python scripts/publish.py --run=runs/mine --repo_id=me/cifar10-resnet-linf-2-255 --create
 python scripts/publish.py --run=zoo/shapes-resnet-natural --repo_id=me/shapes --dry_run
@@ -23,14 +23,14 @@ class PublishConfig:
 
     run: str = option("", "Folder of a training run (its entry/ is published), or a zoo folder.")
     repo_id: str = option("", "The repository: namespace/name.")
-    create: bool = option(False, "Make the repository where it does not exist.")
-    private: bool = option(False, "Of a new repository: seen by its owner only.")
+    create: bool = option(False, "Create the repository if it does not exist.")
+    private: bool = option(False, "Make a new repository private.")
     revision: str = option("", "The branch; empty: the main branch.")
-    message: str = option("", "Of the commit; empty: made from the name of the model.")
+    message: str = option("", "Commit message; empty: made from the name of the model.")
     check_images: int = option(
         300, "Test images on which the claimed accuracies are checked first; 0: none."
     )
-    data_dir: str = option("", "Where the data set is; empty: where it is looked for by default.")
+    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own folder.")
     dry_run: bool = option(False, "Write folder and card to --output and publish nothing.")
     output: str = option("", "Folder of a dry run; empty: runs/publish/<name of the repository>.")
 

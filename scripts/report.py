@@ -1,10 +1,10 @@
-"""Makes a page of pictures, curves and tables from result files: what epsilon does, to be seen.
+"""Makes a page of pictures, curves and tables from result files: what epsilon changes.
 
     python scripts/report.py --results=runs/shapes --out=runs/shapes-report
 
 Reads every result below --results that scripts/evaluate.py, scripts/localize.py,
 scripts/zero_shot.py and scripts/align.py wrote, all of one data set. Open index.html in --out: it
-needs no network, and lies beside the figures as PNG and SVG.
+needs no network; the figures are beside it as PNG and SVG.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python scripts/reproduce.py --dataset=shapes
     python scripts/reproduce.py --dataset=tiny_imagenet --eps=0,1/255,2/255,4/255 --output=runs/ti
 
-Each stage is a command of its own, which is shown. What nothing has changed for is not done again:
-the same command goes on where it was killed, and has nothing to do when it is complete. Other data
-under the same name is refused: it would be mixed with what is there.
+Each stage is a command of its own, which is printed. A stage whose command and files have not
+changed is skipped: the same command continues an interrupted run, and does nothing once the run is
+complete. Other data under the same name is refused, because results would be mixed.
 """
 
 from __future__ import annotations
@@ -48,29 +48,30 @@ class ReproduceConfig:
         "the models of seen classes.",
     )
     judge: bool = option(
-        True, "Train another natural model (next seed) that judges targeted perturbations."
+        True, "Train another standard model (next seed), which classifies targeted perturbations."
     )
     zero_shot: bool = option(
-        True, "Train and measure on seen classes too, where the data has class attributes."
+        True, "Train on the seen classes too, where the data has class attributes."
     )
     epochs: int = option(0, "Epochs of every training; 0: those of the recipes.")
-    seed: int = option(0, "Of the training; the judge gets the next one.")
-    split: str = option("test", "Images to measure accuracy and localisation on.")
+    seed: int = option(0, "Seed of the training; the transfer classifier gets the next one.")
+    split: str = option("test", "Images to measure accuracy and localization on.")
     align_split: str = option(
-        "", "Images to measure alignment on; empty: the first 500 of test, or all if they are less."
+        "",
+        "Images to measure alignment on; empty: the first 500 of test, or all if there are fewer.",
     )
     threshold_images: int = option(
-        1180, "Images of validation, at most, that thresholds of boxes are chosen on."
+        1180, "Largest number of validation images that thresholds of boxes are chosen on."
     )
     threshold: str = option(
         "auto",
-        "Of boxes, in [0, 1], for data without validation images; auto: chosen on these.",
+        "Threshold of boxes, in [0, 1], for data without validation images; auto: chosen on them.",
     )
     steps: int = option(20, "PGD steps of the robust accuracy.")
     overwrite: bool = option(
         False,
-        "Where something changed, start what it concerns anew, instead of refusing what was begun "
-        "with other settings. A run that was killed goes on without this flag.",
+        "Start stages whose settings changed over, instead of refusing runs with other settings. "
+        "An interrupted run continues without this flag.",
     )
 
     def __post_init__(self) -> None:
@@ -95,13 +96,13 @@ class ReproduceConfig:
         return Path(self.output or Path("runs", f"reproduce-{self.dataset}"))
 
 
-# Of each split, to tell data sets of one name apart.
+# Images of each split that identify the data.
 _FIRST_IMAGES = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class _Model:
-    """What is measured: its name, how scripts are told of it, its files, where results go."""
+    """A model to measure: its name, the flags that choose it, its files, where results go."""
 
     name: str
     flags: tuple[str, ...]
@@ -110,7 +111,7 @@ class _Model:
 
 
 def plan(config: ReproduceConfig) -> list[Stage]:
-    """All stages of a run, in order.
+    """Returns all stages of a run, in order.
 
     Raises:
         ValueError: No data set of that name, no such images of it, or no recipe for it.
@@ -147,7 +148,7 @@ def plan(config: ReproduceConfig) -> list[Stage]:
 
 
 def _held_out(config: ReproduceConfig, info: pag_tf.data.DatasetInfo) -> tuple[str, ...]:
-    """The flags of what boxes are cut out by: a threshold, or images that it is chosen on."""
+    """The flags of the threshold of boxes: its value, or the images that it is chosen on."""
     if config.threshold != "auto":
         return (f"--threshold={config.threshold}",)
     images = min(config.threshold_images, info.splits.get("validation", 0))
@@ -160,7 +161,7 @@ def _held_out(config: ReproduceConfig, info: pag_tf.data.DatasetInfo) -> tuple[s
 
 
 def _judge_seed(config: ReproduceConfig) -> int:
-    """Another than that of the natural model that it judges."""
+    """A seed that no standard model of the run has."""
     natural = ThreatModel.parse(0)
     bundled = _bundled(config, natural) if config.from_zoo else None
     taken = {config.seed} if bundled is None else {config.seed, bundled.training.get("seed")}
@@ -168,9 +169,9 @@ def _judge_seed(config: ReproduceConfig) -> int:
 
 
 def claim_data(config: ReproduceConfig) -> None:
-    """Remembers which data the run is of, and refuses to go on with other data.
+    """Records the data of the run, and refuses to continue it with other data.
 
-    It is known by its classes, the sizes of its splits and the first images of each.
+    Data is identified by its classes, the sizes of its splits and the first images of each.
 
     Raises:
         ValueError: The folder holds a run on other data.
@@ -185,7 +186,7 @@ def claim_data(config: ReproduceConfig) -> None:
             "(--overwrite)."
         )
     if changed:
-        # All at once: a run that is killed then goes on with nothing of the other data.
+        # All at once: a run that is interrupted now finds nothing of the other data.
         for name in ("stages", "models", "results"):
             shutil.rmtree(config.folder / name, ignore_errors=True)
     files.write_json(path, now)
@@ -216,7 +217,7 @@ def _name(threat: ThreatModel) -> str:
 
 
 def _model(config: ReproduceConfig, threat: ThreatModel, training: Stage | None) -> _Model:
-    """The trained model, or the bundled one."""
+    """The model that is trained, or the bundled one."""
     name = _name(threat)
     place = config.folder / "results" / name
     if training is not None:
@@ -231,7 +232,7 @@ def _entry_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _recipe(config: ReproduceConfig, threat: ThreatModel) -> Path:
-    """The flag file that a model is trained by."""
+    """The flag file of a training."""
     if config.recipe:
         if not Path(config.recipe).is_file():
             raise ValueError(f"There is no recipe {config.recipe}: give one (--recipe).")
@@ -290,11 +291,11 @@ def _localization(config: ReproduceConfig, model: _Model, held_out: tuple[str, .
         *_common(config, output),
     )
     written = (output / "result.json",)
-    return Stage(f"localise {model.name}", command, model.files, written, _AGAIN)
+    return Stage(f"localize {model.name}", command, model.files, written, _AGAIN)
 
 
 def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> Stage:
-    """Trains models of its own, on the seen classes."""
+    """A stage that trains models on the seen classes and measures them on the others."""
     output = model.place / "zero_shot"
     recipe = ROOT / "recipes" / f"zero_shot-{config.dataset}.flags"
     command = (
@@ -311,7 +312,7 @@ def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> S
 
 
 def _initial_weights(config: ReproduceConfig, recipe: Path, threat: ThreatModel) -> tuple[str, ...]:
-    """The start of a fine-tuning is of the same epsilon: that of the model of all classes."""
+    """Fine-tuning starts from weights of the same epsilon, those of the model of all classes."""
     from pag_tf.training import TrainConfig
 
     if not dataclass_flags.read_file(TrainConfig, str(recipe)).initial_weights:
@@ -347,17 +348,17 @@ def _report(config: ReproduceConfig, measured: list[Stage]) -> Stage:
 
 
 def _common(config: ReproduceConfig, output: Path) -> tuple[str, ...]:
-    """Flags of every stage."""
+    """Flags of all stages."""
     data = (f"--data_dir={config.data_dir}",) if config.data_dir else ()
     return *data, f"--output={output}"
 
 
-# What is quick is done anew rather than gone on with.
+# Quick stages are repeated rather than resumed.
 _AGAIN = ("--overwrite",)
 
 
 def _how(config: ReproduceConfig) -> tuple[str, ...]:
-    """What takes long goes on where it was killed."""
+    """Slow stages are resumed where they were interrupted."""
     return _AGAIN if config.overwrite else ("--resume",)
 
 

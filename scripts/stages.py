@@ -1,7 +1,7 @@
-"""Stages of a long run: commands that are left out when nothing changed since they last ran.
+"""Stages of a long run: commands that are skipped when nothing changed since they last ran.
 
-What a stage did is remembered in a small JSON file: its command and the SHA-256 of every file that
-it read and wrote. A stage is fresh if its command, all of these files and pag_tf's version are as
+What a stage did is recorded in a small JSON file: its command and the SHA-256 of every file that it
+read and wrote. A stage is fresh if its command, all of these files and pag_tf's version are as
 they were.
 """
 

@@ -1,9 +1,9 @@
-"""Trains a classifier, naturally or on adversarial images, and exports it as a zoo folder.
+"""Trains a classifier on clean or adversarial images, and exports it as a zoo folder.
 
     python scripts/train.py --dataset=shapes --threat_model=linf:2/255 --output=runs/shapes-2
     python scripts/train.py --flagfile=zoo/<entry>/train.flags --output=runs/again --resume
 
-A run that was killed goes on with the same command and --resume.
+An interrupted run continues with the same command and --resume.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from pag_tf.core import dataclass_flags
 from pag_tf.training.config import TrainConfig
 
 dataclass_flags.define(TrainConfig)
-_RESUME = flags.DEFINE_bool(
-    "resume", False, "Go on with the run in --output (start it if there is none)."
-)
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start again.")
+_RESUME = flags.DEFINE_bool("resume", False, "Continue the run in --output, or start it.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start over.")
 
 
 def main(_: list[str]) -> None:

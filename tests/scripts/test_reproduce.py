@@ -31,7 +31,7 @@ def names(stages):
 
 def test_every_model_is_trained_measured_and_reported(reproduce):
     stages = reproduce.plan(reproduce.ReproduceConfig(eps="2/255,0", output="o"))
-    measured = ("evaluate", "localise", "zero-shot", "align")
+    measured = ("evaluate", "localize", "zero-shot", "align")
     assert names(stages) == [
         *("train judge", "train eps-0", "train eps-2-255"),
         *(f"{stage} eps-{eps}" for eps in ("0", "2-255") for stage in measured),
@@ -59,7 +59,7 @@ def test_every_model_is_trained_measured_and_reported(reproduce):
         assert "--threat_models=linf:2/255" in by_name[f"evaluate {eps}"].command
         assert "--judge=o/models/judge/entry" in by_name[f"align {eps}"].command
         entry = Path("o", "models", eps, "entry")
-        for stage in ("evaluate", "localise", "align"):
+        for stage in ("evaluate", "localize", "align"):
             assert f"--entry={entry}" in by_name[f"{stage} {eps}"].command
             assert entry / "model.weights.h5" in by_name[f"{stage} {eps}"].reads
 
@@ -114,7 +114,7 @@ def test_settings_reach_the_commands(reproduce, tmp_path):
     expected = {f"--flagfile={recipe}", "--epochs=2", "--seed=5", "--data_dir=/data"}
     assert expected <= set(stages["train eps-0"])
     assert {"--split=test[:40]", "--steps=3"} <= set(stages["evaluate eps-0"])
-    assert "--threshold_split=validation[:30]" in stages["localise eps-0"]
+    assert "--threshold_split=validation[:30]" in stages["localize eps-0"]
     assert "--split=test[:20]" in stages["align eps-0"]
     assert "--epochs=2" in stages["zero-shot eps-0"]
     assert {stage.how for stage in planned} == {("--overwrite",), ()}  # the report knows its own
@@ -174,7 +174,7 @@ def test_boxes_without_validation_images_need_a_threshold(reproduce, tmp_path):
         reproduce.plan(reproduce.ReproduceConfig(**settings))
     stages = reproduce.plan(reproduce.ReproduceConfig(threshold="0.3", **settings))
     commands = {stage.name: stage.command for stage in stages}
-    for name in ("localise eps-0", "align eps-0"):
+    for name in ("localize eps-0", "align eps-0"):
         assert "--threshold=0.3" in commands[name]
         assert not any(word.startswith("--threshold_split") for word in commands[name])
 
