@@ -1,11 +1,11 @@
-"""Serves a web page on which a person drops a picture and sees what each epsilon makes of it.
+"""Serves a web page that explains an uploaded picture with the model of each epsilon.
 
     python scripts/app.py
     python scripts/app.py --dataset=tiny_imagenet --host=0.0.0.0 --port=8000
 
-Needs Gradio (python -m pip install '.[app]'), and no network. A picture is held in memory as long
-as its page is open: it is written nowhere for longer than it takes to arrive, and no other page can
-fetch it. docs/app.md tells how to run this file as a Hugging Face Space.
+Needs Gradio (python -m pip install '.[app]'), and no network. A picture is held in memory while its
+page is open: on disk it exists only during the upload, and no other page can fetch it. docs/app.md
+explains how to run this file as a Hugging Face Space.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MOST_UPLOAD = 20_000_000  # bytes
 KINDS = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]
 PREDICTED, NO_TARGET = "predicted", ""
 
-_OPEN_FOR = 3600  # seconds for which a page that nothing is done on keeps its picture
-_SWEEP = (60, 300)  # seconds: how often uploads that nobody took are looked for, and their age
-# Nothing is loaded from elsewhere, whatever Gradio's page asks for.
+_OPEN_FOR = 3600  # seconds that an idle page keeps its picture
+_SWEEP = (60, 300)  # seconds: how often abandoned uploads are deleted, and their age
+# Nothing is loaded from other hosts, whatever Gradio's page requests.
 _POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
-# Gradio would serve uploads by their path, and save the state of a page to share it.
+# Paths at which Gradio would serve uploads and share the state of a page.
 _CLOSED = re.compile(r"^(/gradio_api)?/(file[=/]|deep_link|stream/|runs)")
 
 
@@ -58,7 +58,7 @@ class AppConfig:
 
 
 def models_by_dataset(first: str) -> dict[str, tuple[Any, ...]]:
-    """The bundled entries of each data set by epsilon, that named `first` first.
+    """Returns the bundled entries of each data set by epsilon, those of `first` first.
 
     Raises:
         ValueError: There is no model of that data set.
@@ -75,14 +75,14 @@ def models_by_dataset(first: str) -> dict[str, tuple[Any, ...]]:
 
 @functools.cache
 def _model(entry: Any) -> Any:
-    """Models are kept: they hold nothing of anybody's picture."""
+    """Loads a model once; models hold nothing of a picture."""
     import pag_tf
 
     return pag_tf.zoo.load(entry)
 
 
 def panels(data: bytes, entry: Any, class_name: str, target: str) -> str:
-    """What is shown of a picture: HTML with everything inside, for whoever asks.
+    """Returns the explanation of a picture as self-contained HTML.
 
     Args:
         data: Content of an image file.
@@ -91,9 +91,10 @@ def panels(data: bytes, entry: Any, class_name: str, target: str) -> str:
         target: Class that the picture is pushed to, or "".
 
     Raises:
-        ValueError: Not a picture, or no such class; the message is for the person.
+        ValueError: Not a picture, or no such class; the message is shown on the page.
     """
-    from pag_tf.measure import ExplainConfig, explained_picture, picture_file
+    from pag_tf.data import picture_file
+    from pag_tf.measure import ExplainConfig, explained_picture
 
     config = ExplainConfig(dataset=entry.dataset, class_name=class_name, target=target)
     picture = picture_file.decode_picture(data, "The file")
@@ -106,7 +107,7 @@ def panels(data: bytes, entry: Any, class_name: str, target: str) -> str:
 
 
 def _described(found: dict[str, Any]) -> str:
-    """What the panels show, in words."""
+    """Describes the panels in words."""
     classes = ", ".join(
         f"{each['class'].partition(',')[0]} {100 * each['probability']:.1f} %"
         for each in found["classes"]
@@ -123,10 +124,10 @@ def _described(found: dict[str, Any]) -> str:
 
 
 def checked_upload(data: bytes | None) -> bytes | None:
-    """The uploaded file if it is a picture.
+    """Returns the uploaded file if it is a picture.
 
     Raises:
-        ValueError: It is none; the message is for the person.
+        ValueError: It is not a picture; the message is shown on the page.
     """
     from pag_tf.data import picture_file
 
@@ -136,10 +137,10 @@ def checked_upload(data: bytes | None) -> bytes | None:
 
 
 def read_once(path: str) -> bytes:
-    """The content of an upload, which is deleted, and its folder if nothing else is in it.
+    """Reads an upload and deletes it, and its folder if that is empty then.
 
     Raises:
-        ValueError: It is gone: another page uploaded the same bytes, or it took too long.
+        ValueError: It is gone: another page uploaded the same bytes, or it has expired.
     """
     upload = Path(path).resolve()
     try:
@@ -154,9 +155,9 @@ def read_once(path: str) -> bytes:
 
 
 def upload_component(gr: Any, **options: Any) -> Any:
-    """`gr.File` that leaves nothing on the disk: its value is the bytes of a file that is gone."""
+    """Returns a `gr.File` whose value is the content of the upload, which is deleted."""
     component = gr.File(**options)
-    # Of a subclass Gradio would write a stub file beside this one.
+    # Gradio would write a stub file of a subclass beside this file.
     component.preprocess = lambda payload: None if payload is None else _taken(gr, payload.path)
     return component
 
@@ -167,13 +168,13 @@ def _taken(gr: Any, path: str) -> bytes:
 
 
 class Guarded:
-    """ASGI middleware: closes what Gradio would serve besides the page, and keeps it to itself."""
+    """ASGI middleware: serves nothing but the page, under a strict content security policy."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answers a request, or has it answered."""
+        """Answers a request, or passes it on."""
         if scope["type"] == "http" and _CLOSED.search(scope["path"]):
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send({"type": "http.response.body", "body": b"Not here."})
@@ -192,7 +193,7 @@ class Guarded:
 
 
 def gradio() -> Any:
-    """The module Gradio, told before it is imported that it may ask nobody and where it may write.
+    """Imports Gradio without telemetry, and with a temporary folder of its own.
 
     Raises:
         ValueError: It is not installed.
@@ -214,7 +215,7 @@ def gradio() -> Any:
 
 
 def _fetch_nothing(gr: Any) -> None:
-    """Gradio downloads, of any size, what a file is said to be that has an address for its path.
+    """Refuses addresses in place of uploads: Gradio would download them, whatever their size.
 
     Public addresses only, but `max_file_size` does not count there (processing_utils.py, 6.31).
     """
@@ -229,7 +230,7 @@ def _fetch_nothing(gr: Any) -> None:
 
 @contextlib.contextmanager
 def _told(gr: Any) -> Iterator[None]:
-    """A person's mistake is shown on the page, word for word."""
+    """Shows the message of a ValueError on the page."""
     try:
         yield
     except ValueError as error:
@@ -239,7 +240,7 @@ def _told(gr: Any) -> Iterator[None]:
 
 
 def page(config: AppConfig) -> Any:
-    """The page, as Gradio's Blocks. Nothing in it is shared between those who look at it.
+    """Returns the page as Gradio's Blocks; visitors share no state.
 
     Raises:
         ValueError: No Gradio, or no model of the data set.
@@ -300,7 +301,7 @@ the thing itself. Each knows the classes of its data set only, and gives any pic
 
 
 def _choices(entries: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Settings of the epsilon slider, of the explained class and of the target."""
+    """Returns the settings of the inputs epsilon, explained class and target."""
     from pag_tf.measure import explained_picture
 
     titles = explained_picture.titles(entries)
@@ -347,8 +348,8 @@ def launch(config: AppConfig, **options: Any) -> Any:
 
 
 def main(_: list[str]) -> None:
-    """Flags to AppConfig to a page that is served until it is stopped."""
-    # As on Ctrl-C, what is registered for the end of the program is done: folders are deleted.
+    """Flags to AppConfig to a page that is served until the program is stopped."""
+    # As on Ctrl-C, the program exits normally, so that its folders are deleted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     launch(dataclass_flags.read(AppConfig))
 
