@@ -69,30 +69,34 @@ def _align_config(config: Any, entry: Entry, place: Path) -> Any:
 
 
 def _write_measured(config: Any, found: dict[str, Any], place: Path) -> None:
-    """Accuracy and boxes as files of the kinds that scripts/evaluate.py and localize.py write."""
+    """Writes accuracy and boxes as scripts/evaluate.py and scripts/localize.py do."""
     from pag_tf.core import files
 
-    known = _known(config)
     accuracy = {name: value for name, value in found.items() if name != "localization"}
-    files.write_json(place / "evaluation.json", known | accuracy)
+    files.write_json(place / "evaluation.json", _known(config, "accuracy") | accuracy)
     if "localization" in found:
         names = ("entry", "weights_sha256", "threat_model", "localization")
         boxes = {name: found[name] for name in names}
-        made = _made_by("loss_gradients")
-        files.write_json(place / "localization.json", known | made | boxes)
+        known = _known(config, "localization") | _made_by("loss_gradients")
+        files.write_json(place / "localization.json", known | boxes)
 
 
 def write_unseen(config: Any, found: dict[str, Any], place: Path) -> None:
-    """Classes never seen, as a file of the kind that scripts/zero_shot.py writes."""
+    """Writes the result on unseen classes as scripts/zero_shot.py does."""
     from pag_tf.core import files
 
-    document = _known(config) | _made_by(found["method"])
+    document = _known(config, "zero_shot") | _made_by(found["method"])
     document |= {name: found[name] for name in ("entry", "weights_sha256", "threat_model")}
     document |= {
         "training": {"dataset": config.dataset, "seed": found["seed"]},
         "class_split": {"name": found["class_split"]},
         "recognition": {
-            "attributes": {"T1": found["T1"], "intervals": {"T1": found["T1_interval"]}}
+            "attributes": {
+                "seen_images": 0,
+                "unseen_images": found["images"],
+                "T1": found["T1"],
+                "intervals": {"T1": found["T1_interval"]},
+            }
         },
         "localization": {
             "attributes-true_unseen": found["localization"]["true_unseen"],
@@ -102,8 +106,12 @@ def write_unseen(config: Any, found: dict[str, Any], place: Path) -> None:
     files.write_json(place / "zero_shot.json", document)
 
 
-def _known(config: Any) -> dict[str, Any]:
+def _known(config: Any, kind: str) -> dict[str, Any]:
+    from pag_tf.measure import schema
+
     return {
+        "kind": kind,
+        "schema": schema.SCHEMA,
         "command": command(config),
         "config": {"dataset": config.dataset, "split": f"test[:{config.images}]"},
     }

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "zero_shot": {"models"},
     "alignment": {"attacks", "explain", "localization"},
     "figures": set(),
-    "report": {"figures"},
+    "report": {"figures", "measure"},
     "measure": {
         *("data", "zoo", "attacks", "explain", "localization", "zero_shot", "alignment", "figures"),
     },
@@ -158,7 +158,7 @@ def test_every_part_is_in_the_table():
         ("zoo/a.py", "from ..training import AdversarialModel", "zoo", "training"),
         ("training/a.py", "from ..measure import entries", "training", "measure"),
         ("core/a.py", "from ..data import load", "core", "data"),
-        ("report/a.py", "from ..measure import localize", "report", "measure"),
+        ("report/a.py", "from ..zoo import load", "report", "zoo"),
         ("measure/a.py", "from pag_tf.report import write_page", "measure", "report"),
         ("attacks/a.py", "import pag_tf", "attacks", ""),
         ("attacks/a.py", "from pag_tf import ThreatModel", "attacks", ""),

@@ -225,7 +225,7 @@ def _alignment(found: Document) -> Iterator[Value]:
             description=str(record.get("what") or ""),
         )
         images = int(record.get("images", found["alignment"]["images"]))
-        value, interval = _number(record["value"]), _interval(record.get("interval"))
+        value, interval = number(record["value"]), _interval(record.get("interval"))
         yield Value(about, "", "all", value, interval, images)
 
 
@@ -252,7 +252,7 @@ def _counted(kind: str, key: str, method: str, part: Mapping[str, Any], images: 
     """A share of images with Wilson's interval."""
     about = metric(kind, key)
     assert about is not None, key
-    value = _number(part["accuracy"])
+    value = number(part["accuracy"])
     interval = wilson_interval(part["correct"], images) if images else None
     return Value(about, method, "all", value, interval, images)
 
@@ -260,10 +260,10 @@ def _counted(kind: str, key: str, method: str, part: Mapping[str, Any], images: 
 def _named(about: Metric, method: str, subset: str, part: Mapping[str, Any], images: int) -> Value:
     """`part[key]` with its interval, if there is one."""
     interval = _interval((part.get("intervals") or {}).get(about.key))
-    return Value(about, method, subset, _number(part[about.key]), interval, images)
+    return Value(about, method, subset, number(part[about.key]), interval, images)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A JSON number; None for null, NaN and infinity.
 
     Raises:
@@ -277,5 +277,5 @@ def _number(value: Any) -> float | None:
 
 
 def _interval(ends: Any) -> tuple[float, float] | None:
-    low, high = (None, None) if ends is None else (_number(end) for end in ends)
+    low, high = (None, None) if ends is None else (number(end) for end in ends)
     return None if low is None or high is None else (low, high)

@@ -1,4 +1,8 @@
-"""The report of one data set, from result files only: nothing here sees a model."""
+"""The report of one data set, made from result files alone: no model is loaded.
+
+`write_page` writes the page of a `ReportConfig`; `gradients_figure` and `localization_figure` draw
+gradients and boxes from arrays.
+"""
 
 from pag_tf.figures import gradients as gradients_figure
 from pag_tf.figures import localization as localization_figure

@@ -1,15 +1,34 @@
-"""Measured numbers with their confidence intervals, and how they are written."""
+"""The numbers of a result file: by column, along curves, and as text."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pag_tf.core.statistics import wilson_interval
+from pag_tf.core.threat_model import ThreatModel
+from pag_tf.measure import schema
+from pag_tf.measure.metrics import Metric
+from pag_tf.measure.schema import Value
+from pag_tf.report.result_files import ResultFile
 
 NOT_MEASURED = "not measured"
+
+# What each localization metric is for one box in the middle of every image.
+BASELINES = {"gt_known": "center_box", "top1_loc": "center_top1_loc"}
+
+_SMALL = {*BASELINES, *BASELINES.values()}  # shown for small objects, too
+# Of unseen classes, heat maps explain one of these classes: the view of a recognizer, or the last,
+# which needs none.
+_VIEWS = {
+    "true_unseen": "unseen classes",
+    "predicted_unseen": "predicted unseen class",
+    "likely_seen": "predicted seen class",
+}
+FAITHFULNESS = {"deletion": "deleted", "insertion": "inserted"}  # to what happens to pixels
+
+TRUE_VIEW, _SEEN_VIEW = "true_unseen", "likely_seen"
+_CALIBRATED = {"S", "U", "H"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +38,8 @@ class Number:
     Attributes:
         value: None where nothing was measured.
         interval: Its 95 % confidence interval, or None.
-        percent: It is a share in [0, 1] that is written in percent.
-        images: How many images it is of, where these are fewer than those of its result.
+        percent: True for a share in [0, 1] that is written in percent.
+        images: The number of images behind it where these are fewer than those of its result.
     """
 
     value: float | None
@@ -30,12 +49,12 @@ class Number:
 
     @property
     def text(self) -> str:
-        """As people read it: one decimal of a percentage, three digits of anything else."""
+        """One decimal of a percentage, three digits of anything else."""
         return NOT_MEASURED if self.value is None else self._written(self.value)
 
     @property
     def interval_text(self) -> str:
-        """The ends of the interval, and how many images it is of where these are fewer."""
+        """Both ends of the interval, and the number of images where these are fewer."""
         if self.value is None or self.interval is None:
             return ""
         ends = " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
@@ -45,32 +64,195 @@ class Number:
         return f"{100 * value:.1f} %" if self.percent else f"{value:.3g}"
 
 
-def counted(part: Mapping[str, Any], images: int) -> Number:
-    """An accuracy from `{"correct": ..., "accuracy": ...}`."""
-    interval = wilson_interval(part["correct"], images) if images else None
-    return Number(finite(part["accuracy"]), interval, percent=True)
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What one column of a table, or one chart, shows.
+
+    Two columns are equal if they have the same kind, key, subset and part.
+
+    Attributes:
+        kind: Kind of the metric.
+        key: Key of the metric.
+        subset: Which images; see `schema.Value`.
+        part: The attack, or the view of a zero-shot measurement; "" for none.
+        metric: The metric.
+    """
+
+    kind: str
+    key: str
+    subset: str
+    part: str
+    metric: Metric = dataclasses.field(compare=False)
+
+    def title(self, attacks: dict[str, str]) -> str:
+        """Returns the column's title.
+
+        Args:
+            attacks: Titles of attacks; see `attack_titles`.
+        """
+        if self.kind == "accuracy" and self.part:
+            return attacks[self.part]
+        title = f"{self.metric.title}, {_VIEWS[self.part]}" if self.part else self.metric.title
+        return title if self.subset == "all" else f"{title}, {self.subset} objects"
+
+    @property
+    def explanation(self) -> str:
+        """What the metric is, which way is better, and where it comes from."""
+        better = f"{self.metric.better.capitalize()} is better." if self.metric.better else ""
+        source = self.metric.source
+        source = f"{source[:1].upper()}{source[1:]}." if source else ""
+        return " ".join(part for part in (self.metric.description, better, source) if part)
 
 
-def named(part: Mapping[str, Any], name: str) -> Number:
-    """The share `part[name]` with `part["intervals"][name]`, each of which may be missing."""
-    interval = (part.get("intervals") or {}).get(name)
-    return Number(finite(part.get(name)), ends(interval), percent=True)
+Row = dict[Column, Number]
+Points = tuple[tuple[Number, Number], ...]
 
 
-def finite(value: Any) -> float | None:
-    """A JSON number, or None for null.
+def check(result: ResultFile) -> None:
+    """Reads all numbers that a page shows of a result.
 
     Raises:
-        TypeError: Anything else, such as a text.
+        KeyError, TypeError, ValueError and the like: Something is missing, or is no number.
     """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"expected a number or null, got {value!r}")
-    return float(value) if math.isfinite(value) else None
+    rows(result)
+    attack_titles([result])
+    variants([result])
+    if result.kind == "alignment":
+        spectrum(result)
+        for name in FAITHFULNESS:
+            faithfulness(result, name)
 
 
-def ends(interval: Any) -> tuple[float, float] | None:
-    """Both ends of an interval, or None if one of them is not known."""
-    low, high = (None, None) if interval is None else (finite(end) for end in interval)
-    return None if low is None or high is None else (low, high)
+def rows(result: ResultFile) -> dict[str, Row]:
+    """Returns the numbers of a result: name of each row to its columns.
+
+    A zero-shot result has a row for each recognizer, any other result one row with the name "".
+    """
+    found: dict[str, Row] = {}
+    for value in result.values:
+        for row, column in _places(result, value):
+            found.setdefault(row, {})[column] = _number(result, value)
+    return {row: dict(sorted(found[row].items(), key=_order)) for row in found}
+
+
+def _places(result: ResultFile, value: Value) -> Iterator[tuple[str, Column]]:
+    """Yields row and column of a value; none for a value that the report does not show."""
+    metric, subset, method = value.metric, value.subset, value.method
+    if result.kind != "zero_shot":
+        if subset == "all" or (subset == "small" and metric.key in _SMALL):
+            yield "", Column(metric.kind, metric.key, subset, method, metric)
+    elif metric.kind == "zero_shot":
+        yield method, Column(metric.kind, metric.key, subset, "", metric)
+    elif subset == "all":
+        recognizer, _, view = method.rpartition("-")
+        shown = {"gt_known": view, "center_box": "" if view == TRUE_VIEW else None}
+        part = shown.get(metric.key)
+        if part is not None:
+            for row in result.document["recognition"] if view == _SEEN_VIEW else (recognizer,):
+                yield row, Column(metric.kind, metric.key, subset, part, metric)
+
+
+def _number(result: ResultFile, value: Value) -> Number:
+    number = value.value
+    if value.metric.kind == "zero_shot" and value.metric.key in _CALIBRATED:
+        # Without a calibration constant, H is close to 0 and says nothing.
+        recognition = result.document["recognition"][value.method]
+        if recognition.get("chosen_calibration", "") is None:
+            number = None
+    fewer = result.kind != "zero_shot" and value.subset == "all" and value.images < result.images
+    images = value.images if fewer else None
+    return Number(number, value.interval, value.metric.unit == "percent", images)
+
+
+def _order(item: tuple[Column, Number]) -> bool:
+    return item[0].subset != "all"
+
+
+def attack_titles(results: Sequence[ResultFile]) -> dict[str, str]:
+    """Returns the title of each attack, by increasing epsilon.
+
+    It is the attack's threat model, or the attack itself where several share a threat model.
+    """
+    attacks = [a for r in results if r.kind == "accuracy" for a in r.document["attacks"]]
+    threats = {attack["attack"]: attack["threat_model"] for attack in attacks}
+    listed = list(threats.values())
+    eps = {attack: ThreatModel.parse(threat).eps for attack, threat in threats.items()}
+    return {
+        attack: f"under {threats[attack] if listed.count(threats[attack]) == 1 else attack}"
+        for attack in sorted(threats, key=lambda attack: (eps[attack], attack))
+    }
+
+
+def variants(results: Sequence[ResultFile]) -> dict[ResultFile, str]:
+    """Returns a name for how each result was measured: the settings that differ between them."""
+    parts = [_how(result) for result in results]
+    varying = {name for name in (parts[0] if parts else ()) if len({p[name] for p in parts}) > 1}
+    methods = {(part.get("method"), part.get("options")) for part in parts}
+    if len(methods) == len({method for method, _ in methods}):
+        varying.discard("options")  # the method implies them
+    return {
+        result: ", ".join(v for name, v in part.items() if v and name in varying)
+        for result, part in zip(results, parts, strict=True)
+    }
+
+
+def _how(result: ResultFile) -> dict[str, str]:
+    document, config = result.document, result.config
+    if result.kind in ("accuracy", "alignment"):
+        return {"split": str(config["split"])}
+    options = document["method"].get("options") or {}
+    parts: dict[str, Any] = {
+        "method": document["method"]["name"],
+        "options": ", ".join(f"{k} {v}" for k, v in options.items() if v is not None),
+        "target": f"{document['target']} class" if "target" in document else "",
+        "heatmap": f"{document['heatmap']['recipe']} heat map",
+    }
+    if result.kind == "zero_shot":
+        linear = not document["training"].get("attribute_temperature")
+        parts["class_split"] = document["class_split"]["name"]
+        parts["head"] = "linear head" if linear else "attribute head"
+        parts["split"] = config.get("unseen_split")
+    else:
+        parts["split"] = str(config["split"])
+    for name in ("threshold", "center_fraction", "heatmap_options", "image_size", "fit"):
+        parts[name] = f"{name} {config.get(name)}"
+    return {name: str(part) for name, part in parts.items()}
+
+
+def spectrum(result: ResultFile) -> Points:
+    """Returns spatial frequencies in cycles per pixel with the gradient's share of power in each.
+
+    A result of an older version has no points.
+    """
+    return _points(result, "spectrum", "frequencies", "power", percent=False)
+
+
+def faithfulness(result: ResultFile, name: str) -> Points:
+    """Returns shares of exchanged pixels with the probability of the predicted class at each.
+
+    Args:
+        result: An alignment result; one of an older version has no points.
+        name: One of `FAITHFULNESS`.
+    """
+    return _points(result, f"{name}_curve", "fractions", "probabilities", percent=True)
+
+
+def _points(result: ResultFile, name: str, x: str, y: str, *, percent: bool) -> Points:
+    curve = result.document["alignment"].get(name)
+    if curve is None:
+        return ()
+    places, values = ([schema.number(value) for value in curve[key]] for key in (x, y))
+    if len(places) != len(values) or None in places:
+        raise ValueError(
+            f"{name} must have as many {y} as {x}, and {x} that are finite, got {len(values)} {y} "
+            f"and {len(places)} {x}, of which {places.count(None)} are not finite"
+        )
+    known = [value for value in values if value is not None]
+    if known and not (min(known) >= 0 and max(known) <= 1):
+        raise ValueError(
+            f"{y} of {name} must lie in [0, 1], got values from {min(known):g} to {max(known):g}"
+        )
+    return tuple(
+        (Number(place, percent=percent), Number(value, percent=True))
+        for place, value in zip(places, values, strict=True)
+    )

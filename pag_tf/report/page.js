@@ -1,6 +1,6 @@
 "use strict";
 
-// Everything that belongs to one place of the slider carries data-step; one of them is shown.
+// Elements of one slider position have data-step; those of the current position are shown.
 const slider = document.getElementById("epsilon");
 if (slider) {
   const steps = document.querySelectorAll("[data-step]");
@@ -10,10 +10,10 @@ if (slider) {
     slider.setAttribute("aria-valuetext", names[slider.value]);
   };
   slider.addEventListener("input", show);
-  show(); // A browser may have kept the place where the slider was.
+  show(); // A browser may have restored the slider's position.
 }
 
-// Numbers by value, words as people order them; what was not measured stays at the end.
+// Sorts numbers by value and words naturally; what was not measured stays at the end.
 const compare = (a, b, direction) => {
   const missing = (cell) => cell.classList.contains("missing");
   if (missing(a) || missing(b)) return missing(a) - missing(b);

@@ -1,41 +1,38 @@
-"""The page that people look at: one file with all pictures in it, and the figures beside it."""
+"""The page of a report: one HTML file with all pictures, and the figures beside it."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import hashlib
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pag_tf.core import files
 from pag_tf.core.config import option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.figures import localization as localization_figure
-from pag_tf.report import (
-    alignment_curves,
-    alignment_curves_figure,
-    curves,
-    curves_figure,
-    measured,
-    output_folder,
-    pictures,
-    sheet_figure,
-    tables,
-)
+from pag_tf.report import charts, curves, numbers, pictures, sheet, tables
 from pag_tf.report import results as all_results
-from pag_tf.report.alignment_curves import CurveFigure, Panel
-from pag_tf.report.curves import Curve, Group
+from pag_tf.report.curves import Curve, Group, Panel, PanelFigure
 from pag_tf.report.result_files import ResultFile
 from pag_tf.report.results import Model, Results
 
+PAGE_FILE, FIGURES = "index.html", "figures"
+MARKER = '<meta name="generator" content="pag_tf.report">'
+
 _HERE = Path(__file__).parent
+_HEAD = 2000  # characters at the start of a page that contain the marker
+_SUFFIXES = {".png", ".svg"}
+# Beside the slider; a phone shows the first two.
+_SUMMARY = ("clean_accuracy", "gt_known", "robust_accuracy")
 
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig:
-    """A report. Each field's meaning stands in its `help` metadata."""
+    """Settings of a report; the `help` metadata of each field describes it."""
 
     results: str = option(
         "",
@@ -47,10 +44,10 @@ class ReportConfig:
 
 
 def write_page(config: ReportConfig) -> Path:
-    """Makes a page from result files: pictures that a slider moves through epsilon, curves, tables.
+    """Writes a page from result files: pictures by epsilon with a slider, curves and tables.
 
-    The page needs no network, and no other file. The figures in it lie beside it as PNG and SVG,
-    with a sheet of all pictures at all epsilons. The same results give the same bytes.
+    The page needs no network and no other file. Beside it lie its figures as PNG and SVG, and a
+    contact sheet of all pictures at all epsilons. The same results give the same bytes.
 
     Args:
         config: What to read and where to write.
@@ -59,34 +56,36 @@ def write_page(config: ReportConfig) -> Path:
         The page. The folder is written whole or not at all.
 
     Raises:
-        ValueError: Results that are none, damaged, incomplete, of different data sets or of
-            different images (see `results.read`); an output that is in the way.
+        ValueError: No results; results that are damaged, incomplete, of different data sets or of
+            different images (see `results.read`); an output folder that holds other files.
         OSError: A file cannot be read or written.
     """
     if not config.results:
         raise ValueError("results is empty: name a folder with result files (--results=results).")
     places = [Path(place) for place in config.results.split(",")]
-    folder = output_folder.check(config.out, places, overwrite=config.overwrite)
+    folder = _check_folder(config.out, places, overwrite=config.overwrite)
     found = all_results.read(places)
-    groups = curves.build(found)
-    by_model = alignment_curves.build(found)
-    files = _figures(found, groups, by_model)
-    has_sheet = f"{output_folder.FIGURES}/sheet.png" in files
-    page = render(found, groups, by_model, has_sheet=has_sheet)
-    output_folder.write(folder, {output_folder.PAGE_FILE: page.encode(), **files})
-    return folder / output_folder.PAGE_FILE
+    groups, figures = curves.by_epsilon(found), curves.by_model(found)
+    drawn = _figures(found, groups, figures)
+    page = render(found, groups, figures, has_sheet="sheet.png" in drawn)
+    with files.replaced_folder(folder) as new:
+        (new / FIGURES).mkdir()
+        for name, content in drawn.items():
+            (new / FIGURES / name).write_bytes(content)
+        (new / PAGE_FILE).write_text(page, encoding="utf-8")
+    return folder / PAGE_FILE
 
 
 def render(
-    results: Results, groups: list[Group], by_model: list[CurveFigure], *, has_sheet: bool
+    results: Results, groups: list[Group], figures: list[PanelFigure], *, has_sheet: bool
 ) -> str:
-    """The page as text."""
+    """Returns the page as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(_HERE),
-        autoescape=True,  # names of classes come from other people
+        autoescape=True,  # names in result files are not trusted
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -98,13 +97,14 @@ def render(
     steps = [model.threat.eps for model in results.models] if _has_slider(results, rows) else []
 
     def drawn(curve: Curve) -> Markup:
-        return Markup(curves_figure.inline(curve, texts, steps))
+        return Markup(charts.inline(curve.name, partial(charts.draw_curve, curve, texts, steps)))
 
     def drawn_panel(panel: Panel) -> Markup:
-        return Markup(alignment_curves_figure.inline(panel, has_slider=bool(steps)))
+        draw = partial(charts.draw_panels, [panel], has_slider=bool(steps))
+        return Markup(charts.inline(panel.name, draw))
 
     return environment.get_template("page.html").render(
-        marker=Markup(output_folder.MARKER),
+        marker=Markup(MARKER),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_sha256=digest,
@@ -115,50 +115,33 @@ def render(
         summaries=[_summary(model) for model in results.models],
         groups=groups,
         drawn=drawn,
-        alignment_curves=by_model,
+        alignment_curves=figures,
         drawn_panel=drawn_panel,
         eps_texts=texts,
         tables=tables.build(results),
-        figures=output_folder.FIGURES,
+        figures=FIGURES,
         has_sheet=has_sheet,
-        sheet_rows=sheet_figure.MOST_ROWS,
+        sheet_rows=sheet.MOST_ROWS,
         how=_how_drawn(results.models),
         has_boxes=any(frame and frame.boxes for row in rows for frame in row.frames),
-        colours={
+        colors={
             "true": localization_figure.TRUE,
             "predicted": localization_figure.PREDICTED,
         },
     )
 
 
-def _figures(
-    results: Results, groups: list[Group], by_model: list[CurveFigure]
-) -> dict[str, bytes]:
-    """Every figure as PNG and SVG, by its name below the folder of the report."""
-    from matplotlib import rc_context
-
+def _figures(results: Results, groups: list[Group], figures: list[PanelFigure]) -> dict[str, bytes]:
+    """Returns every figure as PNG and SVG, by file name."""
     texts = _eps_texts(results)
-    files: dict[str, bytes] = {}
+    drawn: dict[str, bytes] = {}
     for group in groups:
         for curve in group.curves:
-            files |= curves_figure.files(curve, texts)
-    for lines in by_model:
-        files |= alignment_curves_figure.files(lines)
-    figure = sheet_figure.draw(results)
-    if figure is not None:
-        with rc_context({"svg.hashsalt": "sheet"}):
-            for suffix, metadata in _REPEATABLE.items():
-                file = io.BytesIO()
-                figure.savefig(file, format=suffix, metadata=metadata)
-                files[f"sheet.{suffix}"] = file.getvalue()
-    return {f"{output_folder.FIGURES}/{name}": content for name, content in files.items()}
-
-
-# Without what differs from one call or version to the next.
-_REPEATABLE: Mapping[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None},
-}
+            drawn |= charts.files(curve.name, partial(charts.draw_curve, curve, texts))
+    for figure in figures:
+        drawn |= charts.files(figure.name, partial(charts.draw_panels, figure.panels))
+    contact_sheet = sheet.draw(results)
+    return drawn | ({} if contact_sheet is None else charts.save("sheet", contact_sheet))
 
 
 def _eps_texts(results: Results) -> dict[float, str]:
@@ -172,20 +155,12 @@ def _has_slider(results: Results, rows: list[pictures.Row]) -> bool:
     return bool(rows) and len(results.models) > 1
 
 
-def _as_drawn(model: Model, result: ResultFile) -> bool:
-    """Whether boxes come from maps of the method whose heat maps are shown."""
-    if model.alignment is None:
-        return False
-    drawn: Any = model.alignment.document.get("method") or {}
-    return bool(drawn.get("name") == result.document["method"]["name"])
-
-
 def _how_drawn(models: Sequence[Model]) -> str:
-    """What the pictures show, in words."""
+    """Returns what the pictures show, in words."""
     text = (
-        "Gradient: of the loss of the image's own class; grey is zero, each image on its own "
-        "scale. Heat map: of the class that the model sees. Synthesis: the image, pushed a long "
-        "way towards another class"
+        "Gradient: of the loss of the image's own class; gray is zero, and each image has its own "
+        "scale. Heat map: of the predicted class. Synthesis: the image after a large perturbation "
+        "towards another class"
     )
     found = (m.alignment.document.get("synthesis") for m in models if m.alignment is not None)
     settings: Any = next((each for each in found if each), None)
@@ -195,13 +170,71 @@ def _how_drawn(models: Sequence[Model]) -> str:
 
 
 def _summary(model: Model) -> list[tuple[str, str]]:
-    """The first numbers of a model, by name, for the line beside the slider."""
-    accuracies, boxes = {}, {}
-    for result in model.evaluations[:1]:
-        accuracies = measured.accuracies(result, measured.attack_names([result]))
-    for result in sorted(model.localizations, key=lambda r: not _as_drawn(model, r))[:1]:
-        boxes = {measured.GT_KNOWN: measured.localization(result)[measured.GT_KNOWN]}
-    # A phone shows the first two.
-    first = {name: accuracies.pop(name) for name in (measured.CLEAN,) if name in accuracies}
-    numbers = first | boxes | accuracies
-    return [(name, number.text) for name, number in numbers.items() if number.value is not None]
+    """Returns the main numbers of a model by name, for the line beside the slider."""
+    accuracy, boxes = model.of_kind("accuracy")[:1], model.of_kind("localization")
+    # Of several methods, the one whose heat maps are shown.
+    boxes = tuple(sorted(boxes, key=lambda result: _method(result) != _method(model.alignment)))
+    attacks = numbers.attack_titles(accuracy)
+    facts = [
+        (
+            _SUMMARY.index(column.key),
+            [*attacks, ""].index(column.part),
+            column.title(attacks),
+            number,
+        )
+        for result in (*accuracy, *boxes[:1])
+        for row in numbers.rows(result).values()
+        for column, number in row.items()
+        if column.key in _SUMMARY and column.subset == "all" and number.value is not None
+    ]
+    return [(title, number.text) for *_, title, number in sorted(facts, key=lambda f: f[:2])]
+
+
+def _method(result: ResultFile | None) -> Any:
+    return None if result is None else (result.document.get("method") or {}).get("name")
+
+
+def _check_folder(out: str, results: Sequence[Path], *, overwrite: bool) -> Path:
+    """Returns the absolute folder for a report; changes nothing.
+
+    Args:
+        out: Folder for the report; a former report in it will be replaced.
+        results: Folders and files that are read and must not be replaced.
+        overwrite: Accept a folder with other files, which will be deleted.
+
+    Raises:
+        ValueError: No name, a file, a folder that contains the results, or one that holds
+            anything but a former report.
+    """
+    if not out:
+        raise ValueError("out is empty: name a folder for the report (--out=report).")
+    folder = Path(out).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"The output {folder} is a file: name a folder (--out).")
+    for source in results:
+        if source.resolve().is_relative_to(folder):
+            raise ValueError(
+                f"The output {folder} holds the results {source}, which would be deleted: name "
+                "another folder (--out)."
+            )
+    strange = _strange_file(folder)
+    if strange is not None and not overwrite:
+        raise ValueError(
+            f"The output folder {folder} is not empty and holds more than a former report "
+            f"({strange}): choose an empty or new folder; --overwrite deletes all that is in it."
+        )
+    return folder
+
+
+def _strange_file(folder: Path) -> Path | None:
+    """Returns a file in the folder that is not part of a report; None if there is none."""
+    if not folder.is_dir():
+        return None
+    page = folder / PAGE_FILE
+    is_report = page.is_file() and MARKER in page.read_text("utf-8", "replace")[:_HEAD]
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        figure = name.parts[0] == FIGURES and (path.is_dir() or path.suffix in _SUFFIXES)
+        if not is_report or not (path == page or figure):
+            return name
+    return None

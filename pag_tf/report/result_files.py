@@ -1,26 +1,22 @@
-"""The result files below a folder: which measurement each holds, and what cannot stand together."""
+"""The result files below a folder, checked one by one and against each other."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.measure import schema
 
-# What two results of the same thing have to agree in, by kind.
-_MEASURED = {
-    "evaluation": ("images", "clean", "attacks"),
-    "localization": ("localization",),
-    "zero_shot": ("recognition", "localization"),
-    "alignment": ("alignment", "examples"),
-}
-# Settings that say where files lie, how fast it goes, or which entry it is, which is known anyhow.
+# Settings that only locate files, set the speed or name the entry, which is known anyway.
 _CHANGE_NO_NUMBER = {
-    *("output", "data_dir", "overwrite", "update_entry", "entry", "eps", "norm", "arch"),
+    *("output", "data_dir", "resume", "overwrite", "update_entry", "entry", "eps", "norm", "arch"),
     *("batch_size", "jit_compile", "cases", "attribute_maps"),
 }
 
@@ -31,11 +27,12 @@ class ResultFile:
 
     Attributes:
         path: The file.
-        kind: `"evaluation"`, `"localization"`, `"zero_shot"` or `"alignment"`.
+        kind: One of `pag_tf.measure.metrics.KINDS`.
         entry: Id of the model's zoo entry.
-        threat: What the model was trained within.
-        dataset: Data set that was measured on.
-        document: The whole file; what is NaN or infinite there is None.
+        threat: Threat model of the training.
+        dataset: Data set of the measurement.
+        document: The whole file, with None in place of NaN and infinity.
+        values: All its numbers.
     """
 
     path: Path
@@ -44,18 +41,29 @@ class ResultFile:
     threat: ThreatModel
     dataset: str
     document: dict[str, Any]
+    values: tuple[schema.Value, ...]
 
     @property
     def command(self) -> str:
-        """What measures the same numbers again."""
+        """The command that measures the same numbers again."""
         return str(self.document["command"])
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """All settings, under today's names."""
+        return schema.settings(self.document)
+
+    @property
+    def images(self) -> int:
+        """Number of images of the measurement."""
+        return max(value.images for value in self.values)
 
     @property
     def settings(self) -> str:
-        """Text that two results have in common only if they measured the same thing."""
-        if self.kind == "alignment":  # A model has one row of pictures.
+        """Settings that change numbers, as text: equal for two measurements of the same thing."""
+        if self.kind == "alignment":  # one per model: its pictures stand in one row
             return ""
-        settings = {k: v for k, v in self.document["config"].items() if k not in _CHANGE_NO_NUMBER}
+        settings = {k: v for k, v in self.config.items() if k not in _CHANGE_NO_NUMBER}
         if self.kind == "zero_shot":
             settings["seed"] = self.document["training"].get("seed")
             settings["class_split"] = self.document["class_split"]["name"]
@@ -63,11 +71,11 @@ class ResultFile:
 
 
 def read(places: Sequence[Path]) -> list[ResultFile]:
-    """Every result below folders, and in files, by path; a copy of another one is left out.
+    """Reads every result below folders, and in files, by path; leaves out copies.
 
     Raises:
-        ValueError: No such folder, or no results in it; a file that is not JSON, lacks something,
-            or was written by an older version; results of different data sets or norms; one entry
+        ValueError: No such folder, or no results in it; a file that is not JSON, is incomplete or
+            does not say its kind and schema; results of different data sets or norms; one entry
             with different weights; alignment measured in different ways; two results of the same
             thing that disagree.
         OSError: A file cannot be read.
@@ -76,8 +84,8 @@ def read(places: Sequence[Path]) -> list[ResultFile]:
     for place in places:
         if not place.exists():
             raise ValueError(
-                f"There is no folder {place}: name one with result files (--results), or such a "
-                "file."
+                f"There is no folder {place}: name a folder with result files, or a result file "
+                "(--results)."
             )
         paths |= {place} if place.is_file() else set(place.rglob("*.json"))
     read_files = (_read(path) for path in sorted(paths))
@@ -97,65 +105,49 @@ def read(places: Sequence[Path]) -> list[ResultFile]:
 
 @contextlib.contextmanager
 def complete(path: Path, kind: str) -> Iterator[None]:
-    """Names the file in the error of whatever is missing in it, or is not what it should be.
+    """Names the file in the error about whatever is missing or wrong in it.
 
     Raises:
-        ValueError: Instead of KeyError, TypeError and the like.
+        ValueError: In place of KeyError, TypeError and the like.
     """
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        reason = error.__cause__ or error  # that of schema.values names no file
         raise ValueError(
-            f"{path} is not a complete result of the kind {kind} ({type(error).__name__}: {error})."
-            " Measure again."
+            f"{path} is not a complete result of the kind {kind} ({type(reason).__name__}: "
+            f"{reason}). Measure again."
         ) from error
 
 
 def _read(path: Path) -> ResultFile | None:
-    """The result in a file; None for JSON that is no result, such as a run's settings."""
+    """Reads one file; returns None for JSON that is no result, such as the settings of a run."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}): delete it or measure again.") from None
-    kind = _kind(document) if isinstance(document, dict) else None
-    if kind is None:
+    if not schema.is_result(document):
         return None
+    schema.check(document, str(path))
     if "entry" not in document:
         raise ValueError(
-            f"{path} measured a model file, of which no epsilon is known. The report shows zoo "
+            f"{path} measured a model file, whose epsilon is not known. The report shows zoo "
             "entries: move the file elsewhere, or measure an entry (--entry)."
         )
-    if "threat_model" not in document:
-        raise ValueError(
-            f"{path} was measured by an older version, which did not record the model's threat "
-            f"model: measure again ({document.get('command', 'no command recorded')})."
-        )
-    with complete(path, kind):
-        return _result(path, kind, document)
+    with complete(path, document["kind"]):
+        return _result(path, document)
 
 
-def _result(path: Path, kind: str, document: dict[str, Any]) -> ResultFile:
-    settings = document["training" if kind == "zero_shot" else "config"]
-    threat = ThreatModel.parse(document["threat_model"])
-    for name in ("command", "weights_sha256", *_MEASURED[kind]):
-        document[name]  # a missing one is refused here, and not half-way through the page
-    dataset, entry = str(settings["dataset"]), str(document["entry"])
-    result = ResultFile(path, kind, entry, threat, dataset, document)
-    result.settings  # noqa: B018  the same
+def _result(path: Path, document: dict[str, Any]) -> ResultFile:
+    kind, entry = document["kind"], str(document["entry"])
+    dataset = document["training" if kind == "zero_shot" else "config"]["dataset"]
+    threat, values = ThreatModel.parse(document["threat_model"]), tuple(schema.values(document))
+    result = ResultFile(path, kind, entry, threat, str(dataset), document, values)
+    # Whatever is missing is refused here, before anything is drawn.
+    document["command"], document["weights_sha256"], result.settings  # noqa: B018
+    if not values:
+        raise ValueError("it has no numbers")
     return result
-
-
-def _kind(document: dict[str, Any]) -> str | None:
-    if "recognition" in document:
-        return "zero_shot"
-    if "alignment" in document:
-        return "alignment"
-    if "clean" in document and "attacks" in document and "command" in document:
-        return "evaluation"
-    # A zero-shot measurement keeps its views in files without a model, for comparisons.
-    if "localization" in document and ("entry" in document or "model" in document):
-        return "localization" if "command" in document else None
-    return None
 
 
 def _check_one_dataset(results: Sequence[ResultFile]) -> None:
@@ -165,8 +157,8 @@ def _check_one_dataset(results: Sequence[ResultFile]) -> None:
     if len(by_dataset) > 1:
         listed = "; ".join(f"{name}: {', '.join(by_dataset[name])}" for name in sorted(by_dataset))
         raise ValueError(
-            f"The results are of different data sets, and a report is of one ({listed}). Give the "
-            "results of each data set a folder of their own."
+            f"The results are of different data sets, but a report shows one ({listed}). Put the "
+            "results of each data set in a folder of their own."
         )
 
 
@@ -175,13 +167,13 @@ def _check_one_norm(results: Sequence[ResultFile]) -> None:
     if len(norms) > 1:
         listed = ", ".join(f"{each.path}: {each.threat}" for each in norms.values())
         raise ValueError(
-            f"The models were trained within balls of different norms ({listed}), and epsilon of "
-            "one does not compare with that of another. Give each norm a folder of its own."
+            f"The models were trained within balls of different norms ({listed}), whose epsilons "
+            "cannot be compared. Put the results of each norm in a folder of their own."
         )
 
 
 def _check_weights(results: Sequence[ResultFile]) -> None:
-    """An entry is one model; zero-shot results, of several seeds, may share its name."""
+    """Refuses two models with the id of one entry; zero-shot results of several seeds share it."""
     first: dict[str, ResultFile] = {}
     for result in results:
         if result.kind == "zero_shot":
@@ -200,7 +192,7 @@ def _check_weights(results: Sequence[ResultFile]) -> None:
 
 
 def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
-    """One line joins the alignment of all models: it has to be measured in one way."""
+    """Refuses alignment that was measured in different ways: one line joins all models."""
     found = [result for result in results if result.kind == "alignment"]
     for other in found[1:]:
         one, two = (alignment_settings(r.document) for r in (found[0], other))
@@ -215,28 +207,38 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
     if len(judges) > 1:
         first, second, *_ = judges.values()
         raise ValueError(
-            f"Syntheses of {first.path} are judged by {first.document['judge']['entry']}, those of "
-            f"{second.path} by {second.document['judge']['entry']} with other weights, and cannot "
-            "be compared: measure with one judge."
+            f"The transfer classifiers of {first.path} ({first.document['judge']['entry']}) and "
+            f"{second.path} ({second.document['judge']['entry']}) have different weights, so their "
+            "results cannot be compared: measure with one transfer classifier (--judge)."
         )
 
 
 def alignment_settings(document: dict[str, Any]) -> dict[str, Any]:
-    """What measurements of alignment have to agree in, to stand in one table or on one line."""
-    # Where the judge lies says nothing of it.
-    config = document["config"]
+    """Returns the settings that alignment in one table, or on one line, must have in common."""
+    config = schema.settings(document)  # the transfer classifier is compared by its weights
     return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"judge"}}
 
 
 def _without_copies(results: Sequence[ResultFile]) -> list[ResultFile]:
     kept: dict[tuple[str, str, str], ResultFile] = {}
     for result in results:
-        key = result.kind, result.entry, result.settings
-        other = kept.setdefault(key, result)
-        for name in ("weights_sha256", *_MEASURED[result.kind]):
-            if other.document[name] != result.document[name]:
-                raise ValueError(
-                    f"{other.path} and {result.path} are both results of the kind {result.kind} of "
-                    f"{result.entry}, and disagree in {name}: delete one of them."
-                )
+        other = kept.setdefault((result.kind, result.entry, result.settings), result)
+        difference = _difference(other, result)
+        if difference:
+            raise ValueError(
+                f"{other.path} and {result.path} are both results of the kind {result.kind} of "
+                f"{result.entry}, and disagree in {difference}: delete one of them."
+            )
     return list(kept.values())
+
+
+def _difference(one: ResultFile, other: ResultFile) -> str:
+    """Returns what two results of the same thing disagree in, or ""."""
+    for name in ("weights_sha256", "examples"):
+        if one.document.get(name) != other.document.get(name):
+            return name
+    for value, another in itertools.zip_longest(one.values, other.values):
+        if value != another:
+            metric: Any = (value or another).metric
+            return str(metric.title)
+    return ""

@@ -1,4 +1,4 @@
-"""All that was measured on one data set, by model."""
+"""All results of one data set, by model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.report import examples, measured, result_files
-from pag_tf.report.examples import Examples
+from pag_tf.report import numbers, pictures, result_files
+from pag_tf.report.pictures import Examples
 from pag_tf.report.result_files import ResultFile
 
 
@@ -18,31 +18,36 @@ class Model:
 
     Attributes:
         entry: Id of its zoo entry.
-        threat: What it was trained within.
-        title: Its epsilon, with the entry's id where another model has the same.
-        evaluations: Accuracy, clean and under attack; may be none.
-        localizations: By method and setting; may be none.
-        alignment: Measures of its gradients, or None.
-        examples: Pictures, or None.
+        threat: Threat model of its training.
+        title: Its epsilon, with the entry's id where another model has the same epsilon.
+        results: All its results but those of zero-shot measurements.
+        examples: Its pictures, or None.
     """
 
     entry: str
     threat: ThreatModel
     title: str
-    evaluations: tuple[ResultFile, ...]
-    localizations: tuple[ResultFile, ...]
-    alignment: ResultFile | None
+    results: tuple[ResultFile, ...]
     examples: Examples | None
+
+    def of_kind(self, kind: str) -> tuple[ResultFile, ...]:
+        """Returns the results of a kind; there may be none."""
+        return tuple(result for result in self.results if result.kind == kind)
+
+    @property
+    def alignment(self) -> ResultFile | None:
+        """The alignment result, of which a model has at most one."""
+        return next(iter(self.of_kind("alignment")), None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Results:
-    """What a report is made of.
+    """The content of a report.
 
     Attributes:
         dataset: Name of the data set.
-        models: By rising epsilon.
-        zero_shot: Results of models that were trained on seen classes only, which are others.
+        models: By increasing epsilon.
+        zero_shot: Results of other models, which were trained on the seen classes only.
     """
 
     dataset: str
@@ -51,7 +56,7 @@ class Results:
 
     @property
     def eps(self) -> list[float]:
-        """Every epsilon that a model was trained within, rising."""
+        """All epsilons, in increasing order."""
         threats = [model.threat for model in self.models] + [r.threat for r in self.zero_shot]
         return sorted({threat.eps for threat in threats})
 
@@ -60,44 +65,31 @@ def read(places: Sequence[Path]) -> Results:
     """Reads and checks all results below folders, and in files.
 
     Raises:
-        ValueError: See `result_files.read`, `examples.read` and `examples.check_same_images`.
+        ValueError: See `result_files.read`, `pictures.read` and `pictures.check_same_images`.
         OSError: A file cannot be read.
     """
     found = result_files.read(places)
     for result in found:
         with result_files.complete(result.path, result.kind):
-            measured.check(result)
-    pictures = {
-        result.entry: (result, examples.read(result))
-        for result in found
-        if result.kind == "alignment"
-    }
-    examples.check_same_images(list(pictures.values()))
-    threats = {result.entry: result.threat for result in found if result.kind != "zero_shot"}
+            numbers.check(result)
+    examples = {r.entry: (r, pictures.read(r)) for r in found if r.kind == "alignment"}
+    pictures.check_same_images(list(examples.values()))
+    zero_shot = [result for result in found if result.kind == "zero_shot"]
+    others = [result for result in found if result.kind != "zero_shot"]
+    threats = {result.entry: result.threat for result in others}
     eps = [threat.eps for threat in threats.values()]
     models = []
     for entry in sorted(threats, key=lambda entry: (threats[entry].eps, entry)):
         threat = threats[entry]
         alone = eps.count(threat.eps) == 1
-        alignment, shown = pictures.get(entry, (None, None))
         models.append(
             Model(
                 entry=entry,
                 threat=threat,
                 title=threat.eps_text if alone else f"{threat.eps_text} ({entry})",
-                evaluations=_of_kind(found, "evaluation", entry),
-                localizations=_of_kind(found, "localization", entry),
-                alignment=alignment,
-                examples=shown,
+                results=tuple(result for result in others if result.entry == entry),
+                examples=examples[entry][1] if entry in examples else None,
             )
         )
-    zero_shot = [result for result in found if result.kind == "zero_shot"]
-    return Results(
-        dataset=found[0].dataset,
-        models=tuple(models),
-        zero_shot=tuple(sorted(zero_shot, key=lambda result: result.threat.eps)),
-    )
-
-
-def _of_kind(found: list[ResultFile], kind: str, entry: str) -> tuple[ResultFile, ...]:
-    return tuple(result for result in found if result.kind == kind and result.entry == entry)
+    zero_shot.sort(key=lambda result: result.threat.eps)
+    return Results(found[0].dataset, tuple(models), tuple(zero_shot))

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from pag_tf.measure import schema
+
 CLASS = 'cat <b>"&'
 NAMES = {0: "toy-natural", 1: "toy-linf-1-255", 2: "toy-linf-2-255"}
 
@@ -17,12 +19,12 @@ class Results:
 
     def evaluation(self, level, *, clean=90, name="evaluation.json", **changes):
         attack = {"correct": 10 * level, "accuracy": level / 10}
-        document = self._head(level) | {
+        numbers = {
             "images": 100,
             "clean": {"correct": clean, "accuracy": clean / 100},
             "attacks": [{"attack": "PGD(linf:2/255)", "threat_model": "linf:2/255"} | attack],
         }
-        return self._write(level, name, document | changes)
+        return self._write(level, name, self._document("accuracy", level, numbers) | changes)
 
     def localization(self, level, *, gt_known=0.5, method="loss_gradients", **changes):
         means = {
@@ -35,13 +37,14 @@ class Results:
             "intervals": {"gt_known": [gt_known - 0.1, gt_known + 0.1]},
         }
         small = {"images": 40, "gt_known": 0.25, "top1_loc": None, "center_box": 0.125}
-        document = self._head(level) | {
+        numbers = {
             "clean": {"top1": {"correct": 90, "accuracy": 0.9}},
             "method": {"name": method, "options": {}},
             "target": "predicted",
             "heatmap": {"recipe": "paper"},
             "localization": means | {"by_size": {"small": small}},
         }
+        document = self._document("localization", level, numbers)
         document["config"]["method"] = method
         return self._write(level, f"{method}/result.json", document | changes)
 
@@ -74,18 +77,16 @@ class Results:
                 mean = found[f"{name}_curve"]
                 area = np.trapezoid(mean["probabilities"], mean["fractions"])
                 measures[name] = measure(name, float(area), None)
-        document = self._head(level) | {
-            "alignment": found,
-            "examples": examples,
-        }
+        document = self._document("alignment", level, {"alignment": found, "examples": examples})
         path = self._write(level, "alignment/result.json", document | changes)
         np.savez(path.with_name("examples.npz"), **(pictures(level) | (arrays or {})))
         return path
 
     def zero_shot(self, level, seed, *, T1=0.5, **changes):
         recognition = {n: T1 / 2 for n in "SUH"} | {"T1": T1, "intervals": {"T1": [0.4, 0.6]}}
+        recognition |= {"seen_images": 20, "unseen_images": 10}
         boxes = {"images": 10, "gt_known": 0.6, "center_box": 0.2, "intervals": {}}
-        document = self._head(level) | {
+        numbers = {
             "training": {"dataset": "toy", "seed": seed},
             "class_split": {"name": "pairs"},
             "method": {"name": "vanilla_gradients", "options": {}},
@@ -93,6 +94,7 @@ class Results:
             "recognition": {"attributes": recognition},
             "localization": {"attributes-true_unseen": boxes, "likely_seen": boxes},
         }
+        document = self._document("zero_shot", level, numbers)
         del document["config"]["dataset"]
         document["weights_sha256"] = f"{level}{seed}" * 32
         path = self._write(level, f"zero_shot_{seed}/result.json", document | changes)
@@ -106,14 +108,21 @@ class Results:
         document = {name: value for name, value in document.items() if value is not None}
         path.write_text(json.dumps(document))
 
-    def _head(self, level):
-        return {
-            "command": f"python scripts/measure.py --eps={level}/255 --name='<i>'",
-            "config": {"dataset": "toy", "split": "test", "batch_size": level},
-            "entry": NAMES[level],
-            "weights_sha256": f"{level}" * 64,
-            "threat_model": f"linf:{level}/255" if level else "linf:0",
-        }
+    def _document(self, kind, level, numbers):
+        return schema.document(
+            kind,
+            command=f"python scripts/measure.py --eps={level}/255 --name='<i>'",
+            config={"dataset": "toy", "split": "test", "batch_size": level},
+            model={
+                "entry": NAMES[level],
+                "weights_sha256": f"{level}" * 64,
+                "threat_model": f"linf:{level}/255" if level else "linf:0",
+            },
+            numbers=numbers,
+            seconds=1.0,
+            versions={"pag_tf": "0"},
+            backend="tensorflow",
+        )
 
     def _write(self, level, name, document):
         path = self.folder / NAMES[level] / name
@@ -156,7 +165,7 @@ def results(tmp_path):
     return Results(tmp_path / "results")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole_page(tmp_path_factory):
     """A page of three models, of which the last was not evaluated: `(index.html, results)`."""
     from pag_tf.report import ReportConfig, write_page

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pag_tf.core.statistics import wilson_interval
 from pag_tf.figures import gradients as gradients_figure
-from pag_tf.report import ReportConfig, curves, measured, write_page
-from pag_tf.report.numbers import Number, wilson_interval
+from pag_tf.measure import metrics
+from pag_tf.report import ReportConfig, curves, tables, write_page
+from pag_tf.report.numbers import Number
 from pag_tf.report.results import read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +102,7 @@ def test_boxes_measures_and_unseen_classes_are_those_of_the_files(parsed):
     rows = parsed.table("GT-known")
     assert [row["GT-known"][1]["data-value"] for row in rows] == ["0.5", "0.625", "0.75"]
     assert rows[0]["GT-known"][0] == "50.0 % 40.0 to 60.0"
-    assert rows[0]["centre box, small objects"][1]["data-value"] == "0.125"
+    assert rows[0]["center box, small objects"][1]["data-value"] == "0.125"
     assert "Top-1 Loc, small objects" not in rows[0] and "PxAP" not in rows[0]
     aligned = parsed.table("cosine alignment")
     assert [row["cosine alignment"][1]["data-value"] for row in aligned] == [
@@ -167,7 +169,7 @@ def test_curves_say_in_words_what_they_show(parsed):
     assert said[1].endswith("under linf:2/255: 0.0 % at 0, 10.0 % at 1/255.")
     assert (
         "GT-known against epsilon. 50.0 % at 0, 62.5 % at 1/255, 75.0 % at 2/255; "
-        "centre box: 30.0 %." in said
+        "center box: 30.0 %." in said
     )
     assert "T1 against epsilon. attributes: 50.0 % at 1/255, 62.5 % at 1/255." in said
     assert not any("Total variation" in each for each in said)
@@ -179,7 +181,8 @@ def test_figures_lie_beside_the_page(whole_page):
     folder = whole_page[0].parent / "figures"
     names = {path.name for path in folder.iterdir()}
     stems = {"sheet", "clean_accuracy", "robust_accuracy", "gt_known", "gt_known_small"}
-    stems |= {"top1_loc", "alignment_cosine_alignment", "zero_shot_t1", "zero_shot_h"}
+    stems |= {"top1_loc", "top1", "alignment_cosine_alignment"}
+    stems |= {f"zero_shot_{key}" for key in ("t1", "s", "u", "h", "gt_known_likely_seen")}
     stems |= {"zero_shot_gt_known", "alignment_deletion", "alignment_insertion"}
     stems |= {"spectrum", "faithfulness"}
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("png", "svg")}
@@ -242,7 +245,7 @@ def test_an_accuracy_beside_two_attacks_is_one_point(results, tmp_path):
 def test_the_page_says_what_its_pictures_are(results, tmp_path):
     results.alignment(0, synthesis={"threat_model": "l2:11.1", "steps": 60})
     page = written(results, tmp_path)
-    assert "another class, within l2:11.1 in 60 steps." in page
+    assert "towards another class, within l2:11.1 in 60 steps." in page
 
 
 def test_data_without_boxes_has_none_on_its_page(results, tmp_path):
@@ -271,12 +274,12 @@ def test_a_model_without_pictures_has_its_place_on_the_slider(results, tmp_path)
     assert text.count('<div class="frame missing">not measured</div>') == 2 * 3
 
 
-def test_a_measure_cannot_write_elsewhere(results, tmp_path):
+def test_a_metric_cannot_write_elsewhere(results, tmp_path):
     path = results.alignment(0)
     alignment = json.loads(path.read_text())["alignment"]
     alignment["measures"]["../../there"] = alignment["measures"]["cosine_alignment"]
     results.change(path, alignment=alignment)
-    with pytest.raises(ValueError, match=r"measure '\.\./\.\./there' cannot be the name of a file"):
+    with pytest.raises(ValueError, match=r"metric '\.\./\.\./there' cannot be a file name"):
         write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
@@ -357,11 +360,11 @@ def test_numbers_as_people_read_them():
 def test_the_right_class_with_a_centred_box_is_beside_top1_loc(results):
     for level in (0, 2):
         results.localization(level)
-    (group,) = curves.build(read([results.folder]))
+    (group,) = curves.by_epsilon(read([results.folder]))
     by_name = {curve.name: curve for curve in group.curves}
-    points = by_name["top1_loc"].series[measured.CENTER]
+    points = by_name["top1_loc"].series["center box"]
     assert [(eps, number.value) for eps, number in points] == [(0, 0.2), (2 / 255, 0.22)]
-    assert by_name["gt_known"].baseline == {measured.CENTER: 0.3}
+    assert by_name["gt_known"].baseline == {"center box": 0.3}
 
 
 def test_fewer_images_of_a_measure_are_told():
@@ -394,3 +397,58 @@ def test_the_program_writes_a_page_and_imports_no_deep_learning(results, tmp_pat
     )
     assert finished.returncode == 0, finished.stderr
     assert f"Wrote {tmp_path / 'out' / 'index.html'} (0.0 MB)" in finished.stdout
+
+
+def test_drawing_a_page_imports_no_deep_learning(results, tmp_path):
+    results.localization(0)
+    results.alignment(0)
+    results.zero_shot(0, seed=0)
+    program = (
+        "import sys; from pag_tf.report import ReportConfig, write_page; "
+        "assert 'pandas' not in sys.modules and 'matplotlib' not in sys.modules; "
+        f"write_page(ReportConfig({str(results.folder)!r}, {str(tmp_path / 'out')!r})); "
+        "assert {'pandas', 'matplotlib'} < set(sys.modules); "
+        "assert not {'tensorflow', 'keras', 'tf_explain'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=300)
+
+
+def test_a_new_metric_has_columns_and_a_curve(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "_TABLE", dict(metrics._TABLE))
+
+    @metrics.register(
+        kind="localization",
+        title="zero share",
+        unit="percent",
+        better="lower",
+        source="ours",
+        description="Share of zeros.",
+    )
+    def zero_share(heat_map):
+        return (heat_map == 0).mean(axis=(1, 2))
+
+    for level in (0, 1):
+        path = results.localization(level)
+        found = json.loads(path.read_text())["localization"]
+        found["intervals"]["zero_share"] = [0.1, 0.3]
+        results.change(path, localization=found | {"zero_share": 0.2 + level / 4})
+    page = written(results, tmp_path)
+    rows = Parsed(page).table("zero share")
+    assert [row["zero share"][0] for row in rows] == ["20.0 % 10.0 to 30.0", "45.0 % 10.0 to 30.0"]
+    assert "Zero share against epsilon. 20.0 % at 0, 45.0 % at 1/255." in page
+    assert "Share of zeros. Lower is better. Ours." in page
+    assert (tmp_path / "out" / "figures" / "zero_share.svg").exists()
+
+
+def test_all_numbers_as_one_table(whole_page):
+    frame = tables.tidy(read([whole_page[1].folder]))
+    assert set(frame["kind"]) == set(metrics.KINDS)
+    natural = frame[frame["model"] == "toy-natural"].to_dict("records")
+    by_metric = {(each["metric"], each["subset"]): each for each in natural}
+    known = by_metric["gt_known", "all"]
+    assert (known["value"], known["low"], known["high"]) == (0.5, 0.4, 0.6)
+    assert (known["text"], known["interval"]) == ("50.0 %", "40.0 to 60.0")
+    assert by_metric["gt_known", "small"]["value"] == 0.25
+    missing = by_metric["total_variation", "all"]
+    assert np.isnan(missing["value"]) and missing["text"] == "not measured"

@@ -1,4 +1,4 @@
-"""What a folder of results must be like: each thing that cannot be shown is refused by name."""
+"""Folders of results: whatever cannot be shown is refused, with the file and the remedy."""
 
 import json
 import re
@@ -26,9 +26,9 @@ def test_models_come_by_epsilon_with_all_that_was_measured_of_them(results):
     assert found.dataset == "toy"
     assert [model.title for model in found.models] == ["0", "2/255"]
     natural, robust = found.models
-    assert (len(natural.evaluations), len(natural.localizations)) == (0, 1)
+    assert [result.kind for result in natural.results] == ["alignment", "localization"]
     assert natural.examples.image.shape == (2, 8, 8, 3)
-    assert (len(robust.evaluations), len(robust.localizations)) == (1, 2)
+    assert (len(robust.of_kind("accuracy")), len(robust.of_kind("localization"))) == (1, 2)
     assert robust.alignment is None and robust.examples is None
     assert [result.document["training"]["seed"] for result in found.zero_shot] == [3]
     assert found.eps == [0, 1 / 255, 2 / 255]
@@ -48,7 +48,7 @@ def test_no_results(results):
     refused(results, "There is no folder .*results")
 
 
-def test_json_that_is_no_result_is_passed_over(results):
+def test_json_that_is_no_result_is_skipped(results):
     results.evaluation(0)
     (results.folder / "list.json").write_text("[1, 2]")
     (results.folder / "pag.json").write_text('{"metrics": []}')
@@ -70,7 +70,8 @@ def test_files_and_folders_may_be_named(results):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("split", "test[:7]"), ("curve_steps", 3), ("synthesis", "l2:1")]
+    ("setting", "value"),
+    [("split", "test[:7]"), ("curve_steps", 3), ("synthesis_threat_model", "l2:1")],
 )
 def test_alignment_that_was_measured_in_different_ways(results, setting, value):
     one, other = results.alignment(0), results.alignment(1)
@@ -80,7 +81,16 @@ def test_alignment_that_was_measured_in_different_ways(results, setting, value):
     assert str(one) in message and str(other) in message
 
 
-def test_where_the_judge_lies_says_nothing_of_it(results):
+def test_former_names_of_settings_are_the_same_settings(results):
+    configs = [{"dataset": "toy", "split": "test", "fit": "centre_crop", "synthesis": "l2:1"}]
+    configs += [{"dataset": "toy", "split": "test", "fit": "center_crop"}]
+    configs[1]["synthesis_threat_model"] = "l2:1"
+    for level, config in enumerate(configs):
+        results.change(results.alignment(level), config=config)
+    assert read([results.folder]).eps == [0, 1 / 255]
+
+
+def test_the_path_of_the_transfer_classifier_may_differ(results):
     results.alignment(0)
     other = results.alignment(1)
     config = json.loads(other.read_text())["config"]
@@ -88,14 +98,14 @@ def test_where_the_judge_lies_says_nothing_of_it(results):
     assert read([results.folder]).eps == [0, 1 / 255]
 
 
-def test_judges_with_different_weights(results):
+def test_transfer_classifiers_with_different_weights(results):
     judges = [{"entry": "toy-natural", "weights_sha256": 2 * digit * 32} for digit in "01"]
     one = results.alignment(0, judge=judges[0])
     other = results.alignment(1, judge=judges[0])
-    results.alignment(2, judge=None)  # judged by none, or by an older version
+    results.alignment(2, judge=None)  # none, or an older version
     assert read([results.folder]).eps == [0, 1 / 255, 2 / 255]
     results.change(other, judge=judges[1])
-    message = refused(results, "measure with one judge")
+    message = refused(results, "measure with one transfer classifier")
     assert str(one) in message and str(other) in message
 
 
@@ -115,16 +125,29 @@ def test_different_norms(results):
     )
 
 
-def test_a_result_of_an_older_version(results):
-    path = results.evaluation(0)
-    results.change(path, threat_model=None)
-    refused(results, r"evaluation\.json was measured by an older version.*measure again")
+@pytest.mark.parametrize("name", ["kind", "schema"])
+def test_a_result_of_an_older_version(results, name):
+    results.change(results.evaluation(0), **{name: None})
+    message = r"evaluation\.json does not say its kind and schema.*older version\. Measure again "
+    refused(results, message + r"\(python scripts/measure\.py --eps=0/255")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "saliency"}, "unknown kind 'saliency'"),
+        ({"schema": 99}, "newer version of pag_tf"),
+    ],
+)
+def test_a_result_of_another_kind_or_a_newer_version(results, changes, message):
+    results.change(results.evaluation(0), **changes)
+    refused(results, rf"evaluation\.json .*{message}")
 
 
 def test_a_result_of_a_model_file(results):
     path = results.localization(0)
     results.change(path, entry=None, model="mine.keras")
-    refused(results, r"result\.json measured a model file, of which no epsilon is known")
+    refused(results, r"result\.json measured a model file, whose epsilon is not known")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +156,12 @@ def test_a_result_of_a_model_file(results):
         ("evaluation", {"clean": {"accuracy": 0.5}}, "'correct'"),
         ("evaluation", {"clean": {"correct": 5, "accuracy": "0.5"}}, "expected a number"),
         ("evaluation", {"config": []}, "TypeError"),
+        ("evaluation", {"threat_model": None}, "'threat_model'"),
+        ("localization", {"localization": {"images": 3}, "clean": None}, "no numbers"),
         ("evaluation", {"threat_model": "two"}, "Cannot read 'two' as a threat model"),
         (
             "localization",
-            {"localization": {"images": 3, "intervals": {"gt_known": [0.5]}}},
+            {"localization": {"images": 3, "gt_known": 0.5, "intervals": {"gt_known": [0.5]}}},
             "unpack",
         ),
         ("localization", {"localization": {"gt_known": 0.5}}, "'images'"),
@@ -148,6 +173,7 @@ def test_a_result_of_a_model_file(results):
 def test_incomplete_results(results, kind, changes, named):
     path = getattr(results, kind)(0)
     results.change(path, **changes)
+    kind = json.loads(path.read_text())["kind"]
     refused(results, rf"{path.name} is not a complete result of the kind {kind}.*{named}")
 
 
@@ -190,16 +216,16 @@ def test_one_entry_with_different_weights(results):
 def test_two_results_of_the_same_thing(results):
     results.evaluation(0, name="a.json")
     results.evaluation(0, name="copy.json")
-    assert len(read([results.folder]).models[0].evaluations) == 1
+    assert len(read([results.folder]).models[0].of_kind("accuracy")) == 1
     results.evaluation(0, name="z.json", clean=89)
-    refused(results, r"a\.json and .*z\.json are both results of the kind evaluation of toy-natural"
+    refused(results, r"a\.json and .*z\.json are both results of the kind accuracy of toy-natural"
             ", and disagree in clean")  # fmt: skip
 
 
 def test_results_with_other_settings_stand_side_by_side(results):
     results.evaluation(0)
     results.evaluation(0, name="b.json", clean=80, config={"dataset": "toy", "split": "test[:9]"})
-    assert len(read([results.folder]).models[0].evaluations) == 2
+    assert len(read([results.folder]).models[0].of_kind("accuracy")) == 2
 
 
 def test_one_seed_of_zero_shot_has_one_result(results):

@@ -153,7 +153,7 @@ def test_the_page_has_what_was_measured(demo_zero_shot, done, tmp_path):
     page = report.write_page(
         report.ReportConfig(results=str(tmp_path / "results"), out=str(tmp_path / "out"))
     ).read_text("utf-8")
-    assert "Classes never seen" in page and "python scripts/demo.py --images=60" in page
+    assert "Unseen classes" in page and "python scripts/demo.py --images=60" in page
     for model in done.models:
         found = model["localization"]["true_unseen"]
         for share in (model["T1"], found["gt_known"], found["center_box"]):

@@ -1,4 +1,4 @@
-"""One figure of all epsilons side by side: what the slider of the page shows one by one."""
+"""The contact sheet: one figure of all pictures, with the epsilons side by side."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 6
 
-_PANEL = 96  # a panel's side in pixels, about
+_PANEL = 96  # approximate side of a panel in pixels
 _GAP, _BETWEEN, _HEADER, _LABELS = 4, 16, 48, 104
-_LABEL_LINE = 14  # characters
+_LABEL_CHARACTERS = 14  # per line
 
 
 def draw(results: Results) -> Figure | None:
-    """Draws a row an image: the image, then gradients, heat maps and syntheses at each epsilon.
+    """Draws a row for each image: the image, then gradients, heat maps and syntheses by epsilon.
 
     Args:
-        results: Of which the first `MOST_ROWS` images are drawn.
+        results: The first `MOST_ROWS` images are drawn.
 
     Returns:
         The figure; None if no model has pictures.
@@ -53,8 +53,8 @@ def draw(results: Results) -> Figure | None:
     for row in range(count):
         top = _HEADER + row * (height + _GAP)
         canvas.place(figure, first.image[row], _LABELS, top, zoom)
-        name = str(first.records[row]["class"]).partition(",")[0]  # of synonyms, as in ImageNet
-        label = canvas.in_lines(name, _LABEL_LINE)
+        name = str(first.records[row]["class"]).partition(",")[0]  # ImageNet lists synonyms
+        label = canvas.in_lines(name, _LABEL_CHARACTERS)
         canvas.write(figure, _LABELS - 8, top + height / 2, label, "right", size=9)
     panels = []
     for number, model in enumerate(models):
@@ -72,7 +72,7 @@ def _title(figure: Figure, x: float, above: str, below: str) -> None:
 def _draw_model(
     figure: Figure, model: Model, lefts: list[int], zoom: int, count: int
 ) -> list[localization_figure.Panel]:
-    """Draws the pictures of one model; returns those with boxes."""
+    """Draws the pictures of one model; returns the panels with boxes."""
     examples = model.examples
     assert examples is not None
     columns = (

@@ -1,4 +1,4 @@
-"""Spectrum, deletion and insertion: what is drawn and told is what the result files hold."""
+"""Spectrum, deletion and insertion: charts and their text show what the result files hold."""
 
 import html.parser
 import io
@@ -8,15 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pag_tf.report import (
-    ReportConfig,
-    alignment_curves,
-    alignment_curves_figure,
-    line_figure,
-    measured,
-    result_files,
-    write_page,
-)
+from pag_tf.report import ReportConfig, charts, curves, numbers, result_files, write_page
 from pag_tf.report.results import read
 
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "results"
@@ -39,12 +31,12 @@ def change_curves(results, path, **curves):
 
 def panels(results):
     """Title to panel of all figures."""
-    figures = alignment_curves.build(read([results.folder]))
+    figures = curves.by_model(read([results.folder]))
     return {panel.title: panel for figure in figures for panel in figure.panels}
 
 
 def axes(panel, **options):
-    (drawn,) = alignment_curves_figure.draw([panel], **options).axes
+    (drawn,) = charts.draw_panels([panel], **options).axes
     return drawn
 
 
@@ -83,7 +75,7 @@ def test_lines_have_the_values_of_the_files(results, title):
         assert low <= min(line.get_ydata()) and max(line.get_ydata()) <= high
 
 
-def test_axes_say_what_they_show_and_in_which_unit(results):
+def test_axes_have_titles_and_units(results):
     results.alignment(0)
     spectrum, deletion, insertion = (axes(panel) for panel in panels(results).values())
     assert spectrum.get_xlabel() == "spatial frequency (cycles per pixel)"
@@ -109,7 +101,7 @@ def test_the_legend_names_epsilon_and_the_area_under_the_curve(results):
     assert names == ["ε = 0, area 0.32", "ε = 2/255, area 0.107"]
 
 
-def test_the_area_of_an_older_result_or_of_nothing_is_not_made_up(results):
+def test_an_unknown_area_is_left_out_or_not_measured(results):
     path = results.alignment(0)
     measures = found_in(path)["measures"]
     del measures["deletion"]
@@ -125,14 +117,15 @@ def test_the_area_of_an_older_result_or_of_nothing_is_not_made_up(results):
 )
 def test_the_area_in_the_legend_is_that_under_the_measured_line(name):
     for result in result_files.read([MEASURED / name]):
-        for each in measured.FAITHFULNESS:
-            points = measured.faithfulness(result, each)
+        for each in numbers.FAITHFULNESS:
+            points = numbers.faithfulness(result, each)
             area = np.trapezoid([y.value for _, y in points], [x.value for x, _ in points])
-            assert area == pytest.approx(measured.alignment(result)[each].value)
-        assert sum(y.value for _, y in measured.spectrum(result)) == pytest.approx(1)
+            (told,) = (value.value for value in result.values if value.metric.key == each)
+            assert area == pytest.approx(told)
+        assert sum(y.value for _, y in numbers.spectrum(result)) == pytest.approx(1)
 
 
-def test_models_without_curves_are_left_out_and_the_others_keep_their_colours(results):
+def test_models_without_curves_are_left_out_and_the_others_keep_their_colors(results):
     results.alignment(0, older=True)
     results.alignment(1)
     path = results.alignment(2)
@@ -147,10 +140,10 @@ def test_models_without_curves_are_left_out_and_the_others_keep_their_colours(re
     assert [line.step for line in found["Deletion"].lines] == [1]
     for panel in found.values():
         for line, drawn in zip(panel.lines, axes(panel).lines, strict=True):
-            assert drawn.get_color() == line_figure.COLOURS[line.step]
+            assert drawn.get_color() == charts.COLORS[line.step]
 
 
-def test_what_was_not_measured_is_a_gap(results):
+def test_values_not_measured_are_gaps(results):
     path = results.alignment(0)
     probabilities = [0.5, float("nan"), 0.25]
     curve = {"fractions": [0, 0.5, 1], "probabilities": probabilities}
@@ -170,18 +163,14 @@ def test_any_power_fits_a_logarithmic_scale(results, power):
     assert low > 0 and all(low <= 100 * each <= high for each in power if each)
     ticks = [tick for tick in drawn.get_yticks() if low <= tick <= high]
     assert len(ticks) >= 2
-    assert (
-        b"<svg"
-        in alignment_curves_figure.files(
-            alignment_curves.CurveFigure("spectrum", "", "", (panel,))
-        )["spectrum.svg"]
-    )
+    drawn_files = charts.files("spectrum", lambda: charts.draw_panels([panel]))
+    assert b"<svg" in drawn_files["spectrum.svg"]
 
 
-def test_figures_of_nothing_are_not_drawn(results, tmp_path):
+def test_empty_figures_are_not_drawn(results, tmp_path):
     results.alignment(0, older=True)
     results.alignment(1, older=True)
-    assert alignment_curves.build(read([results.folder])) == []
+    assert curves.by_model(read([results.folder])) == []
     page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     names = {path.stem for path in (page.parent / "figures").iterdir()}
     assert not names & {"spectrum", "faithfulness"}
@@ -191,7 +180,7 @@ def test_figures_of_nothing_are_not_drawn(results, tmp_path):
 def test_one_of_two_panels_is_a_figure_of_its_own(results, tmp_path):
     path = results.alignment(0)
     change_curves(results, path, spectrum=None, deletion_curve=None)
-    (figure,) = alignment_curves.build(read([results.folder]))
+    (figure,) = curves.by_model(read([results.folder]))
     assert [panel.title for panel in figure.panels] == ["Insertion"]
     page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     assert (page.parent / "figures" / "faithfulness.png").exists()
@@ -199,7 +188,7 @@ def test_one_of_two_panels_is_a_figure_of_its_own(results, tmp_path):
     assert "wide" not in Tags(page).values("class")
 
 
-def test_the_page_names_the_figures_and_says_in_words_what_they_show(tags, whole_page):
+def test_the_page_names_the_figures_and_describes_them(tags, whole_page):
     said = tags.values("aria-label")
     assert (
         "Deletion: probability of the class against share of pixels deleted. "
@@ -221,7 +210,7 @@ def test_the_page_names_the_figures_and_says_in_words_what_they_show(tags, whole
     assert "#alignment-title" in tags.values("href") and "alignment-title" in tags.values("id")
 
 
-def test_a_long_line_is_told_by_some_points_and_its_highest(results):
+def test_the_text_of_a_long_line_has_some_points_and_the_highest(results):
     path = results.alignment(0)
     power = [0.01] * 16
     power[2] = 0.85
@@ -244,11 +233,12 @@ def test_both_panels_of_faithfulness_are_in_its_files(whole_page):
     assert all(f">{title}</text>" in text for title in ("Deletion", "Insertion"))
 
 
-def test_the_model_of_the_slider_is_underlaid(results):
+def test_the_model_of_the_slider_is_highlighted(results):
     results.alignment(0, older=True)
     results.alignment(1)
     panel = panels(results)["Deletion"]
     line, mark = axes(panel, has_slider=True).lines
     np.testing.assert_array_equal(mark.get_xydata(), line.get_xydata())
-    assert 'data-step="1" hidden' in alignment_curves_figure.inline(panel, has_slider=True)
-    assert "data-step" not in alignment_curves_figure.inline(panel, has_slider=False)
+    for has_slider in (True, False):
+        svg = charts.inline("deletion", lambda: charts.draw_panels([panel], has_slider=has_slider))  # noqa: B023
+        assert ('data-step="1" hidden' in svg) is ("data-step" in svg) is has_slider
