@@ -54,10 +54,10 @@ def warm_up(parts: dict[str, Callable[[], float]]) -> None:
 def alternate(
     parts: dict[str, Callable[[], float]], rounds: int, *, seed: int = 0
 ) -> dict[str, list[float]]:
-    """Seconds of each part, timed once a round in an order drawn anew for every round.
+    """Returns the seconds of each part, timed once per round in a new random order each round.
 
-    What disturbs the machine for a while then disturbs all parts alike, and none always runs
-    behind the same neighbour.
+    Temporary load on the machine then affects all parts alike, and no part always runs after the
+    same other one.
     """
     order, shuffle = list(parts), random.Random(seed).shuffle
     seconds: dict[str, list[float]] = {name: [] for name in parts}

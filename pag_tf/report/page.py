@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pag_tf.core import files
 from pag_tf.core.config import option
@@ -19,6 +19,9 @@ from pag_tf.report import results as all_results
 from pag_tf.report.curves import Curve, Group, Panel, PanelFigure
 from pag_tf.report.result_files import ResultFile
 from pag_tf.report.results import Model, Results
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 PAGE_FILE, FIGURES = "index.html", "figures"
 MARKER = '<meta name="generator" content="pag_tf.report">'
@@ -80,30 +83,23 @@ def render(
     results: Results, groups: list[Group], figures: list[PanelFigure], *, has_sheet: bool
 ) -> str:
     """Returns the page as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,  # names in result files are not trusted
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rows = pictures.rows(results)
     texts = _eps_texts(results)
-    steps = [model.threat.eps for model in results.models] if _has_slider(results, rows) else []
+    has_slider = bool(rows) and len(results.models) > 1
+    steps = [model.threat.eps for model in results.models] if has_slider else []
 
     def drawn(curve: Curve) -> Markup:
         return Markup(charts.inline(curve.name, partial(charts.draw_curve, curve, texts, steps)))
 
     def drawn_panel(panel: Panel) -> Markup:
-        draw = partial(charts.draw_panels, [panel], has_slider=bool(steps))
+        draw = partial(charts.draw_panels, [panel], has_slider=has_slider)
         return Markup(charts.inline(panel.name, draw))
 
-    return environment.get_template("page.html").render(
+    return _template().render(
         marker=Markup(MARKER),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -111,7 +107,7 @@ def render(
         dataset=results.dataset,
         models=results.models,
         rows=rows,
-        slider=bool(steps),
+        slider=has_slider,
         summaries=[_summary(model) for model in results.models],
         groups=groups,
         drawn=drawn,
@@ -124,11 +120,21 @@ def render(
         sheet_rows=sheet.MOST_ROWS,
         how=_how_drawn(results.models),
         has_boxes=any(frame and frame.boxes for row in rows for frame in row.frames),
-        colors={
-            "true": localization_figure.TRUE,
-            "predicted": localization_figure.PREDICTED,
-        },
+        colors={"true": localization_figure.TRUE, "predicted": localization_figure.PREDICTED},
     )
+
+
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,  # names in result files are not trusted
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")
 
 
 def _figures(results: Results, groups: list[Group], figures: list[PanelFigure]) -> dict[str, bytes]:
@@ -149,10 +155,6 @@ def _eps_texts(results: Results) -> dict[float, str]:
     norms |= {result.threat.norm for result in results.zero_shot if result.threat.eps > 0}
     norm = norms.pop() if norms else "linf"
     return {eps: ThreatModel(norm, eps).eps_text for eps in results.eps}
-
-
-def _has_slider(results: Results, rows: list[pictures.Row]) -> bool:
-    return bool(rows) and len(results.models) > 1
 
 
 def _how_drawn(models: Sequence[Model]) -> str:

@@ -148,12 +148,12 @@ def test_fits_the_screen_and_can_be_read_by_all(page, size, dark, tmp_path):
     widths = "return [document.documentElement.scrollWidth, window.innerWidth]"
     needed, there = page.execute_script(widths)
     assert there == size[0] and needed <= there
-    colours = page.execute_script(
+    colors = page.execute_script(
         "const style = getComputedStyle(document.body);"
         "return [style.color, style.backgroundColor].map("
-        "(colour) => colour.match(/[0-9]+/g).reduce((sum, value) => sum + +value, 0))"
+        "(color) => color.match(/[0-9]+/g).reduce((sum, value) => sum + +value, 0))"
     )
-    text, paper = colours
+    text, paper = colors
     assert (text > paper + 400) if dark else (paper > text + 400)
     assert browser.accessibility_findings(page) == []
     browser.screenshot(page, tmp_path / "page.png", whole_page=True)
