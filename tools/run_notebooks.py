@@ -26,7 +26,7 @@ class NotebookConfig:
 
 
 def run(path: Path) -> Any:
-    """Returns the notebook with the outputs of a fresh kernel; log messages are left out.
+    """Returns the notebook with the outputs of a fresh kernel; without log messages and progress.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell failed.
@@ -42,8 +42,14 @@ def run(path: Path) -> Any:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day
         if "outputs" in cell:
-            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
+            cell.outputs = [each for each in cell.outputs if not _is_noise(each)]
     return notebook
+
+
+def _is_noise(output: Any) -> bool:
+    """True for log messages and progress bars."""
+    text = output.get("text", "")
+    return output.get("name") == "stderr" or "\r" in text or text.startswith("WARNING")
 
 
 def main(_: list[str]) -> None:

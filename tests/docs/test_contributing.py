@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import ROOT, blocks
 
-from pag_tf import attacks, data, explain, measure, report, zoo
+from pag_tf import attacks, data, explain, measure, models, report, zoo
 from pag_tf.data.readers import READERS
 from pag_tf.measure import metrics, schema
 
@@ -95,6 +95,19 @@ def test_a_data_set(add):
         assert np.ptp(images[labels == label], axis=constant).max() == 0
     with pytest.raises(ValueError, match=f"Known: .*{name}"):
         data.load("grating", "test")
+
+
+def test_an_architecture(add):
+    name = add("pag_tf/models/architectures", models._ARCHITECTURES._things)
+    assert name in models.architectures()
+    assert models.default_options(name) == {"width": 16, "depth": 2}
+    built = models.build(name, 3, (8, 8, 3), depth=3)
+    assert built.count_params() == models.count_parameters(name, 3, (8, 8, 3), depth=3)
+    assert built(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 3)
+    with pytest.raises(ValueError, match="Use a smaller depth"):
+        models.build(name, 3, (8, 8, 3), depth=4)
+    with pytest.raises(ValueError, match=f"Known: .*{name}"):
+        models.build("plain_cmm", 3, (8, 8, 3))
 
 
 def test_an_attribution_method(add, batch, model):
