@@ -71,7 +71,7 @@ def test_the_table_has_a_column_a_model_and_every_command(tables, tmp_path):
 def test_results_that_do_not_compare_are_refused(tables, tmp_path):
     write(tmp_path, "a", "linf:0", 0.1)
     folder = write(tmp_path, "b", "linf:2/255", 0.2, perturbation="1/255")
-    with pytest.raises(ValueError, match="several settings of perturbation: 1/255, 2/255"):
+    with pytest.raises(ValueError, match="perturbation_threat_model: 1/255, 2/255"):
         tables.block(folder)
 
 
