@@ -183,7 +183,7 @@ def test_the_checker_allows_what_the_design_allows(tmp_path):
             "attacks/geometry.py": "from pag_tf.core.backend import input_gradient\nimport keras",
             "training/model.py": "from .. import attacks, data, models, zoo\nfrom . import step",
             "training/callbacks.py": "from pag_tf import __version__",
-            "zoo/load.py": "from ..models.residual import build",
+            "zoo/load.py": "from ..models.layers import head",
             "zero_shot/a.py": "from ..models import build",
             "measure/a.py": "from pag_tf import data, localization, figures",
             "alignment/a.py": "from ..attacks import PGD\nfrom ..explain import gradients",

@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -43,10 +44,9 @@ class Registry(Generic[T]):
         """
 
         def add(thing: T) -> T:
-            if name in self._things or (
-                name in self._modules()
-                and getattr(thing, "__module__", None) != f"{self._package}.{name}"
-            ):
+            # The file of this name registers it while it is imported; nothing else may.
+            reserved = name in self._modules() and f"{self._package}.{name}" not in sys.modules
+            if name in self._things or reserved:
                 raise ValueError(
                     f"The {self._noun} {name!r} is registered already. Choose another name."
                 )

@@ -4,6 +4,9 @@ Every architecture is one flat functional graph with its normalisation inside, s
 `keras.saving.load_model` reads a saved model without pag_tf, and attribution methods find every
 layer. Options are plain JSON values: a model is rebuilt from `(arch, num_classes, image_shape,
 options)` alone. Each of them is checked before any layer is made.
+
+To add an architecture, write `pag_tf/models/architectures/<name>.py` that registers an
+`Architecture` under its name; Keras is imported when an architecture is first looked up.
 """
 
 from __future__ import annotations
@@ -11,26 +14,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.registry import Registry
 from pag_tf.models.architecture import Architecture
 from pag_tf.models.options import shown
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["architectures", "build", "count_parameters", "default_options", "validate"]
+__all__ = [
+    "Architecture",
+    "build",
+    "count_parameters",
+    "default_options",
+    "get",
+    "names",
+    "register",
+    "validate",
+]
 
 
-def _architectures() -> dict[str, Architecture]:
-    # Imported here: these modules import Keras, and the zoo lists models without it.
-    from pag_tf.models.imagenet import RESNET50, VGG16
-    from pag_tf.models.residual import RESNET, WIDE_RESNET
-
-    return {each.name: each for each in (RESNET, WIDE_RESNET, RESNET50, VGG16)}
+_ARCHITECTURES: Registry[Architecture] = Registry(
+    "architecture", package="pag_tf.models.architectures"
+)
+register = _ARCHITECTURES.register
 
 
-def architectures() -> tuple[str, ...]:
-    """Names that `build` accepts."""
-    return tuple(_architectures())
+def names() -> tuple[str, ...]:
+    """Returns the names that `build` accepts; imports none of them."""
+    return _ARCHITECTURES.names()
+
+
+def get(arch: str) -> Architecture:
+    """Returns what is known of an architecture: its options, their limits, its builder.
+
+    Raises:
+        ValueError: Unknown architecture; the message lists the known ones.
+    """
+    if not isinstance(arch, str) or arch not in _ARCHITECTURES:
+        known = ", ".join(names())
+        raise ValueError(f"Unknown architecture {shown(arch)}. Known: {known}.")
+    return _ARCHITECTURES[arch]
 
 
 def default_options(arch: str) -> dict[str, Any]:
@@ -39,7 +62,7 @@ def default_options(arch: str) -> dict[str, Any]:
     Raises:
         ValueError: Unknown architecture.
     """
-    return _architecture(arch).defaults()
+    return get(arch).defaults()
 
 
 def validate(arch: str, options: Mapping[str, Any]) -> None:
@@ -51,14 +74,14 @@ def validate(arch: str, options: Mapping[str, Any]) -> None:
         ValueError: Unknown architecture or unknown option (the message lists the known ones), or a
             value of the wrong type or out of range (the message says what is allowed).
     """
-    _architecture(arch).check_options(options)
+    get(arch).check_options(options)
 
 
 def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: Any) -> keras.Model:
     """Builds a classifier with fresh weights.
 
     Args:
-        arch: One of `architectures()`.
+        arch: One of `names()`.
         num_classes: Number of logits, 1 to 10**6.
         image_shape: `(height, width, channels)` in pixels, a list or tuple, each 1 to 65536.
         **options: See `default_options(arch)` and the functions in this package.
@@ -71,9 +94,9 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
         ValueError: Unknown architecture or option, a value of the wrong type or out of range, or
             options that do not fit together; nothing was built then.
     """
-    architecture = _architecture(arch)
-    architecture.check(num_classes, image_shape, options)
-    return architecture.build(num_classes, tuple(image_shape), **options)
+    found = get(arch)
+    found.check(num_classes, image_shape, options)
+    return found.build(num_classes, tuple(image_shape), **options)
 
 
 def count_parameters(
@@ -87,15 +110,10 @@ def count_parameters(
     Raises:
         ValueError: As `build`.
     """
-    architecture = _architecture(arch)
-    architecture.check(num_classes, image_shape, options)
-    return architecture.parameters(
-        num_classes, tuple(image_shape), **(architecture.defaults() | options)
-    )
+    found = get(arch)
+    found.check(num_classes, image_shape, options)
+    return found.parameters(num_classes, tuple(image_shape), **(found.defaults() | options))
 
 
-def _architecture(arch: str) -> Architecture:
-    known = _architectures()
-    if not isinstance(arch, str) or arch not in known:
-        raise ValueError(f"Unknown architecture {shown(arch)}. Known: {', '.join(known)}.")
-    return known[arch]
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pag_tf.models.options import Option, list_of, shown, whole
 
@@ -17,6 +17,18 @@ MOST_PIXELS = 65536  # along one side; also the most channels
 
 _SHAPE = list_of(whole(1, MOST_PIXELS), 3)
 _CLASSES = whole(1, MOST_CLASSES)
+
+
+class ImageNetWeights(NamedTuple):
+    """Weights of `keras.applications` that a model may start from.
+
+    Attributes:
+        function: Name of the function in `keras.applications`; layers of the same name correspond.
+        first_layer: Name of the convolution that sees the pixels, rewritten for their units.
+    """
+
+    function: str
+    first_layer: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +44,7 @@ class Architecture:
             values do not fit together or not to the image.
         parameters: `(num_classes, image_shape, **options)`, every option given: the number of
             parameters of the model, counted without building it.
+        imagenet: Its ImageNet weights, if Keras has some.
     """
 
     name: str
@@ -39,6 +52,7 @@ class Architecture:
     options: Mapping[str, Option]
     check_fit: Callable[..., None]
     parameters: Callable[..., int]
+    imagenet: ImageNetWeights | None = None
 
     def defaults(self) -> dict[str, Any]:
         """The options with their default values."""

@@ -1,4 +1,10 @@
-"""Pieces that the architectures share, each a function from Keras tensor to Keras tensor."""
+"""Pieces that the architectures share, each a function from Keras tensor to Keras tensor.
+
+The head makes logits of features: one linear layer, or scores of attributes and their compatibility
+with classes. The attribute scores of an image, at length 1, are compared with the attributes of
+each class, which are the kernel of the last layer and are not trained: `pag_tf.zero_shot` puts them
+in, and exchanges them for those of other classes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,11 @@ import keras
 from keras import layers
 
 from pag_tf.models.architecture import MOST_PIXELS
-from pag_tf.models.options import either, list_of, number, shown
+from pag_tf.models.options import either, list_of, number, shown, whole
+
+LOGITS, ATTRIBUTES, NORMALIZED = "logits", "attributes", "normalised_attributes"
+HEAD_LAYERS = (LOGITS, ATTRIBUTES, NORMALIZED)
+ATTRIBUTE_COUNT = whole(0, 65536)
 
 ACTIVATIONS = ("relu", "silu", "gelu", "softplus")
 
@@ -49,7 +59,7 @@ def activation(x: Any, name: str, beta: float) -> Any:
 
 
 def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
-    """A convolution without bias (a batch norm follows), with He's initialisation."""
+    """A convolution without bias (a batch norm follows), with He's initialization."""
     return layers.Conv2D(
         filters,
         kernel,
@@ -61,10 +71,41 @@ def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
 
 
 def batch_norm(x: Any, *, zero_gamma: bool = False) -> Any:
-    """Batch normalisation; `zero_gamma` starts a residual branch as the identity."""
+    """Batch normalization; `zero_gamma` starts a residual branch as the identity."""
     return layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer="zeros" if zero_gamma else "ones"
     )(x)
+
+
+def head(features: Any, num_classes: int, attributes: int = 0) -> Any:
+    """Returns logits `[B, num_classes]` from features `[B, d]`, both float32.
+
+    Args:
+        features: Keras tensor.
+        num_classes: Number of logits.
+        attributes: 0 for a linear layer; otherwise the number of attribute scores, normalized to
+            length 1 and followed by a layer without bias that is not trained.
+    """
+    if not attributes:
+        return layers.Dense(num_classes, dtype="float32", name=LOGITS)(features)
+    scores = layers.Dense(attributes, dtype="float32", name=ATTRIBUTES)(features)
+    return compatibility(
+        layers.UnitNormalization(dtype="float32", name=NORMALIZED)(scores), num_classes
+    )
+
+
+def compatibility(normalized: Any, num_classes: int) -> Any:
+    """The last layer of the attribute head: `[B, attributes]` of length 1 to logits."""
+    return layers.Dense(num_classes, use_bias=False, trainable=False, dtype="float32", name=LOGITS)(
+        normalized
+    )
+
+
+def head_parameters(features: int, num_classes: int, attributes: int) -> int:
+    """Returns the number of parameters of `head`."""
+    if not attributes:
+        return (features + 1) * num_classes
+    return (features + 1) * attributes + attributes * num_classes
 
 
 def _per_channel(value: Any, channels: int) -> list[float]:

@@ -12,9 +12,9 @@ from keras import ops
 
 from pag_tf.attacks import PGD, Attack
 from pag_tf.core import backend, model_checks
-from pag_tf.training.arithmetic import check_convolution_dtype, convolutions_in, sums_as_products
-
-BATCH_NORM_MODES = ("inference", "training")
+from pag_tf.core.config import BATCH_SIZE
+from pag_tf.training.arithmetic import convolutions_in, sums_as_products
+from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
 
 # Streams of random numbers that must not coincide, although seed and step are the same.
 _AUGMENTATION, _ATTACK, _EVALUATION = 0, 1, 2
@@ -124,7 +124,9 @@ class AdversarialModel(keras.Model):
             **kwargs,
         )
 
-    def fit(self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any) -> Any:
+    def fit(
+        self, x: Any = None, y: Any = None, *, batch_size: int = BATCH_SIZE, **kwargs: Any
+    ) -> Any:
         """As `keras.Model.fit`; takes the data sets of `pag_tf.data` as well.
 
         Args:
@@ -145,7 +147,7 @@ class AdversarialModel(keras.Model):
         return super().fit(x, y, batch_size=batch, **kwargs)
 
     def evaluate(
-        self, x: Any = None, y: Any = None, *, batch_size: int = 128, **kwargs: Any
+        self, x: Any = None, y: Any = None, *, batch_size: int = BATCH_SIZE, **kwargs: Any
     ) -> Any:
         """As `keras.Model.evaluate`: loss and accuracy clean, and `adversarial_accuracy`."""
         self._check_arrays(x, y)

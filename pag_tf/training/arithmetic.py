@@ -14,8 +14,6 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-CONVOLUTION_DTYPES = ("float32", "bfloat16")
-
 
 @contextlib.contextmanager
 def sums_as_products(model: keras.Model) -> Iterator[None]:
@@ -64,14 +62,6 @@ def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
     finally:
         for layer, policy in zip(changed, former, strict=True):
             layer.dtype_policy = policy
-
-
-def check_convolution_dtype(dtype: str) -> None:
-    """Raises ValueError unless `dtype` is one of `CONVOLUTION_DTYPES`."""
-    if dtype not in CONVOLUTION_DTYPES:
-        raise ValueError(
-            f"convolution_dtype must be one of {', '.join(CONVOLUTION_DTYPES)}, got {dtype!r}."
-        )
 
 
 def _is_float32(layer: layers.Layer) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from pag_tf.attacks import FGSM, PGD, loss_gradient, robust_accuracy
-from pag_tf.core import backend
+from pag_tf.core import backend, files
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
 
@@ -215,9 +215,8 @@ def _diverged(model: keras.Model, logs: dict[str, Any]) -> bool:
 def write_csv(path: Path, history: list[dict[str, float]]) -> None:
     """Writes the history, one line an epoch, replacing the file in one go."""
     names = list(dict.fromkeys(name for row in history for name in row))
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(history)
-    os.replace(temporary, path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(history)
+    files.write_whole(path, lambda file: file.write(text.getvalue().encode()))

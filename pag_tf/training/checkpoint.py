@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+
+from pag_tf.core import files
 
 _STATE = "state"
 
@@ -42,17 +42,7 @@ def save(path: Path, trainer: keras.Model, state: RunState) -> None:
     arrays = {f"{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(_variables(trainer))}
     document = json.dumps(dataclasses.asdict(state)).encode()
     arrays[_STATE] = np.frombuffer(document, np.uint8)
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    files.write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def restore(path: Path, trainer: keras.Model) -> RunState:

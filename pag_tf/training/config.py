@@ -11,9 +11,9 @@ import pag_tf.models
 from pag_tf import attacks, data
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.training.adversarial_model import BATCH_NORM_MODES
-from pag_tf.training.arithmetic import check_convolution_dtype
 
+BATCH_NORM_MODES = ("inference", "training")
+CONVOLUTION_DTYPES = ("float32", "bfloat16")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
 # How images come to one size, see pag_tf.data.load and pag_tf.data.batches.
 FITS = ("whole", "center_crop")
@@ -67,7 +67,7 @@ class TrainConfig:
     attack_batch_norm: str = option(
         "inference", "Batch-norm mode of the model during the attack: inference or training."
     )
-    arch: str = option("resnet", "Architecture, see pag_tf.models.architectures().")
+    arch: str = option("resnet", f"Architecture: {', '.join(pag_tf.models.names())}.")
     arch_options: str = option("{}", "Options of the architecture, a JSON object.")
     initial_weights: str = option(
         "",
@@ -207,3 +207,11 @@ class TrainConfig:
 def _check_known(name: str, value: str, known: tuple[str, ...], remedy: str = "") -> None:
     if value not in known:
         raise ValueError(f"Unknown {name} {value!r}. Known: {', '.join(known)}{remedy}.")
+
+
+def check_convolution_dtype(dtype: str) -> None:
+    """Raises ValueError unless `dtype` is one of `CONVOLUTION_DTYPES`."""
+    if dtype not in CONVOLUTION_DTYPES:
+        raise ValueError(
+            f"convolution_dtype must be one of {', '.join(CONVOLUTION_DTYPES)}, got {dtype!r}."
+        )

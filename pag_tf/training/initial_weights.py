@@ -12,13 +12,11 @@ import numpy as np
 import pag_tf.data
 import pag_tf.models
 import pag_tf.zoo
-from pag_tf.models.heads import ATTRIBUTES, HEAD_LAYERS
+from pag_tf.models.layers import ATTRIBUTES, HEAD_LAYERS
 from pag_tf.training.config import TrainConfig
 from pag_tf.zoo.ancestry import IMAGENET, check_saw_no_unseen, find_weights
 
-# Keras' function, and the first layer, which sees the pixels.
-_APPLICATIONS = {"resnet50": ("ResNet50", "conv1_conv"), "vgg16": ("VGG16", "block1_conv1")}
-# Keras' weights of both take BGR pixels in [0, 255] minus these means (here in the order RGB).
+# Keras' weights of ResNet-50 and VGG16 take BGR pixels in [0, 255] minus these means (RGB).
 _IMAGENET_MEAN = np.array([123.68, 116.779, 103.939])
 
 
@@ -95,12 +93,14 @@ def _copy(source: keras.Model, target: keras.Model, *, head: bool) -> None:
 
 
 def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
-    if config.arch not in _APPLICATIONS:
+    weights = pag_tf.models.get(config.arch).imagenet
+    if weights is None:
+        known = [n for n in pag_tf.models.names() if pag_tf.models.get(n).imagenet]
         raise ValueError(
             f"There are no ImageNet weights for arch={config.arch!r}. Train one of "
-            f"{', '.join(_APPLICATIONS)}, or start from an entry of the zoo."
+            f"{', '.join(known)}, or start from an entry of the zoo."
         )
-    function, first = _APPLICATIONS[config.arch]
+    function, first = weights
     source = _application(function)
     names = {layer.name for layer in source.layers}
     for layer in classifier.layers:
@@ -117,9 +117,9 @@ def _application(function: str) -> keras.Model:
         return getattr(keras.applications, function)(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises plain exceptions where a download fails
         raise ValueError(
-            f"The ImageNet weights of {function} cannot be had from Keras ({error}). Run once with "
-            "a connection to the internet, which leaves them in ~/.keras/models, copy that folder "
-            "from a machine that has them, or start from an entry of the zoo."
+            f"The ImageNet weights of {function} could not be loaded from Keras ({error}). "
+            "Run once with a connection to the internet, which leaves them in ~/.keras/models, "
+            "copy that folder from a machine that has them, or start from an entry of the zoo."
         ) from error
 
 

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from pag_tf.models.heads import ATTRIBUTES, LOGITS, NORMALISED, compatibility, head
+from pag_tf.models.layers import ATTRIBUTES, LOGITS, NORMALIZED, compatibility, head
 from pag_tf.zero_shot import checks
 from pag_tf.zero_shot.attributes import attribute_matrix, check_directions
 from pag_tf.zero_shot.bilinear import BilinearModel
@@ -138,7 +138,7 @@ def with_classes(
         ValueError: Another model; a bad matrix.
     """
     attributes = _named(class_attributes, class_names, _layer(model, ATTRIBUTES).units)
-    logits = compatibility(_layer(model, NORMALISED).output, len(attributes))
+    logits = compatibility(_layer(model, NORMALIZED).output, len(attributes))
     other = keras.Model(model.input, logits, name=name or model.name)
     set_classes(other, attributes, temperature=temperature_of(model))
     return other
@@ -150,7 +150,7 @@ def temperature_of(model: keras.Model) -> float:
     Raises:
         ValueError: Another model.
     """
-    _layer(model, NORMALISED)
+    _layer(model, NORMALIZED)
     kernel = keras.ops.convert_to_numpy(_layer(model, LOGITS).kernel).astype(np.float64)
     # Columns are class attributes of length 1 / temperature, up to float32 rounding.
     return _to_6_digits(1 / np.linalg.norm(kernel, axis=0).mean())

@@ -98,7 +98,7 @@ def test_logits_are_float32_under_mixed_precision():
 
 
 def test_names_and_options():
-    assert models.architectures() == ("resnet", "wide_resnet", "resnet50", "vgg16")
+    assert models.names() == ("resnet", "resnet50", "vgg16", "wide_resnet")
     assert models.default_options("wide_resnet") == {
         "depth": 28,
         "width": 10,
@@ -124,7 +124,7 @@ def test_names_and_options():
             10,
             (32, 32, 3),
             {},
-            r"^Unknown architecture 'resnet18'\. Known: resnet, wide_resnet, resnet50, vgg16\.$",
+            r"^Unknown architecture 'resnet18'\. Known: resnet, resnet50, vgg16, wide_resnet\.$",
         ),
         (
             "wide_resnet",

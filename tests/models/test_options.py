@@ -1,16 +1,19 @@
 """Wrong values of options are refused by name, before a layer is made."""
 
+import dataclasses
 import inspect
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import pytest
 
 from pag_tf import models
-from pag_tf.models import _architectures
 from pag_tf.models.options import shown
 
-ARCHITECTURES = list(_architectures().values())
+ARCHITECTURES = [models.get(name) for name in models.names()]
 SHAPE = (32, 32, 3)
 HUGE = 10**400
 NO_NUMBER = [None, "3", b"3", True, False, math.nan, math.inf, -math.inf, HUGE, -HUGE, {}, 3 + 0j]
@@ -66,7 +69,7 @@ def test_every_option_of_a_builder_has_its_allowed_values(architecture):
 
 def test_every_wrong_value_is_refused_by_name_before_a_layer_is_made(no_layers):
     for arch, option, value in CASES:
-        allowed = _architectures()[arch].options[option].allowed
+        allowed = models.get(arch).options[option].allowed
         expected = f"{arch}: {option} must be {allowed}, got {shown(value)}."
         for refuse in (
             lambda a=arch, o={option: value}: models.validate(a, o),
@@ -95,7 +98,7 @@ def test_wrong_image_shapes(no_layers, shape):
 
 @pytest.mark.parametrize("arch", [None, 3, ["resnet"], "res\x1b[31mnet", "x" * 1000])
 def test_wrong_architectures_are_shown_without_control_characters(arch):
-    with pytest.raises(ValueError, match="Unknown architecture .*Known: resnet") as caught:
+    with pytest.raises(ValueError, match="Unknown architecture .*Known: resnet, ") as caught:
         models.validate(arch, {})
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200
@@ -106,3 +109,19 @@ def test_validate_checks_without_building(no_layers):
     models.validate("wide_resnet", {"depth": 16})
     with pytest.raises(ValueError, match="has no option 'depth'"):
         models.validate("resnet", {"depth": 3})
+
+
+def test_names_of_architectures_are_listed_without_keras():
+    program = "import sys, pag_tf.models as m; m.names(); sys.exit('keras' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=root)
+
+
+def test_an_architecture_is_added_by_registering_it(monkeypatch):
+    monkeypatch.setattr(models._ARCHITECTURES, "_things", dict(models._ARCHITECTURES._things))
+    resnet = models.get("resnet")
+    models.register("tiny")(dataclasses.replace(resnet, name="tiny"))
+    assert "tiny" in models.names()
+    assert models.count_parameters("tiny", 3, SHAPE) == models.count_parameters("resnet", 3, SHAPE)
+    with pytest.raises(ValueError, match="The architecture 'resnet' is registered already"):
+        models.register("resnet")(resnet)

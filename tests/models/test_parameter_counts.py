@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pag_tf import models
+from pag_tf.models.architectures.resnet import STEMS
 from pag_tf.models.layers import ACTIVATIONS
-from pag_tf.models.residual import STEMS
 
 
 def resnets(count: int):

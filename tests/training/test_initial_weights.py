@@ -225,5 +225,7 @@ def test_imagenet_weights_that_cannot_be_had(resnet, monkeypatch):
 
     monkeypatch.setattr(keras.applications, "VGG16", fail)
     config = TrainConfig(arch="vgg16", initial_weights="imagenet")
-    with pytest.raises(ValueError, match=r"VGG16 cannot be had .*URL fetch failure.*~/.keras/mod"):
+    with pytest.raises(
+        ValueError, match=r"VGG16 could not be loaded .*URL fetch fail.*~/.keras/mod"
+    ):
         load_initial_weights(resnet, config, NAMES)

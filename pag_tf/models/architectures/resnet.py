@@ -4,9 +4,8 @@ A strided 3x3 convolution and a strided 1x1 shortcut reach some pixels more ofte
 stamp that grid on every input gradient. Here nothing is strided: each stage averages 2x2 pixels
 *before* its first convolution, in both branches, and the stem averages after its convolution.
 
-Sources: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027, pre-activation),
-Zagoruyko & Komodakis 2016 (arXiv 1605.07146). Deviations: the even downsampling above; ends in
-logits.
+Sources: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027, pre-activation).
+Deviations: the even downsampling above; ends in logits.
 """
 
 from __future__ import annotations
@@ -17,24 +16,27 @@ from typing import Any
 import keras
 from keras import layers
 
+from pag_tf.models import register
 from pag_tf.models.architecture import Architecture
-from pag_tf.models.heads import ATTRIBUTE_COUNT, head, head_parameters
 from pag_tf.models.layers import (
     ACTIVATIONS,
+    ATTRIBUTE_COUNT,
     MEAN,
     STD,
     activation,
     batch_norm,
     check_per_channel,
     convolution,
+    head,
+    head_parameters,
     normalization,
 )
-from pag_tf.models.options import Option, choice, flag, list_of, number, whole
+from pag_tf.models.options import choice, flag, list_of, number, whole
 
 STEMS = ("conv", "pool", "patch")
 
-# Far beyond the models that people train, and near enough that building one takes seconds.
-_MOST_STAGES, _MOST_BLOCKS, _MOST_CHANNELS = 8, 128, 8192
+# Far beyond the models that people train, yet building the largest one takes seconds.
+_MOST_STAGES, MOST_BLOCKS, MOST_CHANNELS = 8, 128, 8192
 
 
 def resnet(
@@ -65,8 +67,8 @@ def resnet(
         stem_width: Channels of the stem.
         activation_name: `"relu"`, `"silu"`, `"gelu"` or `"softplus"`.
         softplus_beta: Sharpness of softplus (towards ReLU as it grows).
-        pre_activation: Normalise and activate before (True) or after (False) each convolution.
-        mean, std: Pixel normalisation, one number or one a channel.
+        pre_activation: Normalize and activate before (True) or after (False) each convolution.
+        mean, std: Pixel normalization, one number or one per channel.
         attributes: Number of attributes of an attribute head (see `pag_tf.zero_shot`); 0: none.
 
     Returns:
@@ -83,52 +85,6 @@ def resnet(
         x = act(batch_norm(x))
     logits = head(layers.GlobalAveragePooling2D()(x), num_classes, attributes)
     return keras.Model(inputs, logits, name="resnet")
-
-
-def wide_resnet(
-    num_classes: int,
-    image_shape: tuple[int, int, int],
-    *,
-    depth: int = 28,
-    width: int = 10,
-    activation_name: str = "relu",
-    softplus_beta: float = 10.0,
-    mean: float | Sequence[float] = 0.5,
-    std: float | Sequence[float] = 0.25,
-    attributes: int = 0,
-) -> keras.Model:
-    """WRN-depth-width: pre-activation, stages of 16, 32 and 64 times `width` channels.
-
-    Args:
-        num_classes, image_shape, activation_name, softplus_beta, mean, std, attributes: See
-            `resnet`.
-        depth: Number of layers, 6 n + 4.
-        width: Widening factor.
-
-    Returns:
-        The model (see `pag_tf.models.build`, which checks the arguments).
-    """
-    model = resnet(
-        num_classes,
-        image_shape,
-        **_as_resnet(depth, width),
-        activation_name=activation_name,
-        softplus_beta=softplus_beta,
-        mean=mean,
-        std=std,
-        attributes=attributes,
-    )
-    return keras.Model(model.input, model.output, name="wide_resnet")
-
-
-def _as_resnet(depth: int, width: int) -> dict[str, Any]:
-    return {
-        "widths": (16 * width, 32 * width, 64 * width),
-        "blocks": ((depth - 4) // 6,) * 3,
-        "stem": "conv",
-        "stem_width": 16,
-        "pre_activation": True,
-    }
 
 
 class _Activation:
@@ -172,7 +128,7 @@ def _pre_activation_block(x: Any, width: int, act: _Activation, *, downsample: b
     return layers.Add()([convolution(x, width), shortcut])
 
 
-def _check_resnet(
+def check_fit(
     image_shape: tuple[int, int, int],
     *,
     widths: Sequence[int],
@@ -182,9 +138,10 @@ def _check_resnet(
     std: Any,
     **_others: Any,
 ) -> None:
-    if len(widths) != len(blocks) or sum(blocks) > _MOST_BLOCKS:
+    """Raises ValueError for options that do not fit together or not to the image."""
+    if len(widths) != len(blocks) or sum(blocks) > MOST_BLOCKS:
         raise ValueError(
-            f"widths and blocks need one number >= 1 for each stage, at most {_MOST_BLOCKS} blocks "
+            f"widths and blocks need one number >= 1 for each stage, at most {MOST_BLOCKS} blocks "
             f"in all, got widths={widths!r} and blocks={blocks!r}."
         )
     factor = 2 ** (len(widths) - (stem == "conv"))
@@ -196,19 +153,7 @@ def _check_resnet(
     check_per_channel(image_shape, mean=mean, std=std)
 
 
-def _check_wide_resnet(
-    image_shape: tuple[int, int, int],
-    *,
-    depth: int,
-    width: int,
-    mean: Any,
-    std: Any,
-    **_others: Any,
-) -> None:
-    _check_resnet(image_shape, **_as_resnet(depth, width), mean=mean, std=std)
-
-
-def _resnet_parameters(
+def count_parameters(
     num_classes: int,
     image_shape: tuple[int, int, int],
     *,
@@ -220,6 +165,7 @@ def _resnet_parameters(
     attributes: int,
     **_others: Any,
 ) -> int:
+    """Returns the number of parameters of the model that `resnet` builds."""
     total = (4 if stem == "patch" else 9) * image_shape[2] * stem_width
     if stem == "pool" or not pre_activation:
         total += _batch_norm_parameters(stem_width)
@@ -231,20 +177,6 @@ def _resnet_parameters(
     if pre_activation:
         total += _batch_norm_parameters(channels)
     return total + head_parameters(channels, num_classes, attributes)
-
-
-def _wide_resnet_parameters(
-    num_classes: int,
-    image_shape: tuple[int, int, int],
-    *,
-    depth: int,
-    width: int,
-    attributes: int,
-    **_others: Any,
-) -> int:
-    return _resnet_parameters(
-        num_classes, image_shape, **_as_resnet(depth, width), attributes=attributes
-    )
 
 
 def _block_parameters(channels: int, width: int, pre_activation: bool) -> int:
@@ -259,7 +191,7 @@ def _batch_norm_parameters(channels: int) -> int:
     return 4 * channels  # scale, offset, moving mean, moving variance
 
 
-_COMMON = {
+COMMON_OPTIONS = {
     "activation_name": choice(ACTIVATIONS),
     "softplus_beta": number(1e-3, 1e6),
     "mean": MEAN,
@@ -267,34 +199,19 @@ _COMMON = {
     "attributes": ATTRIBUTE_COUNT,
 }
 
-RESNET = Architecture(
-    "resnet",
-    resnet,
-    {
-        "widths": list_of(whole(1, _MOST_CHANNELS), _MOST_STAGES),
-        "blocks": list_of(whole(1, _MOST_BLOCKS), _MOST_STAGES),
-        "stem": choice(STEMS),
-        "stem_width": whole(1, _MOST_CHANNELS),
-        "pre_activation": flag(),
-    }
-    | _COMMON,
-    _check_resnet,
-    _resnet_parameters,
-)
-
-_DEPTHS = range(10, 2 * _MOST_BLOCKS, 6)
-
-WIDE_RESNET = Architecture(
-    "wide_resnet",
-    wide_resnet,
-    {
-        "depth": Option(
-            f"6 n + 4, from 10 to {_DEPTHS[-1]} (10, 16, 22, 28, ...)",
-            lambda value: type(value) is int and value in _DEPTHS,
-        ),
-        "width": whole(1, _MOST_CHANNELS // 64),
-    }
-    | _COMMON,
-    _check_wide_resnet,
-    _wide_resnet_parameters,
+register("resnet")(
+    Architecture(
+        "resnet",
+        resnet,
+        {
+            "widths": list_of(whole(1, MOST_CHANNELS), _MOST_STAGES),
+            "blocks": list_of(whole(1, MOST_BLOCKS), _MOST_STAGES),
+            "stem": choice(STEMS),
+            "stem_width": whole(1, MOST_CHANNELS),
+            "pre_activation": flag(),
+        }
+        | COMMON_OPTIONS,
+        check_fit,
+        count_parameters,
+    )
 )

@@ -1,0 +1,14 @@
+"""VGG16's convolutions (Simonyan & Zisserman 2014, arXiv 1409.1556), then one linear layer."""
+
+from pag_tf.models import register
+from pag_tf.models.applications import application
+
+register("vgg16")(
+    application(
+        "vgg16",
+        "VGG16",
+        parameters=14_714_688,
+        features=512,
+        first_layer="block1_conv1",
+    )
+)
