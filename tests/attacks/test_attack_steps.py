@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
+from pag_tf import explain
 from pag_tf.attacks import FGSM, NFGSM, PGD, RSFGSM, loss_gradient
 from pag_tf.core import backend
 
@@ -228,3 +229,9 @@ def test_scale_multiplies_every_radius_and_step(two_pixels, norm):
 def test_eps_zero_returns_the_images(network, images, labels):
     for attack in (PGD("0"), FGSM("l2:0"), NFGSM("0")):
         assert np.array_equal(attack(network, images, labels), images)
+
+
+def test_explain_gives_the_same_gradients(network, images, labels):
+    gradient, _, _ = loss_gradient(network, images, labels)
+    maps = explain.gradients(network, images, labels, method="loss_gradients", jit_compile=False)
+    np.testing.assert_allclose(maps, to_numpy(gradient), rtol=1e-5, atol=1e-7)
