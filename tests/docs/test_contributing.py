@@ -99,7 +99,7 @@ def test_a_data_set(add):
 
 def test_an_architecture(add):
     name = add("pag_tf/models/architectures", models._ARCHITECTURES._things)
-    assert name in models.architectures()
+    assert name in models.names()
     assert models.default_options(name) == {"width": 16, "depth": 2}
     built = models.build(name, 3, (8, 8, 3), depth=3)
     assert built.count_params() == models.count_parameters(name, 3, (8, 8, 3), depth=3)
