@@ -28,6 +28,7 @@ package_data = {
     "pag_tf": ["py.typed"],
     "pag_tf.data": ["*.json"],
     "pag_tf.data.readers.tiny_imagenet": ["*.json", "WORDNET-LICENSE.txt"],
+    "pag_tf.zoo": ["*.jinja"],
     "pag_tf.report": ["page.html", "page.css", "page.js"],
 }
 editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere could not be imported.

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import html
+import json
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pag_tf.zoo import card_sections, hub_metadata
+from pag_tf.zoo import hub_metadata
 from pag_tf.zoo.record import Entry
+
+if TYPE_CHECKING:
+    import jinja2
 
 BEGIN = "<!-- begin: written by pag_tf from pag.json, changes inside are lost -->"
 END = "<!-- end: written by pag_tf -->"
-PICTURE_FILE = card_sections.PICTURE_FILE
+PICTURE_FILE = "gradients.png"
+TEMPLATE_FILE = "card.md.jinja"
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -50,15 +59,52 @@ def render(
     text = (existing or "").removeprefix("\ufeff")
     crlf = text.count("\r\n")
     line_end = "\r\n" if crlf and crlf == text.count("\n") == text.count("\r") else "\n"
-    front, body = front_matter.split(card_sections.plain_line_ends(text))
+    front, body = front_matter.split(_plain_line_ends(text))
     above, former, below = _around_block(body)
     repo_id = _checked(repo_id) or _repo_id_in(former) or f"<namespace>/{entry.id}"
     front = front_matter.updated(front, hub_metadata.metadata(entry, front_matter.read(front)))
-    sections = card_sections.all_of(entry, flags_text, repo_id, picture)
-    # Names are written so that they hold no marker; nothing else in the block comes from outside.
-    block = "\n\n".join((BEGIN, *sections, END))
+    block = _block(entry, flags_text, repo_id, picture)
     parts = (f"---\n{front}\n---", above, block, below)
     return ("\n\n".join(part for part in parts if part.strip()) + "\n").replace("\n", line_end)
+
+
+def _block(entry: Entry, flags_text: str, repo_id: str, picture: bool) -> str:
+    """Renders the generated block; texts from outside are escaped so that they hold no marker."""
+    height, width, channels = entry.architecture.image_shape
+    flags = _plain_line_ends(flags_text).strip()
+    rendered = _template().render(
+        begin=BEGIN,
+        end=END,
+        entry=entry,
+        natural=entry.threat.eps == 0,
+        by_keras=entry.keras_config is not None,
+        classes=len(entry.class_names),
+        shape=f"{height}x{width}x{channels}",
+        height=height,
+        width=width,
+        channels=channels,
+        commands=list(dict.fromkeys(metric.command for metric in entry.metrics)),
+        flags=flags,
+        repo_id=repo_id,
+        picture=picture,
+        picture_file=PICTURE_FILE,
+    )
+    return rendered.strip("\n")
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "code": _code,
+        "preformatted": _preformatted,
+        "tojson_text": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    }
+    return environment.get_template(TEMPLATE_FILE)
 
 
 def _around_block(body: str) -> tuple[str, str, str]:
@@ -89,3 +135,27 @@ def _checked(repo_id: str | None) -> str | None:
 def _repo_id_in(former: str) -> str | None:
     found = re.search(rf'zoo\.load\("hf:({_REPO_ID.pattern})"', former, re.ASCII)
     return found[1] if found else None
+
+
+def _plain_line_ends(text: str) -> str:
+    r"""Returns the text with every line ending in `\n`."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _code(text: str) -> str:
+    r"""Returns the text as it is, in a code span; inside a table as well.
+
+    Renderers disagree on a span with "`" or "\|", and the card's own marker must not appear in it.
+    """
+    if not set("`|\\<>&") & set(text) and text == text.strip():
+        return f"`{text}`"
+    safe = "".join(c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in text)
+    return f"<code>{safe}</code>"
+
+
+def _preformatted(text: str) -> str:
+    if "<!--" in text:  # It might be a marker of the card.
+        return f"<pre>\n{html.escape(text)}\n</pre>"
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"

@@ -34,13 +34,16 @@ def load(
     token: str | bool | None = None,
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
+    trust_config: bool = False,
+    model: keras_files.OwnModel | None = None,
 ) -> keras.Model:
     """Loads a trained classifier.
 
     By epsilon or id it looks at the bundled entries, then at those of `namespace` in the local
-    cache, then at those of `namespace` on the Hub. No code and no Keras configuration of a folder
-    or a repository is run: the architecture is built here from checked options, and the weights
-    are read after their SHA-256 was compared.
+    cache, then at those of `namespace` on the Hub. No code of a folder or a repository is run: the
+    architecture is built here from checked options, and the weights are read after their SHA-256
+    was compared. A model that `pag_tf.models.build` did not make is loaded with `trust_config` or
+    `model` only.
 
     Args:
         eps: The epsilon it was trained with, in units of pixels in [0, 1]: a number (`2/255`), a
@@ -59,6 +62,10 @@ def load(
         token: Access token for the Hub; None takes the stored one.
         cache_dir: Folder of the Hub client's cache; None takes its own.
         local_files_only: Do not ask the Hub. `HF_HUB_OFFLINE=1` does the same.
+        trust_config: Let Keras build a model that `pag_tf.models.build` did not make from its
+            `config.json`, of built-in layers only. Use it for publishers you trust.
+        model: A built `keras.Model`, or a function without arguments that builds it: only the
+            checked weights are read into it.
 
     Returns:
         An uncompiled model named after the entry: float32 images `[B, H, W, C]` with pixels in
@@ -81,21 +88,31 @@ def load(
         revision=revision,
         hub=hub,
     )
-    return load_entry(entry, hub)
+    return load_entry(entry, hub, trust_config=trust_config, model=model)
 
 
-def load_entry(entry: Entry, hub: Hub) -> keras.Model:
+def load_entry(
+    entry: Entry,
+    hub: Hub,
+    *,
+    trust_config: bool = False,
+    model: keras_files.OwnModel | None = None,
+) -> keras.Model:
     """Builds the model of an entry and reads its checked weights, fetched where they are missing.
 
     Raises:
         ValueError, OSError: See `load`.
     """
-    keras_files.check_size(entry)
+    if model is None:
+        keras_files.check_recipe(entry, trust_config=trust_config)
+        keras_files.check_size(entry)
     if entry.source.startswith(PREFIX):
         hub.fetch_weights(entry)
+        if entry.keras_config is not None and model is None:
+            hub.fetch_config(entry)
     else:
         weights.verify(entry)
-    return keras_files.load(entry)
+    return keras_files.load(entry, model)
 
 
 def find(

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from pag_tf.core.files import replaced_folder, write_files
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
-from pag_tf.zoo import card, fields, keras_files, metric, weights
+from pag_tf.zoo import card, fields, keras_config, keras_files, metric, record, weights
 from pag_tf.zoo.metric import Metric
-from pag_tf.zoo.record import WEIGHTS_FILE, Architecture, Entry
+from pag_tf.zoo.record import CONFIG_FILE, WEIGHTS_FILE, Architecture, Entry
 
 if TYPE_CHECKING:
     import keras
@@ -64,15 +64,16 @@ def read_entry(
 
 def write_entry(
     folder: str | os.PathLike[str],
-    model: keras.Model,
+    model: keras.Model | str | os.PathLike[str],
     *,
-    entry_id: str,
     dataset: str,
     class_names: Sequence[str],
-    architecture: Architecture | Mapping[str, Any],
     threat: ThreatModel | str,
-    training: Mapping[str, Any],
-    flags_text: str,
+    architecture: Architecture | Mapping[str, Any] | None = None,
+    arch: str = "",
+    entry_id: str = "",
+    training: Mapping[str, Any] | None = None,
+    flags_text: str = "",
     metrics: Sequence[Metric] = (),
     license: str = "apache-2.0",
     overwrite: bool = False,
@@ -80,19 +81,29 @@ def write_entry(
     """Writes a folder of the format, whole or not at all.
 
     The files are written into a hidden sibling folder, which takes the place of `folder` at the
-    end. What is saved is a model freshly built from `architecture` with the weights of `model`,
-    without optimizer and compile settings, after its logits were compared with those of `model`.
+    end. What is saved is a model freshly built with the weights of `model`, without optimizer and
+    compile settings, after its logits were compared with those of `model`.
+
+    A model of `pag_tf.models.build` is described by `architecture`, and `load` builds it in code.
+    Any other model of built-in Keras layers is described by the configuration that Keras writes,
+    and `load` needs `trust_config=True` or `model=` for it:
+
+        zoo.write_entry("my-entry", "my_model.keras", dataset="mine",
+                        class_names=["cat", "dog"], threat="linf:2/255")
 
     Args:
         folder: Where to; its parents are made.
-        model: The trained classifier.
-        entry_id: Its name, see `pag_tf.zoo.entry_id`.
+        model: The trained classifier, pixels in [0, 1] in, logits out; or its `.keras` file.
         dataset: Name of the data set it was trained on.
         class_names: One name for each logit.
-        architecture: `name`, `num_classes`, `image_shape` and `options` for `pag_tf.models.build`.
-        threat: The threat model of its training.
-        training: The training configuration, plain JSON.
-        flags_text: The absl flag file that trains it again.
+        threat: The threat model of its training; `"linf:0"` for standard training.
+        architecture: `name`, `num_classes`, `image_shape` and `options` for `pag_tf.models.build`;
+            None: the model was made in another way.
+        arch: What the architecture of such a model is called; empty: the name of the model.
+        entry_id: Its name; empty: made by `pag_tf.zoo.entry_id`.
+        training: The training configuration, plain JSON; None: not recorded.
+        flags_text: The absl flag file of `scripts/train.py` that trains it again; empty: it was
+            trained by another program.
         metrics: What was measured on it.
         license: SPDX identifier in lower case.
         overwrite: Replace an existing folder of the format (and no other) instead of refusing.
@@ -102,30 +113,41 @@ def write_entry(
 
     Raises:
         ValueError: The folder exists; a value out of range; `model` is not what `architecture`
-            builds; weights that are not finite. An existing folder is then as it was.
+            builds, or without it has other than built-in layers, no images as input, or
+            probabilities as output; weights that are not finite. An existing folder is as it was.
         OSError: The disk is full or the folder cannot be written. An existing folder is as it was.
     """
     target = Path(os.path.abspath(folder))
     _check_target(target, overwrite)
     if not isinstance(flags_text, str):
         raise ValueError(f"flags_text: expected text, got {type(flags_text).__name__}.")
+    by_keras = architecture is None
+    if arch and not by_keras:
+        raise ValueError(f"arch={arch!r} names a model that `architecture` names. Leave it out.")
+    read = keras_config.read_model_file(Path(model)) if _is_path(model) else model
+    described = _architecture(read, architecture, arch)
+    threat = fields.threat(threat, "threat")
     entry = Entry(
-        id=entry_id,
+        id=entry_id or record.entry_id(dataset, described.name, threat),
         dataset=dataset,
-        threat=fields.threat(threat, "threat"),
-        architecture=_architecture(architecture),
+        threat=threat,
+        architecture=described,
         class_names=fields.array(class_names, "class_names"),
         metrics=metric.checked(metrics),
-        training=fields.json_object(training, "training"),
+        training=fields.json_object(training or {}, "training"),
         license=license,
         weights_sha256="0" * 64,
         weights_bytes=1,
         folder=target,
     )
     with replaced_folder(target) as new:
-        keras_files.write(new, keras_files.rebuilt(model, entry))
+        keras_files.write(new, keras_files.rebuilt(read, entry, by_keras=by_keras))
         sha256, size = weights.fingerprint(new / WEIGHTS_FILE)
         entry = dataclasses.replace(entry, weights_sha256=sha256, weights_bytes=size)
+        if by_keras:
+            sha256, size = weights.fingerprint(new / CONFIG_FILE)
+            config = record.KerasConfig(sha256=sha256, bytes=size)
+            entry = dataclasses.replace(entry, keras_config=config)
         (new / FLAGS_FILE).write_bytes(flags_text.encode())
         (new / RECORD_FILE).write_bytes(_json_bytes(entry.to_json()))
         (new / CARD_FILE).write_bytes(card.render(entry, flags_text=flags_text).encode())
@@ -261,5 +283,18 @@ def _check_target(target: Path, overwrite: bool) -> None:
         )
 
 
-def _architecture(value: Architecture | Mapping[str, Any]) -> Architecture:
-    return value if isinstance(value, Architecture) else Architecture.from_json(value)
+def _is_path(model: Any) -> bool:
+    return isinstance(model, (str, os.PathLike))
+
+
+def _architecture(
+    model: Any, architecture: Architecture | Mapping[str, Any] | None, arch: str
+) -> Architecture:
+    if isinstance(architecture, Architecture):
+        return architecture
+    if architecture is not None:
+        return Architecture.from_json(architecture)
+    from pag_tf.core import model_checks
+
+    model_checks.check_model(model)
+    return keras_files.architecture_of(model, arch)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pag_tf.zoo import weights
 from pag_tf.zoo.entry import MOST_RECORD_BYTES, RECORD_FILE, read_entry
 from pag_tf.zoo.hub_errors import explained
-from pag_tf.zoo.record import WEIGHTS_FILE, Entry
+from pag_tf.zoo.record import CONFIG_FILE, WEIGHTS_FILE, Entry
 
 PREFIX = "hf:"
 
@@ -89,18 +89,32 @@ class Hub:
             ValueError: The file is not the one that `pag.json` describes, also when fetched anew.
             OSError: See `entry`.
         """
+        self._fetch_file(entry, WEIGHTS_FILE, entry.weights_sha256, entry.weights_bytes)
+
+    def fetch_config(self, entry: Entry) -> None:
+        """Puts the checked `config.json` of an entry with `keras_config` into its folder.
+
+        Raises:
+            ValueError, OSError: See `fetch_weights`.
+        """
+        assert entry.keras_config is not None
+        self._fetch_file(entry, CONFIG_FILE, entry.keras_config.sha256, entry.keras_config.bytes)
+
+    def _fetch_file(self, entry: Entry, filename: str, sha256: str, expected: int) -> None:
         repo_id, commit = split_source(entry.source)
-        if not self.offline and self.cached_file(repo_id, WEIGHTS_FILE, commit) is None:
-            size = self._metadata(repo_id, WEIGHTS_FILE, commit, patient=True).size
-            if size is not None and size != entry.weights_bytes:
+        if not self.offline and self.cached_file(repo_id, filename, commit) is None:
+            size = self._metadata(repo_id, filename, commit, patient=True).size
+            if size is not None and size != expected:
                 raise ValueError(
-                    f"{WEIGHTS_FILE} of {repo_id} at revision {commit} has {size} bytes, pag.json "
-                    f"says {entry.weights_bytes}: it was not downloaded. Ask its publisher to "
+                    f"{filename} of {repo_id} at revision {commit} has {size} bytes, pag.json "
+                    f"says {expected}: it was not downloaded. Ask its publisher to "
                     "publish the folder again."
                 )
-        self._fetch_checked(
-            repo_id, WEIGHTS_FILE, commit, lambda _: weights.verify(entry), self.offline
-        )
+
+        def check(path: Path) -> None:
+            weights.verify_file(path, sha256, expected)
+
+        self._fetch_checked(repo_id, filename, commit, check, self.offline)
 
     def cached_file(self, repo_id: str, filename: str, revision: str | None = None) -> Path | None:
         """A file in the cache as it was when last asked for, or None."""

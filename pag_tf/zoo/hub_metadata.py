@@ -59,20 +59,26 @@ def eps_tag(threat: ThreatModel) -> str:
 
 
 def results(entry: Entry) -> list[dict[str, Any]]:
-    """The results of this model in the form of the Hub's `model-index`, one for each split."""
-    by_split: dict[str | None, list[Metric]] = {}
-    for metric in entry.metrics:
-        by_split.setdefault(split_of(metric.command), []).append(metric)
-    classes = len(entry.class_names)
-    return [
-        {
-            "task": {"type": TASK, "name": "Image classification"},
-            "dataset": {"type": entry.dataset, "name": f"{entry.dataset}, {classes} classes"}
-            | ({} if split is None else {"split": split}),
-            "metrics": [_result(metric) for metric in metrics],
-        }
-        for split, metrics in by_split.items()
+    """Returns the results of this model in the form of the Hub's `model-index`."""
+    from huggingface_hub import EvalResult
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    measured = [
+        EvalResult(
+            task_type=TASK,
+            task_name="Image classification",
+            dataset_type=entry.dataset,
+            dataset_name=f"{entry.dataset}, {len(entry.class_names)} classes",
+            dataset_split=split_of(metric.command),
+            metric_type="accuracy" if metric.name.endswith("accuracy") else metric.name,
+            metric_value=metric.value,
+            metric_name=title(metric),
+            metric_args={k: v for k, v in metric.to_json().items() if k != "value"},
+        )
+        for metric in entry.metrics
     ]
+    (model,) = eval_results_to_model_index(entry.id, measured)
+    return model["results"]
 
 
 def split_of(command: str) -> str | None:
@@ -115,16 +121,6 @@ def _short(attack: str | None) -> str:
     counted = [(found[1], what) for found, what in numbers if found]
     told = [f"{n} {what.removesuffix('s') if n == '1' else what}" for n, what in counted]
     return ", ".join([call[1], *told])
-
-
-def _result(metric: Metric) -> dict[str, Any]:
-    settings = {key: value for key, value in metric.to_json().items() if value is not None}
-    return {
-        "type": "accuracy" if metric.name.endswith("accuracy") else metric.name,
-        "value": settings.pop("value"),
-        "name": title(metric),
-        "args": settings,
-    }
 
 
 def _all_tags(entry: Entry, existing: Any) -> list[Any]:

@@ -47,7 +47,8 @@ class Publication:
     @property
     def how_to_load(self) -> str:
         """What a user types to load it."""
-        return f'model = pag_tf.zoo.load("hf:{self.repo_id}")'
+        trusted = "" if self.entry.keras_config is None else ", trust_config=True"
+        return f'model = pag_tf.zoo.load("hf:{self.repo_id}"{trusted})'
 
 
 def publish(
@@ -65,10 +66,11 @@ def publish(
 ) -> Publication:
     """Uploads a zoo folder to a repository of the Hub, in one commit.
 
-    Before, the model is loaded, plain Keras has to read the same model from the folder, and its
-    claimed accuracies are compared with a few hundred test images where the data set is on this
-    machine. Of a card that the repository has already, only the generated block and our fields of
-    the metadata are replaced; the commit is refused if somebody changes the repository meanwhile.
+    First, the model is loaded (by Keras from `config.json` where `pag_tf.models.build` did not make
+    it), plain Keras has to read the same model from the folder, and its claimed accuracies are
+    compared with a few hundred test images where the data set is on this machine. In a card that
+    the repository has already, only the generated block and our fields of the metadata are
+    replaced; the commit is refused if somebody changes the repository meanwhile.
     After an interruption, publish again: files that arrived are not sent twice.
 
     Args:
@@ -93,7 +95,7 @@ def publish(
     """
     check_repo_id(repo_id)
     entry = read_entry(folder)
-    model = load_entry(entry, Hub())
+    model = load_entry(entry, Hub(), trust_config=True)
     keras_files.check_plain_keras(model, entry)
     compared, not_compared = _compared(entry, model, check_images, data_dir)
     repository = _Repository(repo_id, revision, token)
@@ -127,6 +129,8 @@ def _compared(
         return (), "check_images is 0"
     if not entry.metrics:
         return (), "pag.json claims no metrics"
+    if entry.dataset not in data.names():
+        return (), f"{entry.dataset} is no data set that pag_tf reads ({', '.join(data.names())})"
     if reason := data.why_not_here(entry.dataset, data_dir):
         if data_dir is not None:
             raise ValueError(reason)

@@ -14,8 +14,9 @@ from pag_tf.models.options import shown
 from pag_tf.zoo import fields, metric
 from pag_tf.zoo.metric import Metric
 
-FORMAT = 1
-WEIGHTS_FILE = "model.weights.h5"
+# Format 2 adds entries that Keras builds from their configuration; all others stay format 1.
+BUILT_BY_PAG_TF, BUILT_BY_KERAS = 1, 2
+WEIGHTS_FILE, CONFIG_FILE = "model.weights.h5", "config.json"
 BUNDLED = "bundled"  # the source of the models that come with the package
 
 _FITS = ("whole", "center_crop")
@@ -63,6 +64,26 @@ class Architecture:
         return cls(**{name: fields.take(raw, name, within="architecture.") for name in names})
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KerasConfig:
+    """The `config.json` of an entry whose model `pag_tf.models.build` does not make.
+
+    Attributes:
+        sha256: SHA-256 of the file, hexadecimal.
+        bytes: Size of the file.
+
+    Raises:
+        ValueError: A value of the wrong type or out of range; the message names the field.
+    """
+
+    sha256: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        fields.sha256(self.sha256, "keras_config.sha256")
+        fields.whole(self.bytes, "keras_config.bytes", low=1, high=10**9)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Entry:
     """One model of the zoo. Reading one does not import TensorFlow; nor does it read the weights.
@@ -71,7 +92,8 @@ class Entry:
         id: Name of the entry, also valid as a folder and Hub repository name.
         dataset: Name of the data set it was trained on.
         threat: What the training attack was allowed to do; epsilon 0 is natural training.
-        architecture: How to build it.
+        architecture: How to build it; of an entry with `keras_config` what it is called, takes and
+            returns.
         class_names: One name for each logit, in order.
         metrics: What was measured on it.
         training: The training configuration, plain JSON.
@@ -79,6 +101,8 @@ class Entry:
         weights_sha256: SHA-256 of the weight file, hexadecimal.
         weights_bytes: Size of the weight file.
         folder: Where its files are.
+        keras_config: The configuration that Keras builds it from; None: `pag_tf.models.build`
+            builds it from `architecture`.
         source: Where it came from: `"bundled"`, `"folder"` for a path given by the user, or
             `"hf:namespace/name@commit"`.
 
@@ -98,6 +122,7 @@ class Entry:
     weights_bytes: int
     folder: Path
     source: str = "folder"
+    keras_config: KerasConfig | None = None
 
     def __post_init__(self) -> None:
         fields.name(self.id, "id")
@@ -171,7 +196,7 @@ class Entry:
             ValueError: A field missing, of the wrong type or out of range; an unknown format.
         """
         raw = fields.json_object(raw, "pag.json")
-        _check_format(raw)
+        with_config = _read_format(raw) == BUILT_BY_KERAS
         weights = fields.json_object(fields.take(raw, "weights"), "weights")
         if weights.get("file") != WEIGHTS_FILE:
             raise ValueError(
@@ -185,14 +210,16 @@ class Entry:
             weights_bytes=fields.take(weights, "bytes", within="weights."),
             folder=folder,
             source=source,
+            keras_config=_read_config(raw) if with_config else None,
             **{key: fields.take(raw, key) for key in _SAME_IN_JSON},
         )
 
     def to_json(self) -> dict[str, Any]:
         """The content of `pag.json`."""
         raw = {key: getattr(self, key) for key in _SAME_IN_JSON}
+        config = self.keras_config
         return (
-            {"format": FORMAT}
+            {"format": BUILT_BY_PAG_TF if config is None else BUILT_BY_KERAS}
             | raw
             | {
                 "class_names": list(self.class_names),
@@ -207,6 +234,11 @@ class Entry:
                     "bytes": self.weights_bytes,
                 },
             }
+            | (
+                {}
+                if config is None
+                else {"keras_config": {"file": CONFIG_FILE} | dataclasses.asdict(config)}
+            )
         )
 
 
@@ -231,12 +263,24 @@ def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
     return fields.name(text.replace("e+", "e"), "id")
 
 
-def _check_format(raw: Mapping[str, Any]) -> None:
+def _read_format(raw: Mapping[str, Any]) -> int:
     found = fields.take(raw, "format")
+    known = f"{BUILT_BY_PAG_TF} or {BUILT_BY_KERAS}"
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise ValueError(f"format: expected the whole number {FORMAT}, got {shown(found)}.")
-    if found > FORMAT:
+        raise ValueError(f"format: expected the whole number {known}, got {shown(found)}.")
+    if found > BUILT_BY_KERAS:
         raise ValueError(
-            f"format: this version of pag_tf reads format {FORMAT}, the folder has format "
+            f"format: this version of pag_tf reads format {known}, the folder has format "
             f"{shown(found)}. Install a newer pag_tf."
         )
+    return found
+
+
+def _read_config(raw: Mapping[str, Any]) -> KerasConfig:
+    config = fields.json_object(fields.take(raw, "keras_config"), "keras_config")
+    if config.get("file") != CONFIG_FILE:
+        raise ValueError(
+            f"keras_config.file: only {CONFIG_FILE!r} is allowed, got {shown(config.get('file'))}."
+        )
+    names = [field.name for field in dataclasses.fields(KerasConfig)]
+    return KerasConfig(**{n: fields.take(config, n, within="keras_config.") for n in names})

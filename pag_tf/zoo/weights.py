@@ -57,16 +57,26 @@ def verify(entry: Entry) -> None:
         ValueError: Another size or another SHA-256.
         OSError: The file cannot be read.
     """
-    size = entry.weights_path.stat().st_size
-    found = f"{size} bytes"
-    if size == entry.weights_bytes:  # a file of another size is not read: it may be huge
-        sha256, size = fingerprint(entry.weights_path)
-        if (sha256, size) == (entry.weights_sha256, entry.weights_bytes):
+    verify_file(entry.weights_path, entry.weights_sha256, entry.weights_bytes)
+
+
+def verify_file(path: Path, sha256: str, size: int) -> None:
+    """Compares a file with the SHA-256 and the size that `pag.json` says of it.
+
+    Raises:
+        ValueError: Another size or another SHA-256.
+        OSError: The file cannot be read.
+    """
+    found_size = path.stat().st_size
+    found = f"{found_size} bytes"
+    if found_size == size:  # a file of another size is not read: it may be huge
+        found_sha256, found_size = fingerprint(path)
+        if (found_sha256, found_size) == (sha256, size):
             return
-        found = f"{size} bytes with sha256 {sha256}"
+        found = f"{found_size} bytes with sha256 {found_sha256}"
     raise ValueError(
-        f"{entry.weights_path} is damaged or not the file that pag.json describes: expected "
-        f"{entry.weights_bytes} bytes with sha256 {entry.weights_sha256}, found {found}. Fetch the "
+        f"{path} is damaged or not the file that pag.json describes: expected "
+        f"{size} bytes with sha256 {sha256}, found {found}. Fetch the "
         "folder again (bundled models: install pag_tf again; a source checkout: `git checkout` the "
         "file)."
     )

@@ -62,7 +62,7 @@ def test_the_card_of_a_natural_model_claims_no_adversary(pristine):
     entry = dataclasses.replace(zoo.read_entry(pristine), threat=ThreatModel("linf", 0), metrics=())
     text = card.render(entry, flags_text="--eps=0\n```")
     assert "- eps-0\n" in text and "- natural-training\n" in text and "- linf\n" not in text
-    assert "trained naturally" in text and "trained adversarially" not in text
+    assert "trained by standard training" in text and "trained adversarially" not in text
     assert "not trained against any attack" in text and '"secure"' not in text
     assert "Nothing has been measured yet." in text
     assert "````\n--eps=0\n```\n````" in text

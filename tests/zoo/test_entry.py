@@ -80,8 +80,12 @@ def test_read_entry_gives_the_record_back(pristine, metrics):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: raw.update(format=2), r"format: .* reads format 1, .* format 2.*newer pag_tf"),
-        (lambda raw: raw.update(format="1"), r"format: expected the whole number 1, got '1'"),
+        (
+            lambda raw: raw.update(format=3),
+            r"format: .* reads format 1 or 2, .* format 3.*newer pag_tf",
+        ),
+        (lambda raw: raw.update(format=2), r"keras_config: the field is missing"),
+        (lambda raw: raw.update(format="1"), r"format: expected the whole number 1 or 2, got '1'"),
         (lambda raw: raw.pop("format"), r"format: the field is missing"),
         (lambda raw: raw.pop("dataset"), r"dataset: the field is missing"),
         (lambda raw: raw.update(id="../x"), r"id: expected .* got '\.\./x'"),
