@@ -49,10 +49,28 @@ def test_publishing_the_entry_of_a_run(hub, publish, tmp_path):
     assert (tmp_path / "look" / "README.md").is_file()
 
 
+def test_publishing_a_keras_file(hub, publish, tmp_path):
+    import keras
+
+    inputs = keras.Input((8, 8, 3))
+    logits = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, logits, name="tiny").save(tmp_path / "tiny.keras")
+    facts = ("--dataset=mine", "--class_names=cat, dog", "--threat_model=l2:0.5", "--license=mit")
+    chosen = ("--repo_id=tester/mine", "--create")
+    output = publish(f"--run={tmp_path / 'tiny.keras'}", *facts, *chosen)
+    assert "published mine-tiny-l2-0.5 as http" in output
+    assert "metrics not compared with images: pag.json claims no metrics" in output
+    assert 'pag_tf.zoo.load("hf:tester/mine", trust_config=True)' in output
+    entry = pag_tf.zoo.find("hf:tester/mine")
+    assert (entry.class_names, entry.license) == (("cat", "dog"), "mit")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((), "--run is needed"),
+        (("--run=my.keras", "--dataset=mine"), "give --dataset, --class_names and --threat_model"),
+        (("--run=no/such", "--dataset=mine"), "describe a .keras file, but a zoo folder records"),
         (("--run=zoo/shapes-resnet-natural",), "namespace/name, got ''"),
         (("--run=no/such", "--repo_id=tester/x"), "is not a folder"),
     ],
