@@ -82,7 +82,7 @@ def check_recipe(entry: Entry, *, trust_config: bool) -> None:
     if entry.keras_config is not None and not trust_config:
         raise ValueError(
             f"{entry.id} was not made by pag_tf.models.build: its architecture is described by "
-            f"{CONFIG_FILE}, which Keras runs. If you trust {entry.source} (built-in layers only "
+            f"{CONFIG_FILE}, which Keras runs. If you trust {entry} (built-in layers only "
             "are accepted), pass trust_config=True; or pass the model, or a function that builds "
             "it, as model= and only its checked weights are read."
         )

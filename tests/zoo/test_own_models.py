@@ -210,7 +210,10 @@ def test_claims_that_do_not_hold_are_not_published(hub, monkeypatch, tmp_path):
         (lambda d: b"[" * 100_000, "nested too deeply"),
         (lambda d: b" " * (1 << 24), "expected at most .* bytes of JSON"),
         (lambda d: b"[]", "expected the configuration of a functional or sequential"),
-        (lambda d: layer(d, "InputLayer")["config"].update(batch_shape=[None, 9, 9, 3]), "8, 8, 3"),
+        (
+            lambda d: layer(d, "InputLayer")["config"].update(batch_shape=[None, 9, 9, 3]),
+            "cannot build",
+        ),
     ],
 )
 def test_a_hostile_configuration_is_refused(damaged, change, message):
@@ -219,6 +222,15 @@ def test_a_hostile_configuration_is_refused(damaged, change, message):
         zoo.load(folder, trust_config=True)
     with pytest.raises(ValueError):
         zoo.publish(folder, "tester/mine", check_images=0)
+
+
+def test_a_configuration_of_other_images_than_the_record_is_refused(damaged):
+    folder = damaged(lambda document: None)
+    record = json.loads((folder / "pag.json").read_text())
+    record["architecture"]["image_shape"] = [9, 9, 3]
+    (folder / "pag.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"a model of \(8, 8, 3\) and 3 .* one of \(9, 9, 3\)"):
+        zoo.load(folder, trust_config=True)
 
 
 def test_a_configuration_that_was_changed_is_refused(damaged):
