@@ -53,7 +53,9 @@ def own():
 
 @pytest.fixture(scope="module")
 def own_entry(own, tmp_path_factory):
-    return zoo.write_entry(tmp_path_factory.mktemp("own") / "entry", own, **FACTS)
+    claim = zoo.Metric(name="clean_accuracy", value=0.5, images=10, correct=5, command="x")
+    folder = tmp_path_factory.mktemp("own") / "entry"
+    return zoo.write_entry(folder, own, metrics=[claim], **FACTS)
 
 
 @pytest.fixture
