@@ -1,9 +1,14 @@
 """Named image data sets, all read the same way: pixels in [0, 1], labels, ids, boxes, masks.
 
-`load` gives a `tf.data.Dataset` of dicts, `batches` an endless training stream that can be resumed
-at any epoch, `info` what there is to know without reading an image, `class_split` which classes
-are seen in training and which never are. Importing this package does not import TensorFlow, and
-`batches` of `arrays` and `shapes` works where TensorFlow is not installed.
+* `names` lists the data sets, `info` describes one without reading an image.
+* `load` returns a `tf.data.Dataset` of dicts or (image, label) pairs, `batches` an endless training
+  stream that can be resumed at any epoch.
+* `class_split` says which classes are seen in training and which never are; `relabel` numbers the
+  seen ones from 0.
+* `register` adds a `Reader` of your own.
+
+Importing this package does not import TensorFlow, and `batches` of `arrays` and `shapes` works
+where TensorFlow is not installed.
 """
 
 # info.py is imported before the function of the same name is bound, so that the function wins.
@@ -12,10 +17,13 @@ from pag_tf.data.info import DatasetInfo, info, why_not_here
 from pag_tf.data.loading import batches, load
 from pag_tf.data.readers import Reader, names, register
 from pag_tf.data.seen_unseen import ClassSplit, check_no_leak, relabel
+from pag_tf.data.sources import EncodedSource, IndexedSource
 
 __all__ = [
     "ClassSplit",
     "DatasetInfo",
+    "EncodedSource",
+    "IndexedSource",
     "Reader",
     "batches",
     "check_no_leak",
@@ -29,3 +37,7 @@ __all__ = [
     "relabel",
     "why_not_here",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""How the stored splits of `class_splits.json` were drawn; nothing draws them again.
+"""The programs that drew the stored splits of `class_splits.json`, for the record.
 
 The order in which classes are tried comes from SHA-256 of the seed and the class id, so that it is
 the same with every version of Python and numpy.
@@ -19,14 +19,15 @@ LARGEST_FAMILY = 10
 def by_relatives(
     attributes: np.ndarray, ids: Sequence[str], classes: Iterable[int], count: int, key: str
 ) -> list[int]:
-    """Draw `count` of `classes` such that what is left of them says enough about each one drawn.
+    """Draws `count` of `classes` that the remaining ones describe well enough.
 
     `attributes` [all classes, hypernyms] is 0 or 1, `ids` names all classes, `key` holds the seed.
     Each class drawn shares a hypernym that at most ten of `classes` have with one that is not
     drawn; and it differs from every other class, drawn or not, in a hypernym that some class not
     drawn has. The first such set in the order of `key` is taken.
 
-    Raises ValueError where there is none.
+    Raises:
+        ValueError: There is none.
     """
     pool = sorted(classes)
     has = attributes > 0
@@ -44,14 +45,14 @@ def by_relatives(
     order = sorted(pool, key=lambda index: _place(key, ids[index]))
     drawn = _first(order, count, admissible)
     if drawn is None:
-        raise ValueError(f"no {count} of these {len(pool)} classes have relatives among the rest")
+        raise ValueError(f"No {count} of these {len(pool)} classes have relatives among the rest.")
     return sorted(drawn)
 
 
 def by_family(
     names: Sequence[str], classes: Iterable[int], key: str, *, turn: int = 0
 ) -> list[int]:
-    """Draw one class of each family (a name's last word, whatever its case) of two or more.
+    """Draws one class of each family (a name's last word, whatever its case) of two or more.
 
     Each `turn` takes the next member of every family, and the first one again after the last.
     """
@@ -67,14 +68,15 @@ def by_family(
 
 
 def combinations(values: Sequence[int], key: str) -> list[list[int]]:
-    """Divide all combinations of three attributes into as many parts as the last has values.
+    """Divides all combinations of three attributes into as many parts as the last has values.
 
     `values` are the numbers of values of the attributes. A combination has the index of a loop over
     them, the first attribute outermost. Each part holds each pair of values of the first and the
     second attribute once, and no pair of the first and the third twice; and it holds no value of
     the third, and none with a value of the second, more often than it must.
 
-    Raises ValueError where that cannot be done.
+    Raises:
+        ValueError: There is no such division.
     """
     first, second, third = values
     pairs = list(itertools.product(range(first), range(second)))
@@ -105,7 +107,9 @@ def combinations(values: Sequence[int], key: str) -> list[list[int]]:
         return False
 
     if not complete():
-        raise ValueError(f"attributes of {first}, {second} and {third} values cannot be divided so")
+        raise ValueError(
+            f"Attributes of {first}, {second} and {third} values cannot be divided so."
+        )
     # Counting every value on by the same number keeps all of the properties.
     return [
         [
@@ -123,7 +127,7 @@ def _place(key: str, name: str) -> str:
 def _first(
     order: Sequence[int], count: int, admissible: Callable[[Sequence[int]], bool]
 ) -> list[int] | None:
-    """The first admissible selection, the earliest members first.
+    """Returns the first admissible selection, the earliest members first.
 
     A selection that is not admissible stays so with more members, so that it is not built upon.
     """

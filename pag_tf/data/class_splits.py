@@ -4,11 +4,11 @@ Splits are stored in `class_splits.json`, by class id, and never drawn again, so
 comparable:
 
 * `shapes`, "combinations": 45 seen, 15 unseen. Each shape is left out in each texture once, in some
-  colour, so that every shape, texture and colour, and every pair of them, is seen.
+  color, so that every shape, texture and color, and every pair of them, is seen.
 * `tiny_imagenet`, "animals": 44 seen, 15 unseen, for the 59 animal classes; "all": 150 seen, 50
   unseen, for the 200 classes of the official archive. Each unseen class has a relative among the
   seen: a hypernym that at most ten classes have. The hypernyms that some seen class has tell each
-  unseen class from every other class, so that it can be recognised by them at all.
+  unseen class from every other class, so that it can be recognized by them at all.
 * `cub`, "proposed": 150 seen, 50 unseen, the split that Xian et al. propose ("Zero-shot learning:
   the good, the bad and the ugly", CVPR 2017; 2,967 images of unseen classes) and that most results
   are published for; "ten-species": 7 seen, 3 unseen, for the first ten species, each unseen one
@@ -32,35 +32,35 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pag_tf.data.class_names import class_indices, quoted
-from pag_tf.data.info import DatasetInfo, info
+from pag_tf.data.info import DatasetInfo, class_indices, info, quoted
 from pag_tf.data.seen_unseen import ClassSplit
 
 _STORED = Path(__file__).with_name("class_splits.json")
 
 
 def class_split_names(dataset: str) -> tuple[str, ...]:
-    """Names of the stored splits of a data set; there may be none."""
+    """Returns the names of the stored splits of a data set; there may be none."""
     return tuple(_stored().get(dataset, {}))
 
 
 def class_split(
     dataset: str, data_dir: str | Path | None = None, *, split_name: str | None = None
 ) -> ClassSplit:
-    """A stored split of the classes of `info(dataset, data_dir)` into seen and unseen.
+    """Returns a stored split of the classes of `info(dataset, data_dir)` into seen and unseen.
 
     Without `split_name` it is the one made for exactly the classes of the copy. A named split also
     fits a copy that has more classes: those are in neither part.
 
-    Raises ValueError where no stored split fits the copy (it says which ones would, and how to make
-    one's own), for an unknown split name, and as `info` does.
+    Raises:
+        ValueError: No stored split fits the copy (the message names those that would, and how to
+            make another), or an unknown split name; also as `info` raises it.
     """
     described = info(dataset, data_dir)
     stored = _stored().get(dataset, {})
     if split_name is not None and split_name not in stored:
         raise ValueError(
             f"{dataset} has no class split {split_name!r}: stored are "
-            f"{quoted(stored) or 'none'}; {_YOUR_OWN}"
+            f"{quoted(stored) or 'none'}; {_YOUR_OWN}."
         )
     if split_name is None:
         exact = [name for name in stored if _classes(stored[name]) == set(described.class_ids)]
@@ -71,8 +71,8 @@ def class_split(
     missing = sorted(_classes(entry) - set(described.class_ids))
     if missing:
         raise ValueError(
-            f"class split {split_name!r} does not fit this copy of {dataset}, which lacks "
-            f"{len(missing)} of its {len(_classes(entry))} classes: {quoted(missing)}; {_YOUR_OWN}"
+            f"Class split {split_name!r} does not fit this copy of {dataset}, which lacks "
+            f"{len(missing)} of its {len(_classes(entry))} classes: {quoted(missing)}; {_YOUR_OWN}."
         )
     return _built(described, split_name, **entry)
 
@@ -87,13 +87,14 @@ def make_class_split(
     name: str = "custom",
     source: str = "given by its user",
 ) -> ClassSplit:
-    """A split of one's own, checked; classes are names, ids or indices of `info(dataset)`.
+    """Makes a class split of your own; classes are names, ids or indices of `info(dataset)`.
 
     `seen` None takes all classes that are not unseen. `validation` is a list of lists of seen
     classes, one for each fold.
 
-    Raises ValueError for unknown classes (with similar names), a class in both, a class twice, no
-    unseen or no seen class, and for bad folds.
+    Raises:
+        ValueError: Unknown classes (the message lists similar names), a class in both parts or
+            twice, no unseen or no seen class, or bad folds.
     """
     described = info(dataset, data_dir)
     if seen is None:
@@ -127,10 +128,10 @@ def _built(
     validation: Iterable[Iterable[str | int]] = (),
     seed: int | None = None,
 ) -> ClassSplit:
-    """A split with its classes as indices in ascending order."""
+    """Returns a split with its classes as indices in ascending order."""
 
     def indices(classes: Iterable[str | int]) -> tuple[int, ...]:
-        given = list(classes)  # none at all is refused by the record, which says in which part
+        given = list(classes)  # ClassSplit refuses an empty part and names it
         return tuple(sorted(class_indices(described, given))) if given else ()
 
     return ClassSplit(
@@ -153,6 +154,6 @@ def _does_not_fit(described: DatasetInfo, stored: Mapping[str, Mapping[str, Any]
         f"name one that covers a part of them, split_name={fitting[0]!r}, or " if fitting else ""
     )
     return (
-        f"no stored class split was made for exactly the {described.num_classes} classes of this "
-        f"copy of {described.name}; stored are {listed or 'none'}: {choice}{_YOUR_OWN}"
+        f"No stored class split was made for exactly the {described.num_classes} classes of this "
+        f"copy of {described.name}; stored are {listed or 'none'}: {choice}{_YOUR_OWN}."
     )

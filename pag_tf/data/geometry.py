@@ -26,15 +26,16 @@ Example = dict[str, Any]
 
 
 def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) -> Example:
-    """An example whose image is [size, size, 3], made in one of three ways (`FITS`).
+    """Returns an example whose image is [size, size, 3], made in one of three ways (`FITS`).
 
     * "whole": the whole image is resized, its aspect ratio is lost, the object never is.
     * "center_crop": the shorter side is resized to 8/7 of `size` (256 for 224), keeping the aspect
-      ratio, and the centre is cut out: how classifiers on CUB and ImageNet are evaluated.
+      ratio, and the center is cut out: how classifiers on CUB and ImageNet are evaluated.
     * "random_crop": the same with a window anywhere, flipped left to right with probability 1/2,
       both drawn from `seed` (int64 [2]): how they are trained.
 
-    Raises ValueError for another `fit`, and for a random crop without a seed.
+    Raises:
+        ValueError: Another `fit`, or a random crop without a seed.
     """
     fit = fit_name(fit)
     if fit == "whole":
@@ -42,23 +43,26 @@ def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) ->
     if fit == "center_crop":
         return center_crop(resize_shorter_side(example, _before_crop(size)), size)
     if fit != "random_crop":
-        raise ValueError(f"unknown fit {fit!r}: expected one of {', '.join(FITS)}")
+        raise ValueError(f"Unknown fit {fit!r}: expected one of {', '.join(FITS)}.")
     if seed is None:
-        raise ValueError("fit='random_crop' needs a seed, two int64 numbers")
+        raise ValueError("fit='random_crop' needs a seed, two int64 numbers.")
     return random_crop_and_flip(resize_shorter_side(example, _before_crop(size)), size, seed)
 
 
 def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float, ...]:
-    """Which part of an image of `height` x `width` pixels `fit_to_square` keeps.
+    """Returns the part of an image of `height` x `width` pixels that `fit_to_square` keeps.
 
-    Returns `(ymin, xmin, ymax, xmax)` in fractions of the image. Raises ValueError for
-    "random_crop", whose part differs from call to call, and for an unknown `fit`.
+    Returns:
+        `(ymin, xmin, ymax, xmax)` in fractions of the image.
+
+    Raises:
+        ValueError: "random_crop", whose part differs from call to call, or an unknown `fit`.
     """
     fit = fit_name(fit)
     if fit == "whole":
         return (0.0, 0.0, 1.0, 1.0)
     if fit != "center_crop":
-        raise ValueError(f"fit must be 'whole' or 'center_crop', got {fit!r}")
+        raise ValueError(f"fit must be 'whole' or 'center_crop', got {fit!r}.")
     factor = _before_crop(size) / min(height, width)
     sides = round(height * factor), round(width * factor)
     top, left = ((side - size) // 2 for side in sides)
@@ -66,7 +70,7 @@ def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float,
 
 
 def resize(example: Example, height: Any, width: Any) -> Example:
-    """The whole image at [height, width]; the box, in fractions, stays the same."""
+    """Resizes the whole image to [height, width]; the box, in fractions, stays the same."""
     import tensorflow as tf
 
     image = tf.image.resize(example["image"], [height, width], antialias=True)
@@ -79,7 +83,7 @@ def resize(example: Example, height: Any, width: Any) -> Example:
 
 
 def resize_shorter_side(example: Example, size: int) -> Example:
-    """The whole image with its shorter side at `size`, the other one rounded to whole pixels."""
+    """Resizes the shorter side to `size`, the other one in proportion, to whole pixels."""
     import tensorflow as tf
 
     shape = tf.shape(example["image"])[:2]
@@ -89,10 +93,11 @@ def resize_shorter_side(example: Example, size: int) -> Example:
 
 
 def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Example:
-    """The window of `height` x `width` pixels whose first pixel is (top, left).
+    """Cuts out the window of `height` x `width` pixels whose first pixel is (top, left).
 
-    Raises tf.errors.InvalidArgumentError (ValueError where shapes are known) for a window that
-    reaches out of the image.
+    Raises:
+        tf.errors.InvalidArgumentError: The window reaches out of the image (ValueError where
+            shapes are static).
     """
     import tensorflow as tf
 
@@ -110,7 +115,7 @@ def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Exam
 
 
 def center_crop(example: Example, size: int) -> Example:
-    """The `size` x `size` window in the centre; of two centres the upper and left one."""
+    """Cuts out the `size` x `size` window at the center, rounded to the upper left."""
     import tensorflow as tf
 
     top, left = tf.unstack(_free_space(example["image"], size) // 2)
@@ -118,7 +123,7 @@ def center_crop(example: Example, size: int) -> Example:
 
 
 def random_crop_and_flip(example: Example, size: int, seed: Any) -> Example:
-    """A `size` x `size` window anywhere, each place as likely, flipped with probability 1/2.
+    """Cuts out a `size` x `size` window, uniformly placed, flipped with probability 1/2.
 
     `seed` is int64 [2]; the same seed always gives the same window.
     """
@@ -132,7 +137,7 @@ def random_crop_and_flip(example: Example, size: int, seed: Any) -> Example:
 
 
 def flip(example: Example) -> Example:
-    """The example mirrored left to right."""
+    """Mirrors the example left to right."""
     import tensorflow as tf
 
     flipped = {**example, "image": tf.reverse(example["image"], axis=[1])}
@@ -147,15 +152,15 @@ def flip(example: Example) -> Example:
 
 
 def _before_crop(size: int) -> int:
-    """The shorter side before cropping: 256 for 224, and in proportion for others."""
+    """Returns the shorter side before cropping: 256 for 224, and in proportion for others."""
     return max(round(size * 8 / 7), size)
 
 
 def _free_space(image: tf.Tensor, size: int) -> tf.Tensor:
-    """int32 [2]: by how many pixels the image is higher and wider than the window."""
+    """Returns by how many pixels the image is higher and wider than the window, int32 [2]."""
     import tensorflow as tf
 
     free = tf.shape(image)[:2] - size
-    message = f"the image is smaller than the window of {size}x{size}: resize it first"
+    message = f"The image is smaller than the window of {size}x{size}: resize it first."
     with tf.control_dependencies([tf.debugging.assert_non_negative(free, message)]):
         return tf.identity(free)

@@ -11,8 +11,8 @@ import numpy as np
 
 from pag_tf.core.config import FITS, fit_name
 from pag_tf.data import python_calls
-from pag_tf.data.class_names import class_indices, quoted
 from pag_tf.data.geometry import fit_to_square
+from pag_tf.data.info import class_indices, quoted
 from pag_tf.data.readers import reader
 from pag_tf.data.seen_unseen import ClassSplit, training_classes
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
@@ -53,7 +53,7 @@ def load(
 
     `image_size` makes every image [image_size, image_size, 3], with its box and mask: `fit`
     "whole" resizes the whole image; "center_crop" keeps the aspect ratio, resizes the shorter side
-    to 8/7 of `image_size` and cuts out the centre (see `geometry.py`). Without it images keep their
+    to 8/7 of `image_size` and cuts out the center (see `geometry.py`). Without it images keep their
     own size, and those of `cub` cannot be batched.
 
     `classes`, indices, names or ids of `info(name)`, leaves out images of all others before they
@@ -61,9 +61,10 @@ def load(
     `info(name).class_names`, ids stay as they are. A slice is cut first, so that it means the same
     images whichever classes are asked for, and holds as many of them as it happens to.
 
-    Raises ValueError for an unknown data set, split or class, a slice without images, bad options,
-    and data not found. What is wrong with a stored image is raised as it is read: as ValueError for
-    the first one, as tf.errors.InvalidArgumentError from within the pipeline.
+    Raises:
+        ValueError: An unknown data set, split or class, a slice without images, bad options, or
+            data that is not found. A damaged image raises when it is read: ValueError for the
+            first one, tf.errors.InvalidArgumentError from within the pipeline.
     """
     _check_positive("batch_size", batch_size)
     _check_geometry(image_size, fit, allowed=("whole", "center_crop"))
@@ -95,7 +96,7 @@ def batches(
     classes: Iterable[str | int] | None = None,
     class_split: ClassSplit | None = None,
 ) -> tuple[Iterable[tuple[Any, Any]], int]:
-    """An endless, shuffled training stream and its number of steps per epoch.
+    """Returns an endless, shuffled training stream and its number of steps per epoch.
 
     The stream yields (image float32 [batch_size, H, W, 3] in [0, 1], label int64 [batch_size]);
     the incomplete last batch of each epoch is dropped. The order of epoch e depends on (seed, e)
@@ -114,14 +115,15 @@ def batches(
     a `class_split` the stream holds its seen classes, or those of `classes`, which must all be
     seen: images of a class that is to be unseen never get into training.
 
-    Raises ValueError as `load` does, for a batch larger than the split, for negative `seed` or
-    `first_epoch`, and for classes that the `class_split` does not allow.
+    Raises:
+        ValueError: As `load`; also a batch larger than the split, a negative `seed` or
+            `first_epoch`, and classes that the `class_split` does not allow.
     """
     _check_positive("batch_size", batch_size)
     _check_geometry(image_size, fit, allowed=FITS)
     for option, value in (("seed", seed), ("first_epoch", first_epoch)):
         if value < 0:
-            raise ValueError(f"{option} must be 0 or more, got {value}")
+            raise ValueError(f"{option} must be 0 or more, got {value}.")
     if class_split is not None:
         classes = training_classes(reader(name).describe(data_dir), class_split, classes)
     source = _open(name, split, data_dir, one_size=image_size is None, classes=classes)
@@ -130,11 +132,12 @@ def batches(
         raise ValueError(
             f"batch_size={batch_size} is larger than {name} {split!r} ({source.size} images"
             f"{'' if classes is None else ' of the classes asked for'}), so "
-            f"that no batch is complete: use a batch_size of at most {source.size}"
+            f"that no batch is complete: use a batch_size of at most {source.size}."
         )
     if (
         image_size is None
         and isinstance(source, IndexedSource)
+        and not source.encoded
         and (source.in_memory or not _has_tensorflow())
     ):
         return _NumpyStream(source, batch_size, steps, seed, first_epoch), steps
@@ -152,14 +155,14 @@ def _open(
     one_size: bool,
     classes: Iterable[str | int] | None,
 ) -> Source:
-    """Open a split; ValueError where images must have `one_size` and have not."""
+    """Opens a split; ValueError where images must have `one_size` but differ."""
     found = reader(name)
     info = found.describe(data_dir)
     part = resolve(split, info.splits, dataset=name)
     if one_size and None in info.image_shape:
         raise ValueError(
-            f"the images of {name} have different sizes and cannot be put into batches: give an "
-            "image_size, such as image_size=224"
+            f"The images of {name} have different sizes and cannot be put into batches: give an "
+            "image_size, such as image_size=224."
         )
     if classes is None:
         return found.open_split(part, data_dir)
@@ -167,16 +170,16 @@ def _open(
     source = found.open_split(part, data_dir).select(wanted)
     if source.size == 0:
         raise ValueError(
-            f"split {split!r} of {name} has none of its {part.size} images in the classes "
+            f"Split {split!r} of {name} has none of its {part.size} images in the classes "
             f"{quoted(info.class_names[index] for index in wanted)}: slices are cut before classes "
-            "are chosen, so take a longer one"
+            "are chosen, so take a longer one."
         )
     return source
 
 
 def _check_positive(option: str, value: int | None) -> None:
     if value is not None and value < 1:
-        raise ValueError(f"{option} must be 1 or more, got {value}")
+        raise ValueError(f"{option} must be 1 or more, got {value}.")
 
 
 def _check_geometry(image_size: int | None, fit: str, *, allowed: tuple[str, ...]) -> None:
@@ -184,9 +187,9 @@ def _check_geometry(image_size: int | None, fit: str, *, allowed: tuple[str, ...
     fit = fit_name(fit)
     if fit not in allowed:
         remedy = "; random crops are for training, through batches" if fit in FITS else ""
-        raise ValueError(f"fit={fit!r}: expected one of {', '.join(allowed)}{remedy}")
+        raise ValueError(f"fit={fit!r}: expected one of {', '.join(allowed)}{remedy}.")
     if fit != "whole" and image_size is None:
-        raise ValueError(f"fit={fit!r} needs an image_size, such as image_size=224")
+        raise ValueError(f"fit={fit!r} needs an image_size, such as image_size=224.")
 
 
 def _has_tensorflow() -> bool:
@@ -194,14 +197,14 @@ def _has_tensorflow() -> bool:
 
 
 def _tf_pairs(source: Source, per_epoch: int, seed: int, first_epoch: int) -> tf.data.Dataset:
-    """Endless (image, label) pairs: `per_epoch` images of each epoch, in its order."""
+    """Returns endless (image, label) pairs: `per_epoch` images of each epoch, in its order."""
     import tensorflow as tf
 
     def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
         shuffle_seed = python_calls.call(
             lambda e: np.int64(epoch_seed(seed, int(e))), [epoch], tf.int64
         )
-        # Only records are cut into epochs: decoding runs on across the boundary between two.
+        # Only records are cut into epochs: decoding continues across the boundary between two.
         return source.records(tf.ensure_shape(shuffle_seed, [])).take(per_epoch)
 
     records = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_records)
@@ -211,7 +214,7 @@ def _tf_pairs(source: Source, per_epoch: int, seed: int, first_epoch: int) -> tf
 def _fitted(
     pairs: tf.data.Dataset, image_size: int, fit: str, seed: int, first_place: int
 ) -> tf.data.Dataset:
-    """The pairs, images at one size; random crops are drawn from (seed, place in the stream)."""
+    """Brings images to one size; random crops are drawn from (seed, place in the stream)."""
     import tensorflow as tf
 
     # Hashed, so that the windows of a seed have nothing to do with its shuffle.

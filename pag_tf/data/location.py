@@ -10,20 +10,20 @@ DATA_VARIABLE = "PAG_TF_DATA"
 
 
 def find(dataset: str, data_dir: str | Path | None, matches: Callable[[Path], bool]) -> Path | None:
-    """The archive or folder of a data set, or None where there is none.
+    """Finds the archive or folder of a data set; None where there is none.
 
     `data_dir` may be the archive, the folder, or a folder that holds one of them; an explicit
     `data_dir` is the only place looked in. Without it `$PAG_TF_DATA` is. `matches` says which
     files and folders hold the data set.
 
-    Raises ValueError where a `data_dir` does not exist, and where more than one entry of a folder
-    matches: which one is meant cannot be guessed.
+    Raises:
+        ValueError: `data_dir` does not exist, or more than one entry of a folder matches.
     """
     if data_dir is None and not os.environ.get(DATA_VARIABLE):
         return None
     place = Path(os.environ[DATA_VARIABLE] if data_dir is None else data_dir).expanduser()
     if data_dir is not None and not place.exists():
-        raise ValueError(f"data_dir={str(data_dir)!r} does not exist: expected a file or a folder")
+        raise ValueError(f"data_dir={str(data_dir)!r} does not exist: expected a file or a folder.")
     # A file given by name is what is meant, whatever it is called.
     if matches(place) or (data_dir is not None and place.is_file()):
         return place
@@ -32,13 +32,13 @@ def find(dataset: str, data_dir: str | Path | None, matches: Callable[[Path], bo
         listed = ", ".join(map(str, found))
         raise ValueError(
             f"{place} holds more than one copy of {dataset}: {listed}. Point data_dir at the one "
-            "to read"
+            "to read."
         )
     return found[0] if found else None
 
 
 def looked_in(data_dir: str | Path | None) -> str:
-    """Where `find` looked, as a part of a sentence."""
+    """Returns where `find` looked, as a part of a sentence."""
     if data_dir is not None:
         return f"in data_dir={str(data_dir)!r}"
     folder = os.environ.get(DATA_VARIABLE)
@@ -48,12 +48,14 @@ def looked_in(data_dir: str | Path | None) -> str:
 
 
 def tfds_folder(dataset: str, version: str, data_dir: str | Path | None) -> Path | None:
-    """The folder of a prepared TFDS data set, or None where there is none and TFDS may download.
+    """Finds the folder of a prepared TFDS data set; None where TFDS may download it.
 
-    An explicit `data_dir` is the only place looked in (and its sub-folder `tfds`), so that a typing
-    error is never answered with a download or with other data: without the data it raises
-    ValueError, naming the folders. Otherwise `$PAG_TF_DATA`, `$PAG_TF_DATA/tfds` and TFDS' own
-    folder are looked in, in this order.
+    An explicit `data_dir` is the only place looked in (and its sub-folder `tfds`), so that a typo
+    never leads to a download or to other data. Without it `$PAG_TF_DATA`, `$PAG_TF_DATA/tfds` and
+    TFDS' own folder are looked in, in this order.
+
+    Raises:
+        ValueError: An explicit `data_dir` does not hold the data set.
     """
     folder, looked = find_tfds(dataset, version, data_dir)
     if folder is None and data_dir is not None:
@@ -61,7 +63,7 @@ def tfds_folder(dataset: str, version: str, data_dir: str | Path | None) -> Path
             f"data_dir={str(data_dir)!r} has no {dataset} {version} prepared by TFDS: looked for "
             f"{' or '.join(map(str, looked))}. Point data_dir at the folder that holds "
             f"{dataset}/{version}, or leave it out (then ${DATA_VARIABLE} and TFDS' own folder "
-            "are used)"
+            "are used)."
         )
     return folder
 
@@ -69,7 +71,7 @@ def tfds_folder(dataset: str, version: str, data_dir: str | Path | None) -> Path
 def find_tfds(
     dataset: str, version: str, data_dir: str | Path | None
 ) -> tuple[Path | None, list[Path]]:
-    """The folder of a prepared TFDS data set or None, and the folders looked for."""
+    """Returns the folder of a prepared TFDS data set or None, and the folders looked for."""
     roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
     folders = [root.expanduser() / dataset / version for root in roots]
     prepared = (folder for folder in folders if (folder / "dataset_info.json").is_file())

@@ -1,4 +1,4 @@
-"""Anybody's image file as pixels: every mode and orientation, nothing that could do harm.
+"""Reads untrusted image files as pixels: every mode and orientation, within safe limits.
 
 A file is judged by its content, never by its name. Its size in bytes, then the size in pixels that
 its header tells, are checked before any pixel is decoded. Pillow decodes, and only with the
@@ -22,7 +22,7 @@ MOST_ELONGATED = 20  # A strip says nothing once it is brought to a square.
 
 _KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
-# What people take for one of these formats, by the first bytes.
+# Files often mistaken for one of these formats, by the first bytes.
 _OTHERS = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"%PDF", "a PDF document"),
@@ -42,7 +42,7 @@ class Picture:
 
     Attributes:
         pixels: float32 `[H, W, 3]` in [0, 1], upright.
-        notes: Sentences on what of the file is not shown as it was, for the one who gave it.
+        notes: Sentences for the user on what of the file is not shown as stored.
     """
 
     pixels: np.ndarray
@@ -72,9 +72,9 @@ def decode_picture(data: bytes, name: str) -> Picture:
 
     * The orientation that a camera recorded (EXIF) is applied; so pixels are upright.
     * Transparent pixels are shown on white.
-    * 16 bits of grey are scaled by 65535, also where a TIFF file holds them in 32; TIFF pixels that
-      are floats are taken as they are, in [0, 1]. 16 bits of colour are read as 8, as Pillow does.
-    * CMYK, palettes, grey and black-and-white become RGB. Colour profiles are not applied.
+    * 16 bits of gray are scaled by 65535, also where a TIFF file holds them in 32; TIFF pixels that
+      are floats are taken as they are, in [0, 1]. 16 bits of color are read as 8, as Pillow does.
+    * CMYK, palettes, gray and black-and-white become RGB. Color profiles are not applied.
     * Of several pictures in one file (an animated GIF, PNG or WebP; the pages of a TIFF) the first
       is taken, and a note says so.
 
@@ -88,7 +88,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
     Raises:
         ValueError: Another kind of file, a damaged one, one of more than `MOST_BYTES` bytes or
             `MOST_PIXELS` pixels, a strip more than `MOST_ELONGATED` times as long as it is wide, or
-            pixels that have no meaning as colours. The message says what to do.
+            pixels that have no meaning as colors. The message says what to do.
     """
     _check_bytes(len(data), name)
     with _opened(data, name) as image:
@@ -99,7 +99,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
                 notes.append("The file holds several pictures: the first is used.")
             image.load()
             pixels = _rgb(_upright(image, notes), notes)
-        except _NotColours as error:
+        except _NotColors as error:
             raise ValueError(f"{name}: {error}") from None
         except Exception as error:  # Decoders raise whatever their parsing of damaged bytes meets.
             raise ValueError(
@@ -109,8 +109,8 @@ def decode_picture(data: bytes, name: str) -> Picture:
     return Picture(np.clip(pixels, 0.0, 1.0, out=pixels), tuple(notes))
 
 
-class _NotColours(Exception):
-    """Pixels were decoded, and nobody can tell which colours they are."""
+class _NotColors(Exception):
+    """Pixels were decoded, and have no meaning as colors."""
 
 
 def _check_bytes(count: int, name: str) -> None:
@@ -122,7 +122,7 @@ def _check_bytes(count: int, name: str) -> None:
 
 
 def _opened(data: bytes, name: str) -> Image.Image:
-    """The image with its header read, its pixels not."""
+    """Opens the image; reads its header, not its pixels."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -138,7 +138,7 @@ def _opened(data: bytes, name: str) -> Image.Image:
 
 
 def _kind(data: bytes) -> str:
-    """What the bytes look like, as the end of a sentence."""
+    """Returns what the bytes look like, as the end of a sentence."""
     if not data:
         return "empty"
     for start, kind in _OTHERS:
@@ -181,7 +181,7 @@ def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
     Of a large picture an array of floats is 600 MB: each function makes one.
     """
     if image.mode in (*_SIXTEEN_BITS, "I", "F"):
-        return _deep_grey(image)
+        return _deep_gray(image)
     transparent = image.has_transparency_data
     stored = np.asarray(image.convert("RGBA" if transparent else "RGB"))
     pixels = stored[..., :3].astype(np.float32)
@@ -194,12 +194,12 @@ def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
     return pixels
 
 
-def _deep_grey(image: Image.Image) -> np.ndarray:
-    """Grey of more than 8 bits."""
+def _deep_gray(image: Image.Image) -> np.ndarray:
+    """Returns gray pixels of more than 8 bits as RGB."""
     values = np.asarray(image)
     highest = 1.0 if image.mode == "F" else 65535.0
     if not (values.min() >= 0 and values.max() <= highest):  # also NaN
-        raise _NotColours(
+        raise _NotColors(
             f"its pixels are from {values.min():g} to {values.max():g}; expected "
             f"{'floats' if image.mode == 'F' else 'whole numbers'} from 0 to {highest:g}. Scale "
             "them, and save the picture with 8 or 16 bits."

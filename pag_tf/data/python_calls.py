@@ -4,7 +4,7 @@ A stream that is still referenced when a program ends goes on reading in TensorF
 call into Python then waits for an interpreter that is gone, and TensorFlow waits for the call: the
 program never ends (https://github.com/tensorflow/tensorflow/issues/21277; what mended it, pull
 request 21319, leaves this race). So no call starts once the program ends, and the interpreter is
-not given up before those that had started are done.
+kept until those that had started are done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _last_call = 0.0
 
 
 def call(function: Callable[..., Any], inputs: Sequence[Any], output: Any) -> Any:
-    """`tf.numpy_function` of a function without state, inside a pipeline.
+    """Calls a stateless function inside a pipeline, as `tf.numpy_function` does.
 
     Args:
         function: Arrays in, arrays out.

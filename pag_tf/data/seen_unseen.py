@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pag_tf.data.class_names import class_indices, quoted
-from pag_tf.data.info import DatasetInfo
+from pag_tf.data.info import DatasetInfo, class_indices, quoted
 
 _NOT_AMONG = "is not among the {} classes: leave out other images, data.load(..., classes=...)."
 
@@ -22,8 +21,9 @@ class ClassSplit:
     `source` says how the split was made, `seed` with which seed, or None where none was used.
     `validation` holds, for each fold, the seen classes that stand in for unseen ones.
 
-    Raises ValueError where a class is in both, no class is seen or unseen, an index is out of range
-    or given twice, or a fold has a class that is not seen or leaves none to train on.
+    Raises:
+        ValueError: A class is in both parts, no class is seen or unseen, an index is out of range
+            or given twice, or a fold has a class that is not seen or leaves none to train on.
     """
 
     name: str
@@ -41,8 +41,8 @@ class ClassSplit:
         both = sorted(set(self.seen) & set(self.unseen))
         if both:
             raise ValueError(
-                f"class split {self.name!r} has classes that are both seen and unseen: "
-                f"{self._quoted(both)}; take each out of one of the two"
+                f"Class split {self.name!r} has classes that are both seen and unseen: "
+                f"{self._quoted(both)}; take each out of one of the two."
             )
         for fold, classes in enumerate(self.validation, start=1):
             self._check_classes(f"validation fold {fold}", classes)
@@ -52,8 +52,8 @@ class ClassSplit:
                     f"{self._quoted(strangers)}, not seen" if strangers else "all seen classes"
                 )
                 raise ValueError(
-                    f"validation fold {fold} of class split {self.name!r} has {problem}: hold out "
-                    "some of the seen classes, and leave some to train on"
+                    f"Validation fold {fold} of class split {self.name!r} has {problem}: hold out "
+                    "some of the seen classes, and leave some to train on."
                 )
 
     @property
@@ -67,9 +67,12 @@ class ClassSplit:
         return tuple(self.class_names[index] for index in self.unseen)
 
     def hold_out(self, classes: Iterable[int]) -> ClassSplit:
-        """The split on which to choose hyperparameters: seen `classes` stand in for the unseen.
+        """Returns the split for choosing hyperparameters: seen `classes` serve as pseudo-unseen.
 
-        The unseen classes are in neither part of it. Raises ValueError for classes not seen.
+        The unseen classes are in neither part of it.
+
+        Raises:
+            ValueError: A class is not seen.
         """
         held_out = tuple(map(int, classes))
         checked = dataclasses.replace(self, validation=(held_out,))
@@ -79,23 +82,25 @@ class ClassSplit:
         )
 
     def fold(self, number: int) -> ClassSplit:
-        """The split on which to choose hyperparameters by one entry of `validation`, from 1.
+        """Returns the split for choosing hyperparameters by one entry of `validation`, from 1.
 
-        Raises ValueError where there is none of that number.
+        Raises:
+            ValueError: There is no fold of that number.
         """
         self._check_has_folds()
         if not 1 <= number <= len(self.validation):
             raise ValueError(
-                f"class split {self.name!r} has no fold {number}: its folds are 1 to "
-                f"{len(self.validation)}"
+                f"Class split {self.name!r} has no fold {number}: its folds are 1 to "
+                f"{len(self.validation)}."
             )
         held_out = self.hold_out(self.validation[number - 1])
         return dataclasses.replace(held_out, name=f"{self.name}, fold {number}")
 
     def folds(self) -> tuple[ClassSplit, ...]:
-        """The splits on which to choose hyperparameters, one for each entry of `validation`.
+        """Returns the splits for choosing hyperparameters, one for each entry of `validation`.
 
-        Raises ValueError where no seen classes are held out.
+        Raises:
+            ValueError: No seen classes are held out.
         """
         self._check_has_folds()
         return tuple(self.fold(number) for number in range(1, len(self.validation) + 1))
@@ -103,8 +108,8 @@ class ClassSplit:
     def _check_has_folds(self) -> None:
         if not self.validation:
             raise ValueError(
-                f"class split {self.name!r} has no held-out seen classes: make it with validation="
-                "[[...]], or use hold_out"
+                f"Class split {self.name!r} has no held-out seen classes: make it with validation="
+                "[[...]], or use hold_out."
             )
 
     def _quoted(self, classes: Iterable[int]) -> str:
@@ -113,61 +118,63 @@ class ClassSplit:
     def _check_classes(self, kind: str, classes: tuple[int, ...]) -> None:
         if not classes:
             raise ValueError(
-                f"class split {self.name!r} of {self.dataset} has no class in {kind!r}: expected "
-                "at least one"
+                f"Class split {self.name!r} of {self.dataset} has no class in {kind!r}: expected "
+                "at least one."
             )
         outside = [index for index in classes if not 0 <= index < len(self.class_names)]
         if outside:
             raise ValueError(
-                f"class split {self.name!r} has the class index {outside[0]} in {kind!r}: "
-                f"{self.dataset} has classes 0 to {len(self.class_names) - 1}"
+                f"Class split {self.name!r} has the class index {outside[0]} in {kind!r}: "
+                f"{self.dataset} has classes 0 to {len(self.class_names) - 1}."
             )
         if len(set(classes)) < len(classes):
             twice = sorted({index for index in classes if classes.count(index) > 1})
             raise ValueError(
-                f"class split {self.name!r} lists classes twice in {kind!r}, "
-                f"{self._quoted(twice)}: give each once"
+                f"Class split {self.name!r} lists classes twice in {kind!r}, "
+                f"{self._quoted(twice)}: give each once."
             )
 
 
 def check_no_leak(classes: Iterable[Any], split: ClassSplit) -> None:
-    """Refuse training labels, or a list of classes, with a class that is not seen.
+    """Refuses training labels, or a list of classes, with a class that is not seen.
 
-    `classes` holds class indices (an array of the labels of all training images is fine) or class
-    names of the split.
+    Args:
+        classes: Class indices (such as the labels of all training images), or class names.
+        split: The split to keep to.
 
-    Raises ValueError, naming the classes, where one is unseen, and where one is in no part of the
-    split: in a fold those are the classes that are unseen for good.
+    Raises:
+        ValueError: A class is unseen, or in no part of the split (in a fold those are the classes
+            that are always unseen). The message names them.
     """
     given = np.asarray(classes if hasattr(classes, "__array__") else list(classes))
     if given.ndim != 1 or not given.size:
         raise ValueError(
-            f"labels have shape {given.shape}: expected one class index per image, [N], and at "
-            "least one; one-hot labels become indices with labels.argmax(-1)"
+            f"Labels have shape {given.shape}: expected one class index per image, [N], and at "
+            "least one; one-hot labels become indices with labels.argmax(-1)."
         )
     found = np.unique(given)
     if found.dtype.kind == "U":
         unknown = sorted(set(found.tolist()) - set(split.class_names))
         if unknown:
-            raise ValueError(f"class split {split.name!r} knows no classes {quoted(unknown)}")
+            raise ValueError(f"Class split {split.name!r} knows no classes {quoted(unknown)}.")
         # All classes of a name: one of them may be unseen.
         found = np.flatnonzero(np.isin(np.array(split.class_names), found))
     elif found.dtype.kind not in "iu":
         raise ValueError(
-            f"labels have dtype {found.dtype}: expected integer class indices or class names"
+            f"Labels have dtype {found.dtype}: expected integer class indices or class names."
         )
     names = {int(index): _name(split, int(index)) for index in found}
     leaks = [names[index] for index in names if index in split.unseen]
     if leaks:
         raise ValueError(
-            f"training would leak: {quoted(leaks)} among its classes, which class split "
-            f"{split.name!r} of {split.dataset} keeps unseen; train on classes=split.seen only"
+            f"Training would leak: {quoted(leaks)} among its classes, which class split "
+            f"{split.name!r} of {split.dataset} keeps unseen; train on classes=split.seen only."
         )
     strangers = [names[index] for index in names if index not in split.seen]
     if strangers:
         raise ValueError(
             f"{quoted(strangers)} among the classes to train on, which are not seen classes of "
-            f"class split {split.name!r} of {split.dataset}; train on classes=split.seen only"
+            f"class split {split.name!r} of {split.dataset}; train on classes=split.seen only."
         )
 
 
@@ -241,12 +248,12 @@ class _RelabeledStream:
 def training_classes(
     described: DatasetInfo, split: ClassSplit, classes: Iterable[str | int] | None
 ) -> tuple[int, ...]:
-    """The classes to train on: `classes`, or all seen ones; ValueError where one is not seen."""
+    """Returns the classes to train on, by default all seen; ValueError where one is not seen."""
     if (split.dataset, split.class_names) != (described.name, described.class_names):
         raise ValueError(
-            f"class split {split.name!r} was made for another data set: it has "
+            f"Class split {split.name!r} was made for another data set: it has "
             f"{len(split.class_names)} classes of {split.dataset}, this copy of {described.name} "
-            f"has {described.num_classes}; make it for the same data_dir"
+            f"has {described.num_classes}; make it for the same data_dir."
         )
     if classes is None:
         return split.seen

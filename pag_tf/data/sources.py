@@ -6,6 +6,9 @@ does not grow with the size of the pixels.
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 _MAX_SEED = 2**63 - 1
 # Images read by one call into Python: enough to hide the call, few enough to spread over cores.
 _CHUNK = 32
+# Markers of a JPEG stream (ITU-T T.81, table B.1).
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_DAMAGED = "the copy of the data set is damaged, download it again"
 
 
 class Source(Protocol):
@@ -27,23 +33,23 @@ class Source(Protocol):
 
     @property
     def size(self) -> int:
-        """How many images there are."""
+        """The number of images."""
 
     def records(self, seed: Any) -> tf.data.Dataset:
-        """All records, in natural order (seed None) or shuffled by the int64 scalar `seed`."""
+        """Returns all records, in natural order (seed None) or shuffled by an int64 `seed`."""
 
     def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Records to examples {image, label, id, ...}, in the same order, in parallel."""
+        """Decodes records to examples {image, label, id, ...}, in the same order, in parallel."""
 
     def select(self, classes: Sequence[int]) -> Source:
-        """The images of some classes only, in the same order, with the same labels and ids.
+        """Returns a source of some classes only, with the same order, labels and ids.
 
-        No image is read for it, here or later, that has another class.
+        No image of another class is ever read for it.
         """
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """The shuffle seed of one epoch of a training stream, in [0, 2**63).
+    """Returns the shuffle seed of one epoch of a training stream, in [0, 2**63).
 
     Hashed from both numbers, so that epoch 1 of seed 0 is not epoch 0 of seed 1.
     """
@@ -52,7 +58,7 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 def permutation(size: int, seed: int) -> np.ndarray:
-    """int64 [size]: the order in which indices are read under a shuffle seed."""
+    """Returns the order, int64 [size], in which indices are read under a shuffle seed."""
     key = np.random.SeedSequence(int(seed) & (2**64 - 1))
     return np.random.Generator(np.random.Philox(key)).permutation(size)
 
@@ -65,6 +71,8 @@ class IndexedSource:
     float32 [n, H, W, 3] in [0, 1], label int64 [n], id (bytes) [n], and what else the data set has.
     `in_memory` says that `read` only copies: training streams then do without TensorFlow.
     """
+
+    encoded = False
 
     def __init__(
         self,
@@ -79,20 +87,19 @@ class IndexedSource:
         self.read = read
 
     def select(self, classes: Sequence[int]) -> IndexedSource:
-        """The images of some classes only, in the same order."""
+        """Returns a source of some classes only, in the same order."""
         places = np.flatnonzero(np.isin(self._label, classes))
-        return IndexedSource(
-            self._label[places],
-            lambda indices: self.read(places[indices]),
-            in_memory=self.in_memory,
-        )
+        chosen, read = copy.copy(self), self.read
+        chosen._label, chosen.size = self._label[places], len(places)
+        chosen.read = lambda indices: read(places[indices])
+        return chosen
 
     def order(self, seed: int | None) -> np.ndarray:
-        """int64 [size]: natural order (None) or the order of a shuffle seed."""
+        """Returns the natural order (None) or the order of a shuffle seed, int64 [size]."""
         return np.arange(self.size) if seed is None else permutation(self.size, seed)
 
     def records(self, seed: Any) -> tf.data.Dataset:
-        """The indices in their order, as a tf.data.Dataset of int64 scalars."""
+        """Returns the indices in their order, a tf.data.Dataset of int64 scalars."""
         import tensorflow as tf
 
         if seed is None:
@@ -105,7 +112,7 @@ class IndexedSource:
         return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
 
     def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Indices to examples, `_CHUNK` at a time."""
+        """Reads examples by index, `_CHUNK` at a time."""
         import tensorflow as tf
 
         first = self.read(np.zeros(1, np.int64))
@@ -125,3 +132,76 @@ class IndexedSource:
 
         chunks = records.batch(_CHUNK, num_parallel_calls=None)
         return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
+
+
+def jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    """Returns height and width of a JPEG image, from its header; nothing is decoded.
+
+    Raises:
+        ValueError: Bytes that are no JPEG, or one that was cut off. The message has its `name`.
+    """
+    from PIL import Image
+
+    if not data.startswith(_JPEG_START):
+        start = data[:4].hex(" ") or "nothing"
+        raise ValueError(f"{name} is not a JPEG image (it starts with {start}): {_DAMAGED}.")
+    stream, size = io.BytesIO(data), (0, 0)
+    with (
+        contextlib.suppress(OSError, Image.DecompressionBombError),
+        Image.open(stream, formats=["JPEG"]) as image,
+    ):
+        size = image.height, image.width
+    # Within compressed pixels the end marker cannot occur: its absence behind the header tells.
+    if 0 in size or data.find(_JPEG_END, stream.tell()) < 0:
+        raise ValueError(f"{name} is cut off after {len(data):,} bytes: {_DAMAGED}.")
+    return size
+
+
+def png_size(data: bytes, name: str) -> tuple[int, int]:
+    """Returns height and width of a PNG image, from its header; ValueError where it is cut off."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            size = image.height, image.width
+    except (OSError, Image.DecompressionBombError):
+        size = (0, 0)
+    if 0 in size or b"IEND" not in data[-64:]:
+        raise ValueError(f"{name} is not a complete PNG image: {_DAMAGED}.")
+    return size
+
+
+class EncodedSource(IndexedSource):
+    """A source whose images can be read by index as JPEG bytes.
+
+    As `IndexedSource`, but `read` returns `image` as objects [n] (the bytes of one JPEG file each,
+    gray or color) and `mask`, where there is one, as a PNG file each, in which the object is
+    brighter than half. `image_shape` has None where images differ.
+    """
+
+    encoded = True
+
+    def __init__(
+        self,
+        label: np.ndarray,
+        read: Callable[[np.ndarray], dict[str, np.ndarray]],
+        image_shape: tuple[Any, Any, int],
+    ) -> None:
+        super().__init__(label, read)
+        self._image_shape = image_shape
+
+    def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Decodes examples by index; gray becomes RGB, rotation marks in a file are ignored."""
+        import tensorflow as tf
+
+        def example(encoded: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            # The exact inverse transform: TensorFlow's default depends on how it was built.
+            image = tf.io.decode_jpeg(encoded["image"], channels=3, dct_method="INTEGER_ACCURATE")
+            image = tf.ensure_shape(image, self._image_shape)
+            decoded = {**encoded, "image": tf.cast(image, tf.float32) / 255.0}
+            if "mask" in encoded:
+                decoded["mask"] = tf.io.decode_png(encoded["mask"], channels=1)[..., 0] > 127
+            return decoded
+
+        encoded = super().decode(records)
+        return encoded.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

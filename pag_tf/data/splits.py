@@ -21,42 +21,44 @@ class Slice:
 
     @property
     def size(self) -> int:
-        """How many images the slice holds."""
+        """The number of images."""
         return self.stop - self.start
 
 
 def resolve(split: str, sizes: Mapping[str, int], *, dataset: str) -> Slice:
-    """Parse `split` against the split sizes of a data set.
+    """Parses `split` against the split sizes of a data set.
 
     Slices take absolute indices, as Python slices do; unlike those they must lie inside the split.
-    Raises ValueError for a malformed split, an unknown split name and a slice that is empty or
-    reaches past the end.
+
+    Raises:
+        ValueError: A malformed split, an unknown split name, or a slice that is empty or reaches
+            past the end.
     """
     match = _SPLIT.fullmatch(split) if isinstance(split, str) else None
     if match is None:
         raise ValueError(
-            f"cannot read split {split!r}: expected a split name, or a slice of one with absolute "
-            "indices such as 'train[:49000]' or 'test[100:200]' (no percentages, signs or steps)"
+            f"Cannot read split {split!r}: expected a split name, or a slice of one with absolute "
+            "indices such as 'train[:49000]' or 'test[100:200]' (no percentages, signs or steps)."
         )
     name = match["name"]
     if name not in sizes:
-        raise ValueError(f"{dataset} has no split {name!r}: its splits are {', '.join(sizes)}")
+        raise ValueError(f"{dataset} has no split {name!r}: its splits are {', '.join(sizes)}.")
     start, stop = int(match["start"] or 0), int(match["stop"] or sizes[name])
     if stop > sizes[name]:
         raise ValueError(
-            f"split {split!r} of {dataset} ends at {stop}, but {name!r} has {sizes[name]} images: "
-            f"use an end of at most {sizes[name]}, or leave it out"
+            f"Split {split!r} of {dataset} ends at {stop}, but {name!r} has {sizes[name]} images: "
+            f"use an end of at most {sizes[name]}, or leave it out."
         )
     if start >= stop:
         raise ValueError(
-            f"split {split!r} of {dataset} is empty: {name!r} has {sizes[name]} images, and the "
-            f"start ({start}) must lie before the end ({stop})"
+            f"Split {split!r} of {dataset} is empty: {name!r} has {sizes[name]} images, and the "
+            f"start ({start}) must lie before the end ({stop})."
         )
     return Slice(name, start, stop)
 
 
 def rank_in_class(label: np.ndarray) -> np.ndarray:
-    """int64 [N]: how many images of the same class come before each image. `label` is int [N]."""
+    """Counts the images of the same class before each image: int [N] labels to int64 [N]."""
     by_class = np.argsort(label, kind="stable")
     first = np.searchsorted(label[by_class], label[by_class])
     rank = np.empty(len(label), np.int64)
@@ -65,7 +67,7 @@ def rank_in_class(label: np.ndarray) -> np.ndarray:
 
 
 def interleaved(label: np.ndarray) -> np.ndarray:
-    """int64 [N]: an order that takes the first image of each class, then the second, and so on.
+    """Returns an order, int64 [N]: the first image of each class, then the second, and so on.
 
     `label` int [N] gives the classes. Within a class the images keep their order, so that any
     slice of the result holds all classes almost equally often.

@@ -32,13 +32,14 @@ _MAX_FILES = 1_000_000
 
 
 def unpacked(archive: Path) -> Path:
-    """The folder that holds the files of a .tgz, which is unpacked on the first call only.
+    """Returns the folder with the files of a .tgz, which the first call unpacks.
 
     It lies in `$PAG_TF_CACHE`; without that beside the archive (in `.pag_tf`) or, where that
     folder is read-only, in the user's cache folder. An archive that changed is unpacked again.
 
-    Raises ValueError for an archive that is cut off or damaged, and for one that holds unsafe
-    names, links, devices, or a file twice; nothing of it is left on disk then.
+    Raises:
+        ValueError: The archive is cut off or damaged, or holds unsafe names, links, devices, or a
+            file twice. Nothing of it is left on disk then.
     """
     status = archive.stat()
     identity = f"{archive.name}:{status.st_size}:{status.st_mtime_ns}"
@@ -50,9 +51,10 @@ def unpacked(archive: Path) -> Path:
 
 
 def cached_folder(name: str, identity: str, beside: Path, write: Callable[[Path], None]) -> Path:
-    """A folder that `write` fills on the first call; later calls find it by name and identity.
+    """Returns a folder that `write` fills on the first call; later calls find it by identity.
 
-    Raises what `write` raises, leaving nothing behind, and ValueError where no place is writable.
+    Raises:
+        ValueError: No place is writable. What `write` raises is passed on, leaving nothing behind.
     """
     folder = f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     roots = _roots(beside)
@@ -62,12 +64,12 @@ def cached_folder(name: str, identity: str, beside: Path, write: Callable[[Path]
     writable = [root for root in roots if _is_writable(root)]
     if not writable:
         raise ValueError(
-            f"cannot write to {' or '.join(map(str, roots))}: set the environment variable "
-            f"{CACHE_VARIABLE} to a folder for unpacked data sets"
+            f"Cannot write to {' or '.join(map(str, roots))}: set the environment variable "
+            f"{CACHE_VARIABLE} to a folder for unpacked data sets."
         )
     root = writable[0]
-    # Said aloud, as a large archive takes a minute in which nothing else seems to happen.
-    _LOGGER.warning("unpacking %s, once, into %s", name, root / folder)
+    # A warning, so that it shows: unpacking a large archive takes a minute.
+    _LOGGER.warning("Unpacking %s, once, into %s.", name, root / folder)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder}-", dir=root) as temporary:
         content = Path(temporary) / "content"
@@ -76,7 +78,7 @@ def cached_folder(name: str, identity: str, beside: Path, write: Callable[[Path]
         with contextlib.suppress(OSError):  # another process was faster, or see below
             os.rename(content, root / folder)
     if not (root / folder).is_dir():
-        raise ValueError(f"cannot create the folder {root / folder}: is a file in its place?")
+        raise ValueError(f"Cannot create the folder {root / folder}: is a file in its place?")
     return root / folder
 
 
@@ -88,7 +90,7 @@ def _roots(beside: Path) -> list[Path]:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether the folder, or the nearest one above it that exists, may be written to."""
+    """Returns whether the folder, or its nearest existing parent, may be written to."""
     while not folder.exists():
         folder = folder.parent
     # A folder without any permission to write is meant to stay as it is, by administrators too.
@@ -97,7 +99,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _extract(archive: Path, folder: Path) -> None:
-    """Write the plain files of a .tgz below `folder`, which is empty."""
+    """Writes the plain files of a .tgz below `folder`, which is empty."""
     try:
         # Through gzip and to its end, as only so its checksum and length are compared.
         with gzip.open(archive) as stream:
@@ -108,7 +110,7 @@ def _extract(archive: Path, folder: Path) -> None:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(
             f"{archive} is cut off or damaged ({error}; {archive.stat().st_size:,} bytes): "
-            "download it again"
+            "download it again."
         ) from error
 
 
@@ -119,13 +121,13 @@ def _extract_members(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
         if not (member.isreg() or member.isdir()):
             raise ValueError(
                 f"{member.name!r} in {archive} is a link or a device: expected plain files and "
-                "folders only. Nothing of it is used: get it again from where it is published"
+                "folders only. Nothing of it is used: get it again from where it is published."
             )
         written += member.size
         if written > _MAX_BYTES or count >= _MAX_FILES:
             raise ValueError(
                 f"{archive} unpacks to more than {_MAX_BYTES / 2**30:g} GiB or {_MAX_FILES:,} "
-                "files: refused, as no data set read here is as large"
+                "files: refused, as no data set read here is as large."
             )
         if member.isreg():
             content = tar.extractfile(member)
@@ -140,5 +142,5 @@ def _write_new(path: Path, content: IO[bytes], archive: Path) -> None:
             shutil.copyfileobj(content, file)
     except (FileExistsError, NotADirectoryError) as error:
         raise ValueError(
-            f"{archive} holds {path.name!r} twice, or as a file and as a folder: download it again"
+            f"{archive} holds {path.name!r} twice, or as a file and as a folder: download it again."
         ) from error

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.class_names import class_indices, quoted
+from pag_tf.data.info import class_indices, quoted
 from pag_tf.data.readers import shapes
 from pag_tf.data.sources import IndexedSource
 
@@ -160,14 +160,14 @@ def test_classes_by_index_name_and_id(array_file):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([], "no class of shapes is given"),
+        ([], "No class of shapes is given"),
         ("red plain disc", "classes='red plain disc' is one string: expected a list"),
         (["red plain disk"], "no class 'red plain disk': did you mean 'red plain disc'"),
         (["Red Plain Disc"], "did you mean 'red plain disc'"),
         (["striped star"], "did you mean '.* striped star' or '.* striped star' or"),
         (["zzzz"], "no class 'zzzz'; its classes are 'red plain disc', .* and 55 more"),
-        ([60], "class index 60 is out of range: shapes has classes 0 to 59"),
-        ([-1], "class index -1 is out of range"),
+        ([60], "Class index 60 is out of range: shapes has classes 0 to 59"),
+        ([-1], "Class index -1 is out of range"),
         ([1.0], "1.0 names no class: expected an index"),
         ([True, False], "True names no class: expected an index"),
         ([3, "red plain disc", 0], "are given twice, 'red plain disc': give each once"),

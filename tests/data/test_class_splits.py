@@ -81,13 +81,13 @@ def test_splits_of_ones_own():
     ("options", "message"),
     [
         ({"unseen": [], "seen": [1]}, "has no class in 'unseen': expected at least one"),
-        ({"unseen": []}, "no class of shapes is given"),
+        ({"unseen": []}, "No class of shapes is given"),
         ({"unseen": [1], "seen": []}, "has no class in 'seen'"),
         ({"unseen": range(60)}, "has no class in 'seen'"),
         ({"unseen": [1, 2], "seen": [2, 3]}, "both seen and unseen: 'green plain disc'; take"),
         ({"unseen": [1, 1], "seen": [2]}, "are given twice, 'yellow plain disc'"),
         ({"unseen": ["yellow disc"]}, "no class 'yellow disc': did you mean 'yellow plain disc'"),
-        ({"unseen": [1], "validation": [[1]]}, "validation fold 1 .* has 'yellow plain disc', not"),
+        ({"unseen": [1], "validation": [[1]]}, "Validation fold 1 .* has 'yellow plain disc', not"),
         ({"unseen": [1], "validation": [[2], []]}, "no class in 'validation fold 2'"),
         ({"unseen": [1], "seen": [2, 3], "validation": [[2, 3]]}, "has all seen classes"),
     ],
@@ -99,7 +99,7 @@ def test_splits_that_are_none_are_refused(options, message):
 
 def test_records_are_checked_however_they_are_made():
     made = {"name": "n", "dataset": "d", "class_names": ("a", "b", "c"), "source": ""}
-    with pytest.raises(ValueError, match="class index 3 in 'unseen': d has classes 0 to 2"):
+    with pytest.raises(ValueError, match="Class index 3 in 'unseen': d has classes 0 to 2"):
         pag_tf.data.ClassSplit(**made, seen=(0,), unseen=(3,))
     with pytest.raises(ValueError, match="lists classes twice in 'seen', 'b': give each once"):
         pag_tf.data.ClassSplit(**made, seen=(1, 0, 1), unseen=(2,))
@@ -152,9 +152,9 @@ def test_leaks_are_refused():
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([], r"labels have shape \(0,\): expected one class index per image"),
+        ([], r"Labels have shape \(0,\): expected one class index per image"),
         (np.eye(60, dtype=int), "one-hot labels become indices with labels.argmax"),
-        (np.array([0.5, 1]), "labels have dtype float64: expected integer class indices"),
+        (np.array([0.5, 1]), "Labels have dtype float64: expected integer class indices"),
         (["red disc"], "knows no classes 'red disc'"),
         ([60], "'class 60' among the classes to train on, which are not seen"),
     ],
@@ -170,7 +170,7 @@ def test_training_streams_never_show_an_unseen_class():
     stream, steps = pag_tf.data.batches("shapes", "test[:120]", **options)
     labels = np.concatenate([label for _, (_, label) in zip(range(steps), stream, strict=False)])
     assert steps == 2 and np.bincount(labels, minlength=60)[list(split.seen)].tolist() == [2] * 45
-    with pytest.raises(ValueError, match="training would leak: 'green plain disc'"):
+    with pytest.raises(ValueError, match="Training would leak: 'green plain disc'"):
         pag_tf.data.batches("shapes", "test", classes=split.unseen[:1], **options)
     few, _ = pag_tf.data.batches(
         "shapes", "test[:120]", classes=split.seen[:2], batch_size=4, seed=0, class_split=split

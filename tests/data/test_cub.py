@@ -85,7 +85,7 @@ def make_tgz(path, files):
 
 def read_all(split, data_dir):
     size = pag_tf.data.info("cub", data_dir).splits[split]
-    return reader("cub").open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
+    return reader("cub").open_split(Slice(split, 0, size), data_dir).read(np.arange(size))
 
 
 @pytest.fixture(autouse=True)
@@ -251,8 +251,8 @@ def all_boxes(box):
         ({LABELS: lines(f"{n} 4" for n in range(1, 16))}, "class 4, which .*classes.txt does not"),
         ({LABELS: lines(f"{n} x" for n in range(1, 16))}, "'x': expected the number of a class"),
         ({SPLIT: lines(f"{n} 2" for n in range(1, 16))}, "'2': expected 1 for train or 0 for test"),
-        ({SPLIT: lines(["1 0", "1 1"])}, "line 2 of .*expected a number that no other line has"),
-        ({SPLIT: lines(["one 0"])}, "line 1 of .*train_test_split.txt is 'one 0'"),
+        ({SPLIT: lines(["1 0", "1 1"])}, "Line 2 of .*expected a number that no other line has"),
+        ({SPLIT: lines(["one 0"])}, "Line 1 of .*train_test_split.txt is 'one 0'"),
         ({SPLIT: b""}, "train_test_split.txt is empty"),
         ({PERCENTAGES: lines(["0 25", "50 50"])}, "a line for each of the 3 classes"),
         ({PERCENTAGES: lines(["0 25", "50", "1 2"])}, "is not a table"),

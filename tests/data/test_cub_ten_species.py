@@ -15,7 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 def read_all(split, data_dir):
     size = pag_tf.data.info("cub", data_dir).splits[split]
-    return reader("cub").open_split(Slice(split, 0, size), data_dir)._encoded.read(np.arange(size))
+    return reader("cub").open_split(Slice(split, 0, size), data_dir).read(np.arange(size))
 
 
 @pytest.fixture(scope="module")

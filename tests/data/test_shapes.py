@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.readers.shapes import COLOURS, SHAPES, SPLITS, TEXTURES, generate
+from pag_tf.data.readers.shapes import COLORS, SHAPES, SPLITS, TEXTURES, generate
+from pag_tf.data.readers.shapes.background import dots, stripes
 from pag_tf.data.readers.shapes.drawing import _cover
-from pag_tf.data.readers.shapes.textures import dots, stripes
 
 INFO = pag_tf.data.info("shapes")
 
@@ -74,8 +74,8 @@ def test_class_names_and_attributes_say_the_same():
     for name, row in zip(INFO.class_names, INFO.class_attributes, strict=True):
         colour, texture, shape = name.split()
         on = {INFO.attribute_names[place] for place in np.flatnonzero(row)}
-        assert on == {f"shape::{shape}", f"texture::{texture}", f"colour::{colour}"}
-    assert len(INFO.attribute_names) == len(SHAPES) + len(TEXTURES) + len(COLOURS) == 12
+        assert on == {f"shape::{shape}", f"texture::{texture}", f"color::{colour}"}
+    assert len(INFO.attribute_names) == len(SHAPES) + len(TEXTURES) + len(COLORS) == 12
     assert dict(INFO.splits) == {"train": 20_000, "validation": 2_000, "test": 2_000}
     assert INFO.has_boxes and INFO.has_masks
 
@@ -128,9 +128,9 @@ def test_stripes_and_dots_repeat_with_their_period():
     "arguments, message",
     [
         (("dev", 0), "no split 'dev': its splits are train, validation, test"),
-        (("test", 2_000), "index 2000 is outside 'test' of shapes: expected 0 to 1999"),
-        (("test", -1), "index -1 is outside"),
-        (("test", 0, -1), r"seed must lie in \[0, 2\*\*64\), got -1"),
+        (("test", 2_000), "Index 2000 is outside 'test' of shapes: expected 0 to 1999"),
+        (("test", -1), "Index -1 is outside"),
+        (("test", 0, -1), r"Seed must lie in \[0, 2\*\*64\), got -1"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

@@ -142,7 +142,7 @@ def test_the_proposed_split_of_cub():
 
 def test_drawing_refuses_what_cannot_be_drawn():
     same = np.ones((4, 1))
-    with pytest.raises(ValueError, match="no 2 of these 4 classes have relatives among the rest"):
+    with pytest.raises(ValueError, match="No 2 of these 4 classes have relatives among the rest"):
         drawing.by_relatives(same, "abcd", range(4), 2, "0")
     with pytest.raises(ValueError, match="attributes of 2, 3 and 2 values cannot be divided so"):
         drawing.combinations((2, 3, 2), "0")
@@ -157,7 +157,7 @@ def test_drawing_takes_only_what_its_conditions_allow():
         tuple(drawing.by_relatives(attributes, "abcd", range(4), 1, f"{n}")) for n in range(40)
     }
     assert drawn == {(0,), (1,)}
-    with pytest.raises(ValueError, match="no 3 of these"):
+    with pytest.raises(ValueError, match="No 3 of these"):
         drawing.by_relatives(attributes, "abcd", range(4), 3, "0")
 
 

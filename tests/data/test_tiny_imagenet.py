@@ -10,9 +10,9 @@ import pytest
 
 import pag_tf.data
 from pag_tf.data.archives import SubfolderFiles, zip_files
-from pag_tf.data.encoded import jpeg_size
 from pag_tf.data.readers import reader
 from pag_tf.data.readers.tiny_imagenet.files import TinyImageNetFiles
+from pag_tf.data.sources import jpeg_size
 
 FISH, FROG = "n01443537", "n01641577"
 # Not all 500: the first and last, both sides of the border, and two whose order as text differs.
@@ -66,7 +66,7 @@ def make_folder(folder, files):
 def read_all(split, data_dir):
     size = pag_tf.data.info("tiny_imagenet", data_dir).splits[split]
     part = pag_tf.data.splits.Slice(split, 0, size)
-    return reader("tiny_imagenet").open_split(part, data_dir)._encoded.read(np.arange(size))
+    return reader("tiny_imagenet").open_split(part, data_dir).read(np.arange(size))
 
 
 @pytest.fixture(params=["zip", "folder", "zip without a folder"])
@@ -138,7 +138,7 @@ def test_data_is_found_in_a_folder_and_through_the_environment(tmp_path, monkeyp
         ValueError, match="no data_dir was given and .* PAG_TF_DATA is not set.*http"
     ):
         pag_tf.data.info("tiny_imagenet")
-    with pytest.raises(ValueError, match="found no Tiny-ImageNet in data_dir=.*http"):
+    with pytest.raises(ValueError, match="Found no Tiny-ImageNet in data_dir=.*http"):
         pag_tf.data.info("tiny_imagenet", tmp_path)
     with pytest.raises(ValueError, match="nowhere' does not exist"):
         pag_tf.data.info("tiny_imagenet", tmp_path / "nowhere")
@@ -191,8 +191,8 @@ def fish_box(box):
         ({"wnids.txt": lines(FISH, FISH)}, "no line, or one twice"),
         ({"wnids.txt": b""}, "no line, or one twice"),
         ({FISH_BOXES: None}, f"{FISH} has no {FISH}_boxes.txt, other classes have one"),
-        ({FISH_BOXES: lines(f"{FISH}_2.JPEG 0 0 9 9")}, f"no box is given for .*{FISH}_10.JPEG"),
-        ({FISH_BOXES: lines("a.JPEG 0 0 9")}, "line 1 of .*boxes.txt has 4 columns, not 5"),
+        ({FISH_BOXES: lines(f"{FISH}_2.JPEG 0 0 9 9")}, f"No box is given for .*{FISH}_10.JPEG"),
+        ({FISH_BOXES: lines("a.JPEG 0 0 9")}, "Line 1 of .*boxes.txt has 4 columns, not 5"),
         (fish_box("64 0 70 9"), r"_2.JPEG is 64 0 70 9: expected .* within pixels 0 to 63"),
         (fish_box("0 -9 5 -1"), "is 0 -9 5 -1: expected"),
         (fish_box("9 0 5 9"), "is 9 0 5 9: expected x0 y0 x1 y1 with x0 <= x1"),
@@ -300,7 +300,7 @@ def test_pixels_are_those_of_another_decoder(real_data):
     stored = (
         reader("tiny_imagenet")
         .open_split(pag_tf.data.splits.Slice("test", 0, 64), copy)
-        ._encoded.read(np.arange(64))
+        .read(np.arange(64))
     )
     for image, data in zip(batch["image"], stored["image"], strict=True):
         assert jpeg_size(data, "") == (64, 64)

@@ -170,5 +170,5 @@ def test_no_place_to_write_to(tmp_path, monkeypatch):
     monkeypatch.setenv("PAG_TF_CACHE", str(tmp_path / "locked" / "cache"))
     archive = make_tgz(tmp_path / "birds.tgz")
     (tmp_path / "locked").mkdir(mode=0o555)
-    with pytest.raises(ValueError, match="cannot write to .*locked.*variable PAG_TF_CACHE"):
+    with pytest.raises(ValueError, match="Cannot write to .*locked.*variable PAG_TF_CACHE"):
         unpacked(archive)

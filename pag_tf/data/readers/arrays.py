@@ -2,12 +2,11 @@
 
 Each file holds
 
-* `image` [N, H, W, 3], RGB: float32 in [0, 1], or uint8, which this reader divides by 255. Integer
-  pixels are refused everywhere else, as their range cannot be known; here the dtype of the file
-  says it (uint8 is 0 to 255), and it takes a quarter of the memory;
+* `image` [N, H, W, 3], RGB: float32 in [0, 1], or uint8, which this reader divides by 255. (Integer
+  pixels are refused everywhere else, as their range is unknown; uint8 in a file means 0 to 255.)
 * `label` [N], integer class indices from 0;
 * optionally `box` [N, 4], [ymin, xmin, ymax, xmax] as fractions of the image;
-* optionally `class_names`, a string for each class (otherwise the classes are "0", "1", ...).
+* optionally `class_names`, a string for each class; the default is "0", "1", ...
 
 `data_dir` names one file, which then is the split "train" (slice it for a validation part), or a
 folder with any of train.npz, validation.npz and test.npz. The arrays live in memory.
@@ -32,14 +31,15 @@ _OPTIONAL = ("box", "class_names")
 
 @register("arrays")
 class Arrays(Reader):
-    """The `.npz` files of a user."""
+    """Reads a user's `.npz` files."""
 
     offers = ("box",)
 
     def describe(self, data_dir: str | Path | None = None) -> DatasetInfo:
-        """Describe the files of `data_dir`, reading labels and class names but no image.
+        """Describes the files of `data_dir` from labels and class names; reads no image.
 
-        Raises ValueError where files or arrays are missing, or the splits do not fit each other.
+        Raises:
+            ValueError: Files or arrays are missing, or the splits do not fit each other.
         """
         files = _files(data_dir)
         labels = {split: _read(path, "label") for split, path in files.items()}
@@ -51,8 +51,8 @@ class Arrays(Reader):
         sizes = {shape[1:] for shape in shapes.values()}
         if len(sizes) > 1:
             raise ValueError(
-                f"the splits in {data_dir} have images of different shapes, "
-                f"{sorted(sizes)}: resize them to one shape"
+                f"The splits in {data_dir} have images of different shapes, {sorted(sizes)}: "
+                "resize them to one shape."
             )
         return DatasetInfo(
             name="arrays",
@@ -65,20 +65,20 @@ class Arrays(Reader):
         )
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> IndexedSource:
-        """Load one file, check every value in it, and open a slice of it.
+        """Loads one file, checks every value in it, and opens a slice of it.
 
-        Raises ValueError for images, labels and boxes that break the conventions above.
+        Raises:
+            ValueError: Images, labels or boxes break the conventions above.
         """
         path = _files(data_dir)[part.name]
         rows = slice(part.start, part.stop)
-        image = _read(path, "image")
+        image, label, box = _read(path, "image"), _read(path, "label"), None
         _check_images(image, path)
-        image, label = image[rows], _read(path, "label")[rows].astype(np.int64)
-        box = None
         if "box" in _keys(path):
             box = _read(path, "box")
-            _check_boxes(box, len(_read(path, "label")), path)
+            _check_boxes(box, len(label), path)
             box = box[rows].astype(np.float32)
+        image, label = image[rows], label[rows].astype(np.int64)
 
         def read(indices: np.ndarray) -> dict[str, np.ndarray]:
             pixels = image[indices]
@@ -91,11 +91,11 @@ class Arrays(Reader):
         return IndexedSource(label, read, in_memory=True)
 
 
-def _files(data_dir: str | Path | None = None) -> dict[str, Path]:
+def _files(data_dir: str | Path | None) -> dict[str, Path]:
     if data_dir is None:
         raise ValueError(
-            "the data set 'arrays' needs data_dir: the path of an .npz file, or of a "
-            "folder with train.npz, validation.npz or test.npz"
+            "The data set 'arrays' needs data_dir: the path of an .npz file, or of a folder with "
+            "train.npz, validation.npz or test.npz."
         )
     root = Path(data_dir).expanduser()
     if root.is_file():
@@ -104,27 +104,25 @@ def _files(data_dir: str | Path | None = None) -> dict[str, Path]:
     found = {split: path for split, path in files.items() if path.is_file()}
     if not found:
         raise ValueError(
-            f"data_dir={str(data_dir)!r} is neither an .npz file nor a folder with "
-            "train.npz, validation.npz or test.npz: write one with "
-            "numpy.savez('train.npz', image=images, label=labels)"
+            f"data_dir={str(data_dir)!r} is neither an .npz file nor a folder with train.npz, "
+            "validation.npz or test.npz: write one with numpy.savez('train.npz', image=images, "
+            "label=labels)."
         )
     return found
 
 
 def _keys(path: Path) -> tuple[str, ...]:
-    """Names of the arrays in a file; ValueError for missing and for unknown ones."""
+    """Returns the names of the arrays in a file; ValueError for missing and for unknown ones."""
     try:
         with zipfile.ZipFile(path) as archive:
             keys = tuple(name.removesuffix(".npy") for name in archive.namelist())
     except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not an .npz file: write it with numpy.savez") from error
-    missing = [key for key in _REQUIRED if key not in keys]
-    unknown = [key for key in keys if key not in _REQUIRED + _OPTIONAL]
-    # An unknown name is most likely a misspelt one ("boxes"), and would be lost in silence.
-    if missing or unknown:
+        raise ValueError(f"{path} is not an .npz file: write it with numpy.savez.") from error
+    # An unknown name is most likely a misspelt one ("boxes") and must not be ignored.
+    if not set(_REQUIRED) <= set(keys) <= {*_REQUIRED, *_OPTIONAL}:
         raise ValueError(
             f"{path} holds the arrays {', '.join(keys) or '(none)'}: expected image and label, "
-            "and optionally box and class_names, under exactly these names"
+            "and optionally box and class_names, under exactly these names."
         )
     return keys
 
@@ -136,13 +134,13 @@ def _read(path: Path, key: str) -> np.ndarray:
             return np.asarray(arrays[key])
         except ValueError as error:
             raise ValueError(
-                f"cannot read {key!r} from {path} ({error}): it must be a plain array of numbers, "
-                "or of strings for class_names, as numpy.array makes from a list of equal rows"
+                f"Cannot read {key!r} from {path} ({error}): it must be a plain array of numbers, "
+                "or of strings for class_names, as numpy.array makes from a list of equal rows."
             ) from error
 
 
 def _image_shape(path: Path) -> tuple[int, ...]:
-    """The shape of the images from the header of their array: no pixel is read."""
+    """Returns the shape of the images from the header of their array: no pixel is read."""
     with zipfile.ZipFile(path) as archive, archive.open("image.npy") as member:
         version = np.lib.format.read_magic(member)
         read = (
@@ -162,127 +160,112 @@ def _class_names(files: dict[str, Path], labels: dict[str, np.ndarray]) -> tuple
     }
     if len(set(named.values())) > 1:
         raise ValueError(
-            f"class_names differ between {', '.join(named)}: store the same names in "
-            "the same order in every file"
+            f"class_names differ between {', '.join(named)}: store the same names in the same "
+            "order in every file."
         )
+    largest = {split: int(label.max()) for split, label in labels.items()}
     if not named:
-        return tuple(map(str, range(1 + max(int(label.max()) for label in labels.values()))))
+        return tuple(map(str, range(1 + max(largest.values()))))
     names = next(iter(named.values()))
     for split, path in files.items():
-        _check_classes(labels[split], len(names), path)
+        if largest[split] >= len(names):
+            raise ValueError(
+                f"Label in {path} reaches {largest[split]}, but there are only {len(names)} "
+                "class_names: name every class, or correct the labels."
+            )
     return names
 
 
 def _check_shape(shape: tuple[int, ...], path: Path) -> None:
-    """Raise ValueError unless `shape` is that of images [N, H, W, 3] with N >= 1."""
+    """Refuses all but the shapes [N, H, W, 3] with N >= 1."""
+    if len(shape) == 4 and shape[0] and shape[3] == 3:
+        return
     if len(shape) != 4:
-        raise ValueError(
-            f"image in {path} has shape {shape}: expected [N, H, W, 3]; a single "
-            "image becomes a batch with image[None]"
+        problem = "expected [N, H, W, 3]; a single image becomes a batch with image[None]"
+    elif not shape[0]:
+        raise ValueError(f"{path} holds no images (image has shape {shape}): store at least one.")
+    elif shape[1] in (1, 3):
+        problem = "which looks like channels first: store them last, image.transpose(0, 2, 3, 1)"
+    else:
+        problem = (
+            f"it has {shape[3]} channels, expected 3, RGB; gray images become RGB with "
+            "numpy.repeat(image, 3, axis=-1), RGBA ones with image[..., :3]"
         )
-    if shape[0] == 0:
-        raise ValueError(f"{path} holds no images (image has shape {shape}): store at least one")
-    if shape[3] != 3 and shape[1] in (1, 3):
-        raise ValueError(
-            f"image in {path} has shape {shape}, which looks like channels first: "
-            "store channels last, image.transpose(0, 2, 3, 1)"
-        )
-    if shape[3] != 3:
-        raise ValueError(
-            f"image in {path} has {shape[3]} channels (shape {shape}): expected 3, "
-            "RGB; grey images become RGB with numpy.repeat(image, 3, axis=-1), RGBA "
-            "ones with image[..., :3]"
-        )
+    raise ValueError(f"Image in {path} has shape {shape}: {problem}.")
 
 
 def _check_images(image: np.ndarray, path: Path) -> None:
-    """Raise ValueError unless `image` is [N, H, W, 3], uint8 or float32 in [0, 1]."""
+    """Refuses all but [N, H, W, 3], uint8 or float32 in [0, 1]."""
     _check_shape(image.shape, path)
     if image.dtype == np.uint8:
         return
     if image.dtype != np.float32:
         raise ValueError(
-            f"image in {path} has dtype {image.dtype}: expected uint8 (0 to 255) or "
-            "float32 (0 to 1); convert with .astype('uint8') or .astype('float32')"
+            f"Image in {path} has dtype {image.dtype}: expected uint8 (0 to 255) or float32 (0 to "
+            "1); convert with .astype('uint8') or .astype('float32')."
         )
     if not np.isfinite(image).all():
-        raise ValueError(f"image in {path} has NaN or infinite pixels: remove those images")
+        raise ValueError(f"Image in {path} has NaN or infinite pixels: remove those images.")
     low, high = float(image.min()), float(image.max())
     if low < 0 or high > 1:
-        remedy = (
-            "divide by 255"
-            if low >= 0 and high <= 255
-            else ("undo the normalisation (it belongs into the model)")
-        )
+        bytes_ = low >= 0 and high <= 255
+        remedy = "divide by 255" if bytes_ else "undo the normalization (it belongs in the model)"
         raise ValueError(
-            f"float image in {path} has values from {low:g} to {high:g}: expected [0, 1]; {remedy}"
+            f"Float image in {path} has values from {low:g} to {high:g}: expected [0, 1]; {remedy}."
         )
 
 
 def _check_labels(label: np.ndarray, images: int, path: Path) -> None:
-    """Raise ValueError unless `label` is integer [images], 0 or more."""
+    """Refuses all but integers [images] of 0 or more."""
     if not np.issubdtype(label.dtype, np.integer):
-        raise ValueError(
-            f"label in {path} has dtype {label.dtype}: expected integer class "
-            "indices; convert with .astype('int64')"
+        problem = (
+            f"has dtype {label.dtype}: expected integer class indices; convert with "
+            ".astype('int64')"
         )
-    if label.ndim != 1:
-        raise ValueError(
-            f"label in {path} has shape {label.shape}: expected one class index per "
-            "image, [N]; one-hot labels become indices with label.argmax(-1)"
+    elif label.ndim != 1:
+        problem = (
+            f"has shape {label.shape}: expected one class index per image, [N]; one-hot labels "
+            "become indices with label.argmax(-1)"
         )
-    if len(label) != images:
-        raise ValueError(
-            f"{path} has {images} images but {len(label)} labels: store one label per "
-            "image, in the same order"
+    elif len(label) != images:
+        problem = (
+            f"does not fit: {images} images but {len(label)} labels; store one label per image, in "
+            "the same order"
         )
-    if label.min() < 0:
-        raise ValueError(
-            f"label in {path} has negative values (lowest {label.min()}): class "
-            "indices start at 0; leave out images without a class"
+    elif label.min() < 0:
+        problem = (
+            f"has negative values (lowest {label.min()}): class indices start at 0; leave out "
+            "images without a class"
         )
-
-
-def _check_classes(label: np.ndarray, classes: int, path: Path) -> None:
-    """Raise ValueError where a label has no class name."""
-    if label.max() >= classes:
-        raise ValueError(
-            f"label in {path} reaches {label.max()}, but there are only {classes} "
-            "class_names: name every class, or correct the labels"
-        )
+    else:
+        return
+    raise ValueError(f"Label in {path} {problem}.")
 
 
 def _check_boxes(box: np.ndarray, images: int, path: Path) -> None:
-    """Raise ValueError unless `box` is float [images, 4], fractions, not inverted or empty."""
-    expected = "expected [ymin, xmin, ymax, xmax] as fractions of the image"
+    """Refuses all but float [images, 4], fractions, not inverted or empty."""
     if box.shape != (images, 4):
         raise ValueError(
-            f"box in {path} has shape {box.shape}: expected [{images}, 4], one box "
-            "per image, in the same order"
+            f"Box in {path} has shape {box.shape}: expected [{images}, 4], one box per image, in "
+            "the same order."
         )
     if not np.issubdtype(box.dtype, np.floating):
-        raise ValueError(
-            f"box in {path} has dtype {box.dtype}: {expected}, of dtype float32; "
-            "divide pixels by the image's height and width"
-        )
-    if not np.isfinite(box).all():
-        raise ValueError(
-            f"box in {path} has NaN or infinite values: {expected}; leave out images without a box"
-        )
-    low, high = float(box.min()), float(box.max())
-    if high > 1.5:
-        raise ValueError(
-            f"box in {path} reaches {high:g}, which looks like pixels: {expected}; "
-            "divide by the image's height and width"
-        )
-    if low < 0 or high > 1:
-        raise ValueError(
-            f"box in {path} has values from {low:g} to {high:g}: {expected}; clip it "
-            "with .clip(0, 1)"
-        )
-    wrong = np.flatnonzero((box[:, 0] >= box[:, 2]) | (box[:, 1] >= box[:, 3]))
-    if wrong.size:
-        raise ValueError(
-            f"box {wrong[0]} in {path} is inverted or empty, {box[wrong[0]].tolist()} "
-            f"({wrong.size} such boxes): {expected}, with ymin < ymax and xmin < xmax"
-        )
+        problem, remedy = f"has dtype {box.dtype}", "divide pixels by the image's height and width"
+    elif not np.isfinite(box).all():
+        problem, remedy = "has NaN or infinite values", "leave out images without a box"
+    elif box.max() > 1.5:
+        problem = f"reaches {box.max():g}, which looks like pixels"
+        remedy = "divide by the image's height and width"
+    elif box.min() < 0 or box.max() > 1:
+        problem = f"has values from {box.min():g} to {box.max():g}"
+        remedy = "clip it with .clip(0, 1)"
+    else:
+        wrong = np.flatnonzero((box[:, 0] >= box[:, 2]) | (box[:, 1] >= box[:, 3]))
+        if not wrong.size:
+            return
+        problem = f"has {wrong.size} inverted or empty boxes, row {wrong[0]} first"
+        remedy = "keep ymin < ymax and xmin < xmax"
+    raise ValueError(
+        f"Box in {path} {problem}: expected [ymin, xmin, ymax, xmax] as fractions of the image, "
+        f"of dtype float32; {remedy}."
+    )

@@ -72,7 +72,7 @@ class Cifar10(Reader):
         """Returns why reading would start a download; None where a prepared copy is here."""
         if tfds_folder("cifar10", VERSION, data_dir):
             return None
-        return f"no prepared copy of cifar10 {VERSION} found"
+        return f"No prepared copy of cifar10 {VERSION} was found: data.load downloads it."
 
 
 class Cifar10Source:
@@ -87,11 +87,11 @@ class Cifar10Source:
 
     @property
     def size(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return self._size
 
     def select(self, classes: Sequence[int]) -> Cifar10Source:
-        """The images of some classes only; labels are read once to count them, images are not."""
+        """Returns a source of some classes only; labels are read once to count them."""
         import tensorflow as tf
 
         wanted = tf.constant(list(classes), tf.int64)
@@ -103,7 +103,7 @@ class Cifar10Source:
         return chosen
 
     def records(self, seed: Any) -> tf.data.Dataset:
-        """Encoded images with label and index; shuffled whole where there is a seed."""
+        """Returns encoded images with label and index; a seed shuffles all of them."""
         if seed is None:
             return self._encoded
         import tensorflow as tf
@@ -119,7 +119,7 @@ class Cifar10Source:
         return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
 
     def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Encoded records to {image, label, id}."""
+        """Decodes records to {image, label, id}."""
         import tensorflow as tf
 
         feature = self._builder.info.features["image"]
@@ -137,7 +137,7 @@ class Cifar10Source:
 
 
 def _encoded(builder: tfds.core.DatasetBuilder, part: Slice) -> tf.data.Dataset:
-    """(index, record) pairs in natural order; the images stay encoded."""
+    """Returns (index, record) pairs in natural order; the images stay encoded."""
     import tensorflow_datasets as tfds
 
     records = builder.as_dataset(
@@ -160,8 +160,8 @@ def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
         found = builder.info.splits[split].num_examples if split in builder.info.splits else 0
         if found != size:
             raise ValueError(
-                f"the copy of cifar10 in {builder.data_dir} has {found} images in {split!r}, not "
-                f"{size}: remove it and let TFDS prepare it again"
+                f"The copy of cifar10 in {builder.data_dir} has {found} images in {split!r}, not "
+                f"{size}: remove it and let TFDS prepare it again."
             )
     return builder
 
@@ -171,8 +171,8 @@ def _download() -> tfds.core.DatasetBuilder:
 
     # A warning, so that it shows by default: without a network the process would seem to hang.
     _LOGGER.warning(
-        "no prepared copy of cifar10 %s found: TFDS downloads it (163 MiB; where there is no "
-        "network it gives up after about three minutes)",
+        "No prepared copy of cifar10 %s was found: TFDS downloads it (163 MiB; without a network "
+        "it gives up after about three minutes).",
         VERSION,
     )
     try:
@@ -182,9 +182,9 @@ def _download() -> tfds.core.DatasetBuilder:
         raise  # a package that TFDS lacks: no network would help
     except Exception as error:  # TFDS raises whatever its HTTP library, file system or checksum do
         raise ValueError(
-            f"found no prepared cifar10 {VERSION} and could not download it "
+            f"Found no prepared cifar10 {VERSION} and could not download it "
             f"({type(error).__name__}: {error}). Connect to the network once, so that TFDS can "
             f"download and keep it, or point data_dir or the environment variable {DATA_VARIABLE} "
-            f"at a folder that holds cifar10/{VERSION} prepared by TFDS"
+            f"at a folder that holds cifar10/{VERSION} prepared by TFDS."
         ) from error
     return builder

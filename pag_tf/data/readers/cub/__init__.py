@@ -13,7 +13,7 @@ folder, gives masks where it lies beside.
   so that slices are balanced.
 * Images come in their own sizes; `load(..., image_size=...)` makes them one size.
 * Boxes come as pixels x y width height, and become fractions, cut at the border of the image.
-* Attributes are shares in [0, 1]: how often people saw the attribute in images of the class (the
+* Attributes are shares in [0, 1]: how often annotators saw it in images of the class (the
   official percentages / 100).
 * A mask holds where its file is brighter than half.
 """
@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 
 from pag_tf.data.archives import Files, FolderFiles
-from pag_tf.data.encoded import EncodedSource
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, find, find_tfds, looked_in
 from pag_tf.data.readers import Reader, register
 from pag_tf.data.readers.cub.files import CubFiles
 from pag_tf.data.readers.cub.tfds import VERSION, official_layout
+from pag_tf.data.sources import EncodedSource
 from pag_tf.data.splits import Slice
 from pag_tf.data.unpacking import unpacked
 
@@ -39,8 +39,8 @@ from pag_tf.data.unpacking import unpacked
 _ARCHIVE = re.compile(r"CUB_200_2011.*\.(tgz|tar\.gz)")
 _SHAPE = (None, None, 3)
 _NO_ATTRIBUTES = (
-    "this copy of cub has no attributes/class_attribute_labels_continuous.txt (copies prepared by "
-    "TFDS have none): read the official CUB_200_2011.tgz instead, with data_dir at it"
+    "This copy of cub has no attributes/class_attribute_labels_continuous.txt (copies prepared by "
+    "TFDS have none): read the official CUB_200_2011.tgz instead, with data_dir at it."
 )
 
 
@@ -108,10 +108,10 @@ def _open(data_dir: str | Path | None) -> CubFiles:
         prepared, looked = find_tfds("caltech_birds2011", VERSION, data_dir)
         if prepared is None:
             raise ValueError(
-                f"found no Caltech-UCSD Birds 200-2011 {looked_in(data_dir)}, and no copy "
+                f"Found no Caltech-UCSD Birds 200-2011 {looked_in(data_dir)}, and no copy "
                 f"prepared by TFDS as {' or '.join(map(str, looked))}: download CUB_200_2011.tgz "
                 "from https://data.caltech.edu/records/65de6-vp158 and point data_dir, or "
-                f"{DATA_VARIABLE}, at it or at the folder that holds it"
+                f"{DATA_VARIABLE}, at it or at the folder that holds it."
             )
         path = official_layout(prepared)
         return CubFiles(path / "CUB_200_2011", attributes=path, masks=_folder(path))
@@ -132,18 +132,18 @@ def _is_copy(folder: Path) -> bool:
 
 
 def _folder_with_images(folder: Path, archive: Path) -> Path:
-    """Where in an unpacked archive the data set begins."""
+    """Finds the data set's folder in an unpacked archive."""
     found = [path for path in (folder, *sorted(folder.iterdir())) if _is_copy(path)]
     if len(found) != 1:
         raise ValueError(
             f"{archive} is not an archive of Caltech-UCSD Birds 200-2011: expected one folder "
-            f"CUB_200_2011 with images.txt and image_class_labels.txt, found {len(found)}"
+            f"CUB_200_2011 with images.txt and image_class_labels.txt, found {len(found)}."
         )
     return found[0]
 
 
 def _masks(folder: Path, beside: Path) -> Files | None:
-    """The official segmentations: in or beside the data set's folder, or beside its archive."""
+    """Finds the official segmentations in or beside the data set's folder or its archive."""
     for place in dict.fromkeys((folder, folder.parent, beside)):
         if (place / "segmentations").is_dir():
             return _folder(place)

@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from pag_tf.data.archives import Files, FolderFiles
-from pag_tf.data.encoded import jpeg_size, png_size
+from pag_tf.data.sources import jpeg_size, png_size
 from pag_tf.data.splits import interleaved, rank_in_class
 
 T = TypeVar("T")
@@ -41,7 +41,8 @@ class CubFiles:
 
     `attributes` is a folder that may hold attributes.txt, `masks` the official segmentations.
 
-    Raises ValueError, naming the file, where the copy is incomplete or contradicts itself.
+    Raises:
+        ValueError: The copy is incomplete or contradicts itself; the message names the file.
     """
 
     def __init__(self, folder: Path, *, attributes: Path, masks: Files | None) -> None:
@@ -67,15 +68,15 @@ class CubFiles:
 
     @property
     def has_masks(self) -> bool:
-        """Whether there are segmentations."""
+        """True where there are segmentations."""
         return self._masks is not None
 
     def stem(self, row: int) -> str:
-        """The name of an image's file without its ending; unique in the official data set."""
+        """Returns the name of an image's file without its ending; unique in the data set."""
         return self._paths[row].rpartition("/")[2].rpartition(".")[0]
 
     def image(self, row: int) -> tuple[bytes, np.ndarray, bytes | None]:
-        """The JPEG file of one image, its box float32 [4] in fractions, its PNG mask or None."""
+        """Returns an image's JPEG file, its box float32 [4] in fractions, its PNG mask or None."""
         path = f"images/{self._paths[row]}"
         data = self._files.read(path)
         size = jpeg_size(data, self._where(path))
@@ -87,9 +88,9 @@ class CubFiles:
         mask_size = png_size(mask, str(self._masks.where / name))
         if mask_size != size:
             raise ValueError(
-                f"the mask {self._masks.where / name} is {mask_size[0]}x{mask_size[1]}, its image "
+                f"The mask {self._masks.where / name} is {mask_size[0]}x{mask_size[1]}, its image "
                 f"{self._where(path)} is {size[0]}x{size[1]}: put the masks of this copy beside "
-                "it, or none"
+                "it, or none."
             )
         return data, box, mask
 
@@ -100,17 +101,17 @@ class CubFiles:
         return self._files.read(name).decode("utf-8", errors="replace")
 
     def _table(self, name: str) -> dict[int, str]:
-        """A file of lines `<number> <value>`."""
+        """Reads a file of lines `<number> <value>`."""
         return _numbered_lines(self._text(name), self._where(name))
 
     def _column(self, name: str, parse: Callable[[str], T], expected: str) -> list[T]:
-        """The parsed values of a file that has one line for each image."""
+        """Reads and parses a file that has one line for each image."""
         table = self._table(name)
         if table.keys() != set(self._ids):
             number = min(table.keys() ^ set(self._ids))
             raise ValueError(
                 f"{self._where(name)} and images.txt differ: only one of them lists image "
-                f"{number} ({len(table)} and {len(self._ids)} images); {_REMEDY}"
+                f"{number} ({len(table)} and {len(self._ids)} images); {_REMEDY}."
             )
         values = []
         for number in self._ids:
@@ -119,18 +120,18 @@ class CubFiles:
             except ValueError as error:
                 raise ValueError(
                     f"{self._where(name)} gives image {number} {table[number]!r}: expected "
-                    f"{expected}; {_REMEDY}"
+                    f"{expected}; {_REMEDY}."
                 ) from error
         return values
 
     def _class_ids(self, used: list[int]) -> tuple[str, ...]:
-        """The official names, such as 001.Black_footed_Albatross."""
+        """Returns the official names, such as 001.Black_footed_Albatross."""
         names = self._table("classes.txt")
         unknown = sorted(set(used) - names.keys())
         if unknown:
             raise ValueError(
                 f"image_class_labels.txt gives class {unknown[0]}, which "
-                f"{self._where('classes.txt')} does not list: {_REMEDY}"
+                f"{self._where('classes.txt')} does not list: {_REMEDY}."
             )
         return tuple(names[number] for number in used)
 
@@ -145,19 +146,19 @@ class CubFiles:
         except ValueError as error:
             raise ValueError(
                 f"{self._where(_ATTRIBUTES)} is not a table with a line for each of the "
-                f"{len(numbers)} classes of classes.txt ({error}): {_REMEDY}"
+                f"{len(numbers)} classes of classes.txt ({error}): {_REMEDY}."
             ) from error
         if not ((percent >= 0) & (percent <= 100)).all():
             raise ValueError(
                 f"{self._where(_ATTRIBUTES)} has values from {percent.min():g} to "
-                f"{percent.max():g}: expected percentages, 0 to 100; {_REMEDY}"
+                f"{percent.max():g}: expected percentages, 0 to 100; {_REMEDY}."
             )
         attributes = (percent[np.searchsorted(numbers, used)] / 100).astype(np.float32)
         attributes.setflags(write=False)
         return attributes
 
     def _attribute_names(self, beside: Path) -> tuple[str, ...]:
-        """From attributes.txt; "attribute 1", ... where it was left behind when unpacking."""
+        """Reads attributes.txt; without it the names are "attribute 1", "attribute 2", ..."""
         if self.class_attributes is None:
             return ()
         count = self.class_attributes.shape[1]
@@ -169,7 +170,7 @@ class CubFiles:
                 if len(names) != count:
                     raise ValueError(
                         f"{path / 'attributes.txt'} names {len(names)} attributes, "
-                        f"{_ATTRIBUTES} has {count}: {_REMEDY}"
+                        f"{_ATTRIBUTES} has {count}: {_REMEDY}."
                     )
                 return tuple(names[number] for number in sorted(names))
         return tuple(f"attribute {number}" for number in range(1, count + 1))
@@ -194,7 +195,7 @@ class CubFiles:
             raise ValueError(
                 f"{self._masks.where} has no mask {missing[0]} ({len(missing)} of "
                 f"{len(self._paths)} are missing): complete it, or take it away to read the "
-                "images without masks"
+                "images without masks."
             )
 
 
@@ -208,12 +209,12 @@ def _numbered_lines(text: str, where: str) -> dict[int, str]:
         number, _, value = line.strip().partition(" ")
         if not number.isdecimal() or not value or int(number) in table:
             raise ValueError(
-                f"line {count} of {where} is {line!r}: expected a number that no other line has, "
-                f"a space and a value; {_REMEDY}"
+                f"Line {count} of {where} is {line!r}: expected a number that no other line has, "
+                f"a space and a value; {_REMEDY}."
             )
         table[int(number)] = value
     if not table:
-        raise ValueError(f"{where} is empty: {_REMEDY}")
+        raise ValueError(f"{where} is empty: {_REMEDY}.")
     return table
 
 
@@ -231,13 +232,13 @@ def _zero_or_one(text: str) -> bool:
 
 
 def _fractions(box: tuple[float, ...], size: tuple[int, int], name: str) -> np.ndarray:
-    """[ymin, xmin, ymax, xmax] of x y width height in pixels, cut at the border of the image."""
+    """Converts x y width height in pixels to fractions, cut at the border of the image."""
     x, y, width, height = box
     edges = np.array([y, x, y + height, x + width]) / (*size, *size)
     clipped = edges.clip(0, 1).astype(np.float32)
     if not (clipped[:2] < clipped[2:]).all():
         raise ValueError(
-            f"the box of {name} is {x:g} {y:g} {width:g} {height:g} (x y width height): nothing "
-            f"of it is within the image of {size[0]}x{size[1]} pixels; {_REMEDY}"
+            f"The box of {name} is {x:g} {y:g} {width:g} {height:g} (x y width height): nothing "
+            f"of it is within the image of {size[0]}x{size[1]} pixels; {_REMEDY}."
         )
     return clipped

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from pag_tf.data.archives import checked_name
-from pag_tf.data.encoded import jpeg_size
+from pag_tf.data.sources import jpeg_size
 from pag_tf.data.unpacking import cached_folder
 
 VERSION = "0.2.0"
 
 
 def official_layout(prepared: Path) -> Path:
-    """The folder that holds CUB_200_2011/ and segmentations/ of a copy prepared by TFDS.
+    """Returns the folder with CUB_200_2011/ and segmentations/ of a copy prepared by TFDS.
 
-    The first call writes it, into the cache that archives are unpacked to. Raises ValueError where
-    the copy cannot be read.
+    The first call writes it, into the cache that archives are unpacked to.
     """
     description = prepared / "dataset_info.json"
     status = description.stat()
@@ -35,7 +34,7 @@ def official_layout(prepared: Path) -> Path:
 
 
 def _examples(prepared: Path) -> Any:
-    """(is_train, example) pairs; images and masks stay encoded."""
+    """Yields (is_train, example) pairs; images and masks stay encoded."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(prepared)

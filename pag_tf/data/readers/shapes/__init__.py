@@ -2,8 +2,8 @@
 
 An object is a disc, square, triangle, star or cross, plain, striped or dotted, in red, yellow,
 green or blue: 60 classes, described completely by their 12 attributes, so that some classes can be
-kept out of training and recognised by their attributes. Size, place, rotation, shade, texture scale
-and lighting vary; the background has the same colours and textures but no whole shape, shows
+kept out of training and recognized by their attributes. Size, place, rotation, shade, texture scale
+and lighting vary; the background has the same colors and textures but no whole shape, shows
 through the object a little, and the scene as a whole is as rough as photographs are.
 
 Each image depends on (seed, split, index) only, with the same versions of numpy and OpenCV.
@@ -18,22 +18,22 @@ import numpy as np
 
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.readers import Reader, register
+from pag_tf.data.readers.shapes.background import SIZE
 from pag_tf.data.readers.shapes.drawing import draw
-from pag_tf.data.readers.shapes.textures import SIZE
 from pag_tf.data.sources import IndexedSource
 from pag_tf.data.splits import Slice
 
 SHAPES = ("disc", "square", "triangle", "star", "cross")
 TEXTURES = ("plain", "striped", "dotted")
-COLOURS = ("red", "yellow", "green", "blue")
+COLORS = ("red", "yellow", "green", "blue")
 SPLITS = {"train": 20_000, "validation": 2_000, "test": 2_000}
 
-# Shape-major: class index = 12 * shape + 4 * texture + colour.
-_KINDS = tuple((s, t, c) for s in SHAPES for t in TEXTURES for c in COLOURS)
+# Shape-major: class index = 12 * shape + 4 * texture + color.
+_KINDS = tuple((s, t, c) for s in SHAPES for t in TEXTURES for c in COLORS)
 ATTRIBUTE_NAMES = (
     *(f"shape::{name}" for name in SHAPES),
     *(f"texture::{name}" for name in TEXTURES),
-    *(f"colour::{name}" for name in COLOURS),
+    *(f"color::{name}" for name in COLORS),
 )
 # Words of the random generator's counter that keep apart what is drawn from one (seed, split).
 _IMAGES, _CLASS_ORDER = 0, 1
@@ -41,7 +41,7 @@ _IMAGES, _CLASS_ORDER = 0, 1
 
 def _class_attributes() -> np.ndarray:
     rows = [
-        [name in (f"shape::{s}", f"texture::{t}", f"colour::{c}") for name in ATTRIBUTE_NAMES]
+        [name in (f"shape::{s}", f"texture::{t}", f"color::{c}") for name in ATTRIBUTE_NAMES]
         for s, t, c in _KINDS
     ]
     attributes = np.array(rows, np.float32)
@@ -71,12 +71,12 @@ class Shapes(Reader):
     offers = ("box", "mask", "attributes")
 
     def describe(self, data_dir: str | Path | None = None) -> DatasetInfo:
-        """The data set's description. Class index = 12 * shape + 4 * texture + colour."""
+        """Describes the data set. Class index = 12 * shape + 4 * texture + color."""
         del data_dir  # nothing is stored
         return _INFO
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> IndexedSource:
-        """Open a slice for reading; images are drawn as they are read."""
+        """Opens a slice for reading; images are drawn as they are read."""
         del data_dir
 
         def read(indices: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,23 +103,28 @@ def _drawn(split: str, index: int) -> dict[str, np.ndarray]:
 
 
 def generate(split: str, index: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Draw one image.
+    """Draws one image.
 
-    Returns `image` uint8 [64, 64, 3] RGB, `label` int64, `box` float32 [4] (ymin, xmin, ymax, xmax
-    in fractions, tight around the mask), `mask` bool [64, 64] (pixels at least half covered by the
-    object) and `attributes` float32 [12], 0 or 1. Any sixty consecutive indices that start at a
-    multiple of sixty hold each class once.
+    Any sixty consecutive indices that start at a multiple of sixty hold each class once.
 
-    Raises ValueError for an unknown split, an index outside it and a seed outside [0, 2**64).
+    Returns:
+        `image` uint8 [64, 64, 3] RGB, `label` int64, `box` float32 [4] (ymin, xmin, ymax, xmax in
+        fractions, tight around the mask), `mask` bool [64, 64] (pixels at least half covered by
+        the object) and `attributes` float32 [12], 0 or 1.
+
+    Raises:
+        ValueError: An unknown split, an index outside it, or a seed outside [0, 2**64).
     """
     if split not in SPLITS:
-        raise ValueError(f"shapes has no split {split!r}: its splits are {', '.join(SPLITS)}")
+        raise ValueError(
+            f"The data set shapes has no split {split!r}: its splits are {', '.join(SPLITS)}."
+        )
     if not 0 <= index < SPLITS[split]:
         raise ValueError(
-            f"index {index} is outside {split!r} of shapes: expected 0 to {SPLITS[split] - 1}"
+            f"Index {index} is outside {split!r} of shapes: expected 0 to {SPLITS[split] - 1}."
         )
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must lie in [0, 2**64), got {seed}")
+        raise ValueError(f"Seed must lie in [0, 2**64), got {seed}.")
     label = _class_order(seed, split, index // len(_KINDS))[index % len(_KINDS)]
     image, mask = draw(_generator(seed, split, _IMAGES, index), *_KINDS[label])
     return {
@@ -132,7 +137,7 @@ def generate(split: str, index: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def _generator(seed: int, split: str, use: int, index: int) -> np.random.Generator:
-    """Random numbers of their own for every (seed, split, use, index).
+    """Returns an independent generator for every (seed, split, use, index).
 
     Philox is a keyed counter: streams with different keys, or whose counters differ in the upper
     words, which no image comes near to counting through, share no number.
@@ -143,7 +148,7 @@ def _generator(seed: int, split: str, use: int, index: int) -> np.random.Generat
 
 
 def _labels(part: Slice, seed: int = 0) -> np.ndarray:
-    """int64 [size]: the class of each image of a slice, without drawing it."""
+    """Returns the class of each image of a slice, int64 [size], without drawing it."""
     first, last = part.start // len(_KINDS), (part.stop - 1) // len(_KINDS)
     blocks = [_class_order(seed, part.name, block) for block in range(first, last + 1)]
     start = part.start - first * len(_KINDS)
@@ -152,7 +157,7 @@ def _labels(part: Slice, seed: int = 0) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def _class_order(seed: int, split: str, block: int) -> np.ndarray:
-    """The order of the sixty classes in one block of sixty images."""
+    """Returns the order of the sixty classes in one block of sixty images."""
     return _generator(seed, split, _CLASS_ORDER, block).permutation(len(_KINDS))
 
 

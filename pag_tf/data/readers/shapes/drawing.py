@@ -7,10 +7,9 @@ import math
 
 import numpy as np
 
-from pag_tf.data.readers.shapes.background import background
-from pag_tf.data.readers.shapes.textures import SIZE, clouds, dots, plane, stripes
+from pag_tf.data.readers.shapes.background import SIZE, background, clouds, dots, plane, stripes
 
-# Ranges in degrees of hue; the gaps between them keep every colour's name beyond doubt.
+# Ranges in degrees of hue; the gaps between them keep every color's name unambiguous.
 _HUES = {"red": (-9, 7), "yellow": (47, 58), "green": (100, 145), "blue": (208, 238)}
 # The larger side of the box around an object, in pixels: 27 % to 75 % of the image's side.
 _EXTENT = (17.0, 48.0)
@@ -21,9 +20,9 @@ _OVERSAMPLING = 4
 
 
 def draw(
-    rng: np.random.Generator, shape: str, texture: str, colour: str
+    rng: np.random.Generator, shape: str, texture: str, color: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one object: image uint8 [64, 64, 3] RGB, and bool [64, 64], true on the object.
+    """Draws one object: image uint8 [64, 64, 3] RGB, and bool [64, 64], true on the object.
 
     The mask holds the pixels that the object covers to at least one half. The object lies inside
     the image as a whole.
@@ -33,7 +32,7 @@ def draw(
     cover = _cover(_placed(rng, _outline(shape, rng), extent))
     canvas *= 1 - _shadow(rng, cover, extent)
     paint = cover * np.float32(rng.uniform(*_OPACITY))
-    canvas += (_surface(rng, texture, colour, extent) - canvas) * paint
+    canvas += (_surface(rng, texture, color, extent) - canvas) * paint
     canvas += _roughness(rng)
     canvas *= _lighting(rng)
     pixels = np.rint(canvas.clip(0, 1) * 255).astype(np.uint8)
@@ -41,7 +40,7 @@ def draw(
 
 
 def _outline(shape: str, rng: np.random.Generator) -> np.ndarray:
-    """Corners [n, 2] of a shape around the origin, in no particular size."""
+    """Returns corners [n, 2] of a shape around the origin, in no particular size."""
     if shape == "disc":
         return _ring(48, np.ones(48))
     if shape == "square":
@@ -61,7 +60,7 @@ def _ring(corners: int, radii: np.ndarray) -> np.ndarray:
 
 
 def _placed(rng: np.random.Generator, outline: np.ndarray, extent: float) -> np.ndarray:
-    """Stretch a little, turn, scale to `extent` and move the corners to a random place inside."""
+    """Stretches, turns and scales the corners to `extent`, and places them inside at random."""
     angle = rng.uniform(0, math.tau)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     corners = (outline * [1.0, rng.uniform(0.88, 1.0)]) @ turn.T
@@ -73,20 +72,20 @@ def _placed(rng: np.random.Generator, outline: np.ndarray, extent: float) -> np.
 
 
 def _cover(corners: np.ndarray) -> np.ndarray:
-    """How much of each pixel lies inside the outline, float32 [64, 64] in [0, 1]."""
+    """Returns the share of each pixel inside the outline, float32 [64, 64] in [0, 1]."""
     import cv2
 
     fine = np.zeros((SIZE * _OVERSAMPLING, SIZE * _OVERSAMPLING), np.uint8)
-    # cv2 counts coordinates from the centre of the first pixel, in 1/16 of a pixel.
+    # cv2 counts coordinates from the center of the first pixel, in 1/16 of a pixel.
     points = np.rint((corners * _OVERSAMPLING - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(fine, [points], 255, shift=4)
     small = cv2.resize(fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) / np.float32(255)
 
 
-def _surface(rng: np.random.Generator, texture: str, colour: str, extent: float) -> np.ndarray:
-    """The object's colour with its texture and a soft shading, float32 [3, 64, 64]."""
-    hue = rng.uniform(*_HUES[colour]) / 360 % 1
+def _surface(rng: np.random.Generator, texture: str, color: str, extent: float) -> np.ndarray:
+    """Returns the object's color with its texture and a soft shading, float32 [3, 64, 64]."""
+    hue = rng.uniform(*_HUES[color]) / 360 % 1
     rgb = colorsys.hsv_to_rgb(hue, rng.uniform(0.8, 1), rng.uniform(0.75, 1))
     base = np.array(rgb, np.float32)[:, None, None]
     shading = 1 + plane(rng.uniform(0, math.tau)) * (rng.uniform(0.0, 0.25) / extent)
@@ -105,7 +104,7 @@ def _surface(rng: np.random.Generator, texture: str, colour: str, extent: float)
 
 
 def _second_tone(rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
-    """The tone of stripes and dots: nearly white or nearly black, whichever shows on `base`."""
+    """Returns the tone of stripes and dots: nearly white or nearly black, as shows on `base`."""
     luminance = float(np.dot([0.30, 0.59, 0.11], base[:, 0, 0]))
     if luminance < 0.6 and rng.random() < 0.6:
         return base * 0.15 + 0.82
@@ -113,7 +112,7 @@ def _second_tone(rng: np.random.Generator, base: np.ndarray) -> np.ndarray:
 
 
 def _shadow(rng: np.random.Generator, cover: np.ndarray, extent: float) -> np.ndarray:
-    """The soft shadow an object throws on what lies behind it, float32 [64, 64] in [0, 1)."""
+    """Returns the soft shadow behind an object, float32 [64, 64] in [0, 1)."""
     import cv2
 
     reach = rng.uniform(0.02, 0.10) * extent
@@ -124,13 +123,13 @@ def _shadow(rng: np.random.Generator, cover: np.ndarray, extent: float) -> np.nd
 
 
 def _lighting(rng: np.random.Generator) -> np.ndarray:
-    """Brightness over the scene, a slope and soft patches, float32 [64, 64] around 1."""
+    """Returns the brightness over the scene, slope and patches, float32 [64, 64] around 1."""
     slope = plane(rng.uniform(0, math.tau)) * (rng.uniform(0, 0.35) / SIZE)
     return rng.uniform(0.85, 1.05) + slope + clouds(rng, 3, 1)[0] * 0.05
 
 
 def _roughness(rng: np.random.Generator) -> np.ndarray:
-    """Fine structure over the whole scene, more of brightness than of colour, float32 [3, 64, 64].
+    """Returns fine structure, more of brightness than of color, float32 [3, 64, 64].
 
     Its octaves are equally strong, as they are in photographs (Field 1987: amplitude falls with
     1/frequency). Without it there is nothing to go by but clean edges, and the input gradient of

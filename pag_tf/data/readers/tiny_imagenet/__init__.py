@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from pag_tf.data.archives import Files, FolderFiles, SubfolderFiles, zip_files
-from pag_tf.data.encoded import EncodedSource
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, find, looked_in
 from pag_tf.data.readers import Reader, register
 from pag_tf.data.readers.tiny_imagenet.files import SIZE, SPLITS, TinyImageNetFiles
 from pag_tf.data.readers.tiny_imagenet.hypernyms import class_attributes
+from pag_tf.data.sources import EncodedSource
 from pag_tf.data.splits import Slice
 
 _SHAPE = (SIZE, SIZE, 3)
@@ -99,13 +99,13 @@ def _matches(path: Path) -> bool:
 
 
 def _open(data_dir: str | Path | None) -> tuple[TinyImageNetFiles, Path]:
-    """The copy found, and the folder in which a table of hypernyms for it may lie."""
+    """Returns the copy found, and the folder where a table of hypernyms for it may lie."""
     path = find("tiny_imagenet", data_dir, _matches)
     if path is None:
         raise ValueError(
-            f"found no Tiny-ImageNet {looked_in(data_dir)}: download "
+            f"Found no Tiny-ImageNet {looked_in(data_dir)}: download "
             "http://cs231n.stanford.edu/tiny-imagenet-200.zip (unpacking it is not needed) and "
-            f"point data_dir, or {DATA_VARIABLE}, at it or at the folder that holds it"
+            f"point data_dir, or {DATA_VARIABLE}, at it or at the folder that holds it."
         )
     if path.is_dir():
         return TinyImageNetFiles(FolderFiles(path)), path
@@ -113,12 +113,12 @@ def _open(data_dir: str | Path | None) -> tuple[TinyImageNetFiles, Path]:
 
 
 def _files_of_zip(path: Path) -> Files:
-    """The files of an archive, from the folder that holds wnids.txt on."""
+    """Returns the files of an archive below the folder that holds wnids.txt."""
     archive = zip_files(path)
     roots = [root for root in ("", *archive.folders()) if "wnids.txt" in archive.listing(root)]
     if len(roots) != 1:
         raise ValueError(
             f"{path} holds {len(roots)} files wnids.txt, at its top or in a folder there: expected "
-            "one, which lists the classes, as in the official tiny-imagenet-200.zip"
+            "one, which lists the classes, as in the official tiny-imagenet-200.zip."
         )
     return SubfolderFiles(archive, roots[0])

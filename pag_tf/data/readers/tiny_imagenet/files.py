@@ -15,7 +15,7 @@ import re
 import numpy as np
 
 from pag_tf.data.archives import Files
-from pag_tf.data.encoded import jpeg_size
+from pag_tf.data.sources import jpeg_size
 from pag_tf.data.splits import interleaved
 
 SIZE = 64
@@ -41,7 +41,7 @@ class TinyImageNetFiles:
         self.wnids = self._read_wnids()
 
     def class_names(self) -> tuple[str, ...]:
-        """The words of each class, or its wnid where there are none."""
+        """Returns the words of each class, or its wnid where there are none."""
         if "words.txt" not in self._files.listing(""):
             return self.wnids
         lines = (line.partition("\t") for line in self._lines("words.txt"))
@@ -49,7 +49,7 @@ class TinyImageNetFiles:
         return tuple(words.get(wnid) or wnid for wnid in self.wnids)
 
     def images(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Label and number (in the file name) of the images of a split, int64 [N] each, in order.
+        """Returns label and number (in the file name) of a split's images, int64 [N] each.
 
         The order is the lowest-numbered image of each class, then the second lowest, ...
         """
@@ -59,18 +59,18 @@ class TinyImageNetFiles:
         return label[order], number[order]
 
     def has_train_boxes(self) -> bool:
-        """Whether the classes have their box files; ValueError where only some have."""
+        """Returns whether the classes have box files; ValueError where only some have."""
         there = [f"{wnid}_boxes.txt" in self._files.listing(f"train/{wnid}") for wnid in self.wnids]
         if any(there) and not all(there):
             wnid = self.wnids[there.index(False)]
             raise ValueError(
                 f"{self._where(f'train/{wnid}')} has no {wnid}_boxes.txt, other classes have one: "
-                f"{_REMEDY}"
+                f"{_REMEDY}."
             )
         return all(there)
 
     def boxes(self, split: str, label: np.ndarray, number: np.ndarray) -> np.ndarray | None:
-        """Boxes of images, float32 [N, 4] in fractions, or None where the split has none."""
+        """Returns boxes, float32 [N, 4] in fractions, or None where the split has none."""
         found: dict[str, list[str]] = {}
         if split == "test":
             found = {name: box for name, _, *box in self._annotations()}
@@ -83,25 +83,25 @@ class TinyImageNetFiles:
         paths = [self.path(split, *row) for row in zip(label, number, strict=True)]
         missing = [path for path in paths if path.rpartition("/")[2] not in found]
         if missing:
-            raise ValueError(f"no box is given for {self._where(missing[0])}: {_REMEDY}")
+            raise ValueError(f"No box is given for {self._where(missing[0])}: {_REMEDY}.")
         boxes = [_fractions(found[p.rpartition("/")[2]], self._where(p)) for p in paths]
         return np.array(boxes, np.float32).reshape(-1, 4)
 
     def path(self, split: str, label: int, number: int) -> str:
-        """The file of one image."""
+        """Returns the file name of one image."""
         if split == "test":
             return f"val/images/val_{number}.JPEG"
         wnid = self.wnids[label]
         return f"train/{wnid}/images/{wnid}_{number}.JPEG"
 
     def image(self, path: str) -> bytes:
-        """One JPEG file, 64x64."""
+        """Reads one JPEG file, 64x64."""
         data = self._files.read(path)
         height, width = jpeg_size(data, self._where(path))
         if (height, width) != (SIZE, SIZE):
             raise ValueError(
                 f"{self._where(path)} has {height}x{width} pixels: expected {SIZE}x{SIZE}, as "
-                "Tiny-ImageNet is published; read other images with the data set 'arrays'"
+                "Tiny-ImageNet is published; read other images with the data set 'arrays'."
             )
         return data
 
@@ -124,37 +124,37 @@ class TinyImageNetFiles:
             if name not in numbers:
                 raise ValueError(
                     f"{self._where(_ANNOTATIONS)} lists {name!r}, which is not in val/images: "
-                    f"{_REMEDY}"
+                    f"{_REMEDY}."
                 )
             rows.append((labels[wnid], numbers[name]))
         missing = sorted(set(labels.values()) - {label for label, _ in rows})
         if missing:
             raise ValueError(
                 f"{self._where(_ANNOTATIONS)} lists no image of {self.wnids[missing[0]]}, which "
-                f"is in wnids.txt: {_REMEDY}, or take the class out of wnids.txt"
+                f"is in wnids.txt: {_REMEDY}, or take the class out of wnids.txt."
             )
         return rows
 
     def _numbers(self, folder: str, prefix: str) -> list[int]:
-        """The numbers in the file names of a folder; files other than .JPEG are passed over."""
+        """Returns the numbers in a folder's file names; files other than .JPEG are ignored."""
         names = [name for name in self._files.listing(folder) if name.endswith(".JPEG")]
         if not names:
             raise ValueError(
                 f"{self._where(folder)} is missing or has no .JPEG file, as a class in wnids.txt "
-                f"must have: {_REMEDY}, or take the class out of wnids.txt"
+                f"must have: {_REMEDY}, or take the class out of wnids.txt."
             )
         numbers = []
         for name in names:
             match = _NUMBERED.fullmatch(name)
             if match is None or match[1] != prefix:
                 raise ValueError(
-                    f"{self._where(folder)} holds {name!r}: expected {prefix}_<number>.JPEG"
+                    f"{self._where(folder)} holds {name!r}: expected {prefix}_<number>.JPEG."
                 )
             numbers.append(int(match[2]))
         return numbers
 
     def _annotations(self) -> list[list[str]]:
-        """Rows [file, wnid, x0, y0, x1, y1] of the official val; other classes are left out."""
+        """Returns rows [file, wnid, x0, y0, x1, y1] of the official val, of known classes."""
         known = set(self.wnids)
         return [row for row in self._table(_ANNOTATIONS, columns=6) if row[1] in known]
 
@@ -163,11 +163,11 @@ class TinyImageNetFiles:
         for number, row in enumerate(rows, start=1):
             if len(row) != columns:
                 raise ValueError(
-                    f"line {number} of {self._where(path)} has {len(row)} columns, not {columns}: "
-                    f"{_REMEDY}"
+                    f"Line {number} of {self._where(path)} has {len(row)} columns, not {columns}: "
+                    f"{_REMEDY}."
                 )
         if len({row[0] for row in rows}) < len(rows):
-            raise ValueError(f"{self._where(path)} lists an image twice: {_REMEDY}")
+            raise ValueError(f"{self._where(path)} lists an image twice: {_REMEDY}.")
         return rows
 
     def _lines(self, path: str) -> list[str]:
@@ -181,21 +181,21 @@ class TinyImageNetFiles:
             problem = f"the line {wrong[0]!r}" if wrong else "no line, or one twice"
             raise ValueError(
                 f"{self._where('wnids.txt')} has {problem}: expected one WordNet id per line, "
-                "such as n01443537, each once"
+                "such as n01443537, each once."
             )
         return tuple(sorted(wnids))
 
 
 def _fractions(pixels: list[str], name: str) -> list[float]:
-    """[ymin, xmin, ymax, xmax] of inclusive pixels x0 y0 x1 y1, clipped to the image."""
+    """Converts inclusive pixels x0 y0 x1 y1 to fractions, clipped to the image."""
     try:
         x0, y0, x1, y1 = map(int, pixels)
     except ValueError as error:
-        raise ValueError(f"the box of {name} is {' '.join(pixels)!r}: {_REMEDY}") from error
+        raise ValueError(f"The box of {name} is {' '.join(pixels)!r}: {_REMEDY}.") from error
     ymin, xmin, ymax, xmax = (min(max(edge, 0), SIZE) for edge in (y0, x0, y1 + 1, x1 + 1))
     if ymin >= ymax or xmin >= xmax:
         raise ValueError(
-            f"the box of {name} is {x0} {y0} {x1} {y1}: expected x0 y0 x1 y1 with x0 <= x1 and "
-            f"y0 <= y1 and a part within pixels 0 to {SIZE - 1}; {_REMEDY}"
+            f"The box of {name} is {x0} {y0} {x1} {y1}: expected x0 y0 x1 y1 with x0 <= x1 and "
+            f"y0 <= y1 and a part within pixels 0 to {SIZE - 1}; {_REMEDY}."
         )
     return [ymin / SIZE, xmin / SIZE, ymax / SIZE, xmax / SIZE]

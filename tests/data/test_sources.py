@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pag_tf.data.encoded import EncodedSource, jpeg_size, png_size
+from pag_tf.data.sources import EncodedSource, jpeg_size, png_size
 
 RNG = np.random.default_rng(0)
 
