@@ -15,13 +15,13 @@ comparable:
   with a relative of the same name (albatross, auklet, blackbird) among the seen.
 
 Only classes are divided here. Which images of the seen classes are for training and which for
-testing is what the splits of the data set itself say ("train", "validation", "test"): generalised
+testing is what the splits of the data set itself say ("train", "validation", "test"): generalized
 evaluation takes its seen images from "test". (Xian et al. divide the images of CUB in their own
 way, so that numbers for seen classes differ from theirs. They take all images of unseen classes,
 `unseen_split="train+validation+test"` of a measurement.)
 
-Each split comes with `folds`: some seen classes are held out in turn and stand in for the unseen
-ones, to choose on.
+Each split has `folds`, in which some seen classes serve as pseudo-unseen classes for choosing
+hyperparameters. Its `source` names the function that drew it, now in tools/class_split_drawing.py.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 
 import pag_tf.data
 from pag_tf.data.location import tfds_folder
-from pag_tf.data.readers import reader
+from pag_tf.data.readers import cifar10, reader
 
 
 @pytest.fixture
@@ -70,6 +70,32 @@ def test_an_incomplete_copy_is_refused(no_data, monkeypatch):
     monkeypatch.setattr(tfds, "builder_from_directory", lambda folder: builder)
     with pytest.raises(ValueError, match="in there has 40000 images in 'train', not 50000"):
         pag_tf.data.load("cifar10", "train", no_data)
+
+
+@pytest.mark.realdata
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("kept", "file_format", "message"),
+    [
+        (100_000, "tfrecord", "is incomplete: the files of 'test' were cut off"),
+        (None, "tfrecord", "is incomplete: files of 'test' are missing"),
+        (100_000, "array_record", "is in the format array_record, not tfrecord"),
+    ],
+)
+def test_damaged_copies_are_refused(real_data, tmp_path, kept, file_format, message):
+    folder = tmp_path / "cifar10" / cifar10.VERSION
+    folder.mkdir(parents=True)
+    for file in (real_data / "tfds" / "cifar10" / cifar10.VERSION).iterdir():
+        target = folder / file.name.replace("tfrecord", file_format)
+        if file.name == "dataset_info.json":
+            text = file.read_text()
+            target.write_text(text.replace('"tfrecord"', f'"{file_format}"'))
+        elif "-test." not in file.name:
+            target.symlink_to(file)
+        elif kept:
+            target.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=f"cifar10 in {folder} {message}: remove it and let TFDS"):
+        pag_tf.data.load("cifar10", "test[:4]", tmp_path)
 
 
 def test_info():
