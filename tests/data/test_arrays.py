@@ -90,7 +90,7 @@ IMAGE, BOX, LABEL = good()["image"], good()["box"], good()["label"]
     "changes, message",
     [
         ({"image": IMAGE * 255}, "divide by 255"),
-        ({"image": IMAGE * 2 - 1}, "undo the normalisation"),
+        ({"image": IMAGE * 2 - 1}, "undo the normalization"),
         ({"image": changed(IMAGE, (3, 0, 0, 0), np.nan)}, "NaN or infinite pixels"),
         ({"image": IMAGE.astype(np.float64)}, r"dtype float64: expected uint8 .* or float32"),
         ({"image": (IMAGE * 255).astype(np.int32)}, r"dtype int32: expected uint8"),

@@ -99,7 +99,7 @@ def test_splits_that_are_none_are_refused(options, message):
 
 def test_records_are_checked_however_they_are_made():
     made = {"name": "n", "dataset": "d", "class_names": ("a", "b", "c"), "source": ""}
-    with pytest.raises(ValueError, match="Class index 3 in 'unseen': d has classes 0 to 2"):
+    with pytest.raises(ValueError, match="class index 3 in 'unseen': d has classes 0 to 2"):
         pag_tf.data.ClassSplit(**made, seen=(0,), unseen=(3,))
     with pytest.raises(ValueError, match="lists classes twice in 'seen', 'b': give each once"):
         pag_tf.data.ClassSplit(**made, seen=(1, 0, 1), unseen=(2,))

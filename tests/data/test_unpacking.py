@@ -43,7 +43,7 @@ def test_the_files_come_out_as_they_were_packed_once(tmp_path, cache, caplog):
     folder = unpacked(archive)
     assert everything(folder) == FILES
     assert folder.parent == cache and [path.name for path in cache.iterdir()] == [folder.name]
-    assert "unpacking birds, once" in caplog.text
+    assert "Unpacking birds, once" in caplog.text
     (folder / "data" / "a.txt").write_bytes(b"kept")
     assert unpacked(archive) == folder
     assert (folder / "data" / "a.txt").read_bytes() == b"kept"
