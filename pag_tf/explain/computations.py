@@ -26,6 +26,7 @@ def gradient(model: Any, images: Any, targets: Any, *, score: Any) -> tuple[Any,
         return score(logits, predicted_where_negative(logits, targets))
 
     slope = tf_explain_functions.gradient(score_of_images, images)
+    slope = ops.zeros_like(images) if slope is None else slope  # Not differentiable.
     return slope, seen[0], largest(slope)
 
 

@@ -50,24 +50,32 @@ class Recipe:
         if self.channels not in ("mean", "max"):
             raise ValueError(f"channels must be 'mean' or 'max', got {self.channels!r}.")
         if self.percentiles is not None:
-            low, high = self.percentiles
-            if not 0 <= low < high <= 100:
+            ends = np.atleast_1d(self.percentiles)
+            if (
+                ends.shape != (2,)
+                or not all(map(_is_finite, ends))
+                or (not 0 <= ends[0] < ends[1] <= 100)
+            ):
                 raise ValueError(
                     f"percentiles must be two rising numbers in [0, 100], got {self.percentiles!r}."
                 )
         side = self.mean_filter
         if isinstance(side, bool) or not isinstance(side, int) or side < 1 or side % 2 == 0:
             raise ValueError(f"mean_filter must be an odd number of pixels >= 1, got {side!r}.")
-        if not (np.isfinite(self.sigma) and self.sigma >= 0):
+        if not (_is_finite(self.sigma) and self.sigma >= 0):
             raise ValueError(f"sigma must be a number of pixels >= 0, got {self.sigma!r}.")
         size = self.sigma_image_size
-        if size is not None and not (np.isfinite(size) and size > 0):
+        if size is not None and not (_is_finite(size) and size > 0):
             raise ValueError(f"sigma_image_size must be a positive number or None, got {size!r}.")
         for name in ("mean_filter_border", "gaussian_border"):
             if getattr(self, name) not in _BORDERS:
                 raise ValueError(
                     f"{name} must be one of {', '.join(_BORDERS)}, got {getattr(self, name)!r}."
                 )
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and bool(np.isfinite(value))
 
 
 RECIPES: Mapping[str, Recipe] = types.MappingProxyType(

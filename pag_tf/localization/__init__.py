@@ -56,3 +56,7 @@ __all__ = [
     "top1_loc",
     "top5_loc",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

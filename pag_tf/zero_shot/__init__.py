@@ -13,8 +13,9 @@ fractions.
 Names are imported on first use: those that need no TensorFlow do not import it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pag_tf.core import lazy
 
 if TYPE_CHECKING:
     from pag_tf.zero_shot.ale import ALE
@@ -37,6 +38,34 @@ if TYPE_CHECKING:
     from pag_tf.zero_shot.eszsl import ESZSL
     from pag_tf.zero_shot.evaluation import PerImage, ZeroShotResult, evaluate
     from pag_tf.zero_shot.metrics import SeenUnseenCurve, seen_unseen_curve
+else:
+    __getattr__, __dir__ = lazy.attach(
+        __name__,
+        {
+            "ALE": "pag_tf.zero_shot.ale",
+            "BilinearModel": "pag_tf.zero_shot.bilinear",
+            "Candidate": "pag_tf.zero_shot.bilinear",
+            "Choice": "pag_tf.zero_shot.bilinear",
+            "ChosenCalibration": "pag_tf.zero_shot.calibration",
+            "ESZSL": "pag_tf.zero_shot.eszsl",
+            "PerImage": "pag_tf.zero_shot.evaluation",
+            "SeenUnseenCurve": "pag_tf.zero_shot.metrics",
+            "ZeroShotResult": "pag_tf.zero_shot.evaluation",
+            "attribute_classifier": "pag_tf.zero_shot.attribute_models",
+            "attribute_model": "pag_tf.zero_shot.attribute_models",
+            "bilinear_classifier": "pag_tf.zero_shot.attribute_models",
+            "choose_calibration": "pag_tf.zero_shot.calibration",
+            "class_folds": "pag_tf.zero_shot.bilinear",
+            "cross_validated_calibration": "pag_tf.zero_shot.calibration",
+            "distinguished": "pag_tf.zero_shot.attributes",
+            "evaluate": "pag_tf.zero_shot.evaluation",
+            "features_model": "pag_tf.zero_shot.attribute_models",
+            "seen_unseen_curve": "pag_tf.zero_shot.metrics",
+            "set_classes": "pag_tf.zero_shot.attribute_models",
+            "temperature_of": "pag_tf.zero_shot.attribute_models",
+            "with_classes": "pag_tf.zero_shot.attribute_models",
+        },
+    )
 
 __all__ = [
     "ALE",
@@ -62,38 +91,3 @@ __all__ = [
     "temperature_of",
     "with_classes",
 ]
-# No module may have a name of __all__: importing it would hide that name.
-_MODULE_OF = {
-    "ALE": "ale",
-    "BilinearModel": "bilinear",
-    "Candidate": "bilinear",
-    "Choice": "bilinear",
-    "ChosenCalibration": "calibration",
-    "ESZSL": "eszsl",
-    "PerImage": "evaluation",
-    "SeenUnseenCurve": "metrics",
-    "ZeroShotResult": "evaluation",
-    "attribute_classifier": "attribute_models",
-    "attribute_model": "attribute_models",
-    "bilinear_classifier": "attribute_models",
-    "choose_calibration": "calibration",
-    "class_folds": "bilinear",
-    "cross_validated_calibration": "calibration",
-    "distinguished": "attributes",
-    "evaluate": "evaluation",
-    "features_model": "attribute_models",
-    "seen_unseen_curve": "metrics",
-    "set_classes": "attribute_models",
-    "temperature_of": "attribute_models",
-    "with_classes": "attribute_models",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(importlib.import_module(f"pag_tf.zero_shot.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module 'pag_tf.zero_shot' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -289,3 +289,12 @@ def test_check_refuses_models_and_shapes(model):
 def test_options_are_keywords(model):
     with pytest.raises(TypeError, match="positional argument"):
         gradients(model, FINE, TARGETS, "smoothgrad")
+
+
+@pytest.mark.parametrize("method", ["loss_gradients", "vanilla_gradients"])
+def test_a_model_that_is_not_differentiable_has_no_gradient(method):
+    inputs = keras.Input((4, 4, 3))
+    bytes_ = keras.ops.cast(keras.ops.cast(inputs * 255, "int32"), "float32")
+    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(bytes_)))
+    with pytest.raises(ValueError, match="gradient is zero for every image: .* not differentiable"):
+        gradients(model, FINE, method=method)

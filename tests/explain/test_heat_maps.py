@@ -177,6 +177,10 @@ FINE = np.zeros((1, 4, 4, 3), "float32")
         (FINE, {"sigma_image_size": 0}, "sigma_image_size must be a positive number or None"),
         (FINE, {"gaussian_border": "zero"}, "gaussian_border must be one of reflect, .*got 'zero'"),
         (FINE, {"mean_filter_border": 1}, "mean_filter_border must be one of reflect, .*got 1"),
+        (FINE, {"size": 8}, r"size must be \(height, width\) in whole pixels, got 8"),
+        (FINE, {"size": (8.5, 8)}, r"size must be \(height, width\) in whole pixels"),
+        (FINE, {"sigma": "3"}, "sigma must be a number of pixels >= 0, got '3'"),
+        (FINE, {"percentiles": (98,)}, r"percentiles must be two rising numbers"),
         (FINE, {"size": (2, 4)}, r"enlarged only: size=\(2, 4\) is smaller than the maps \(4, 4\)"),
     ],
 )

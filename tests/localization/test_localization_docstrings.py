@@ -23,6 +23,6 @@ def test_there_are_examples():
     assert sum(len(test.examples) for m in modules for test in finder.find(m)) > 5
 
 
-def test_public_names_exist():
-    for name in localization.__all__:
-        assert getattr(localization, name) is not None
+def test_public_names_exist_and_explain_themselves():
+    assert dir(localization) == sorted(localization.__all__)
+    assert all(getattr(localization, name).__doc__ for name in localization.__all__)
