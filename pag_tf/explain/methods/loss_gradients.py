@@ -13,9 +13,9 @@ from pag_tf.explain.methods import Chunk, Compiled, Method, register
 class LossGradients(Method):
     """Signed gradient of the cross-entropy of the target class.
 
-    The direction in which attacks move an image: `pag_tf.attacks.loss_gradient` without its checks,
-    batches and compilation. In margin form, so that it stays exact for confident models. Not in
-    tf-explain.
+    The direction in which attacks move an image: the same gradient as that of
+    `pag_tf.attacks.loss_gradient`, which leaves checks, batches and compilation to its caller. In
+    margin form, so that it stays exact for confident models. Not in tf-explain.
 
     Source: Aggarwal et al. 2020, arXiv 2005.01499.
     """
