@@ -57,7 +57,7 @@ def test_a_failure_leaves_the_former_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("frames", "name", "options", "message"),
     [
-        (FRAMES, "a.mp4", {}, r"ends in \.gif, \.png, \.webp, got 'a.mp4'"),
+        (FRAMES, "a.mp4", {}, r"must end in \.gif, \.png, \.webp, got 'a.mp4'"),
         (FRAMES[0, 0], "a.gif", {}, r"Frames must be \[F, H, W, C\] or .*got shape \(4, 5, 3\)"),
         (FRAMES[:0], "a.gif", {}, "at least one frame"),
         (FRAMES[..., :2], "a.gif", {}, "1 or 3 channels"),
