@@ -64,13 +64,11 @@ def models_by_dataset(first: str) -> dict[str, tuple[Any, ...]]:
         ValueError: There is no model of that data set.
     """
     import pag_tf
-    from pag_tf.measure import ExplainConfig, explained_picture
+    from pag_tf.measure import ExplainConfig
+    from pag_tf.measure.picture import entries
 
     names = sorted({entry.dataset for entry in pag_tf.zoo.list_models()}, key=lambda n: n != first)
-    return {
-        name: explained_picture.entries(ExplainConfig(dataset=name))
-        for name in dict.fromkeys([first, *names])
-    }
+    return {name: entries(ExplainConfig(dataset=name)) for name in dict.fromkeys([first, *names])}
 
 
 @functools.cache
@@ -94,11 +92,12 @@ def panels(data: bytes, entry: Any, class_name: str, target: str) -> str:
         ValueError: Not a picture, or no such class; the message is shown on the page.
     """
     from pag_tf.data import picture_file
-    from pag_tf.measure import ExplainConfig, explained_picture
+    from pag_tf.measure import ExplainConfig
+    from pag_tf.measure.picture import explained
 
     config = ExplainConfig(dataset=entry.dataset, class_name=class_name, target=target)
     picture = picture_file.decode_picture(data, "The file")
-    figure, (found,) = explained_picture.explained(config, picture, [entry], load=_model)
+    figure, (found,) = explained(config, picture, [entry], load=_model)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     encoded = base64.b64encode(file.getvalue()).decode()
@@ -302,9 +301,9 @@ the thing itself. Each knows the classes of its data set only, and gives any pic
 
 def _choices(entries: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Returns the settings of the inputs epsilon, explained class and target."""
-    from pag_tf.measure import explained_picture
+    from pag_tf.measure import picture
 
-    titles = explained_picture.titles(entries)
+    titles = picture.titles(entries)
     listed = " · ".join(f"{place}: {title}" for place, title in enumerate(titles))
     names = entries[0].class_names
     numbered = [(name.partition(",")[0], str(index)) for index, name in enumerate(names)]

@@ -81,7 +81,7 @@ def run(config: DemoConfig, *, progress: bool = True) -> dict[str, Any]:
 
     import pag_tf
     from pag_tf.figures import gradients as gradients_figure
-    from pag_tf.measure.shown_images import first_of_each_class
+    from pag_tf.measure.subject import first_of_each_class
 
     started = time.perf_counter()
     folder = _output_folder(config)

@@ -14,8 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pag_tf.measure.zero_shot_localization import View
-    from pag_tf.measure.zero_shot_subject import Subject
+    from pag_tf.measure.zero_shot import View
+    from pag_tf.measure.zero_shot_task import Task
     from pag_tf.zoo import Entry
 
 PICTURE = "unseen.png"
@@ -56,7 +56,7 @@ def run(config: Any) -> Unseen | None:
     Raises:
         ValueError: No image of an unseen class is among those that are to be measured.
     """
-    from pag_tf.measure.shown_images import first_of_each_class
+    from pag_tf.measure.task import first_of_each_class
 
     found = entries(config.dataset)
     if not found:
@@ -65,15 +65,15 @@ def run(config: Any) -> Unseen | None:
     for entry in found:
         print(f"{entry.id}: classes that it has never seen", flush=True)
         settings = _settings(config, entry)
-        subject = _subject(settings)
-        test = _unseen_images(subject, settings)
+        task = _task(settings)
+        test = _unseen_images(task, settings)
         rows = first_of_each_class(test["label"], config.examples)
-        measured.append(_recognition(subject, entry, test) | {"method": settings.method})
-        for name, view in _views(subject, settings).items():
-            result, panels = _localize(subject, view, settings, test, rows)
+        measured.append(_recognition(task, entry, test) | {"method": settings.method})
+        for name, view in _views(task, settings).items():
+            result, panels = _localize(task, view, settings, test, rows)
             measured[-1]["localization"][name] = result
             columns[f"eps {entry.threat.eps_text}, {VIEWS[name]}"] = panels
-    names = [subject.info.class_names[label] for label in test["label"][rows]]
+    names = [task.info.class_names[label] for label in test["label"][rows]]
     return Unseen(measured, demo_boxes.draw(test, rows, columns, names))
 
 
@@ -128,22 +128,22 @@ def _settings(config: Any, entry: Entry) -> Any:
     )
 
 
-def _subject(settings: Any) -> Subject:
-    from pag_tf.measure import zero_shot_subject
+def _task(settings: Any) -> Task:
+    from pag_tf.measure.zero_shot_task import find_task
 
-    return zero_shot_subject.find(settings.entry, settings)
+    return find_task(settings.entry, settings)
 
 
-def _unseen_images(subject: Subject, settings: Any) -> demo_boxes.Images:
-    batches = [b for _, b in subject.batches(settings, settings.unseen_split, subject.split.unseen)]
+def _unseen_images(task: Task, settings: Any) -> demo_boxes.Images:
+    batches = [b for _, b in task.batches(settings.unseen_split, task.split.unseen)]
     return {n: np.concatenate([b[n] for b in batches]) for n in ("image", "label", "box")}
 
 
-def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dict[str, Any]:
+def _recognition(task: Task, entry: Entry, test: demo_boxes.Images) -> dict[str, Any]:
     from pag_tf import zero_shot
 
-    unseen = np.array(subject.split.unseen)
-    model = zero_shot.with_classes(subject.model, subject.attributes[unseen])
+    unseen = np.array(task.split.unseen)
+    model = zero_shot.with_classes(task.model, task.attributes[unseen])
     labels = np.searchsorted(unseen, test["label"])
     scores = np.asarray(model.predict(test["image"], verbose=0))
     found = zero_shot.evaluate(labels, scores, seen=[], unseen=range(len(unseen)))
@@ -152,8 +152,8 @@ def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dic
         "weights_sha256": entry.weights_sha256,
         "threat_model": str(entry.threat),
         "seed": entry.training.get("seed"),
-        "class_split": subject.split.name,
-        "seen_classes": len(subject.split.seen),
+        "class_split": task.split.name,
+        "seen_classes": len(task.split.seen),
         "unseen_classes": len(unseen),
         "images": len(labels),
         "T1": found.T1,
@@ -162,31 +162,32 @@ def _recognition(subject: Subject, entry: Entry, test: demo_boxes.Images) -> dic
     }
 
 
-def _views(subject: Subject, settings: Any) -> dict[str, View]:
-    from pag_tf.measure import zero_shot_localization, zero_shot_recognisers
+def _views(task: Task, settings: Any) -> dict[str, View]:
+    from pag_tf.measure import zero_shot, zero_shot_recognizers
 
-    model = zero_shot_recognisers.attribute_recogniser(subject, settings)
-    found = [*zero_shot_localization.views(subject, model)]
-    found.append(zero_shot_localization.likely_seen(subject))
+    model = zero_shot_recognizers.attribute_recognizer(task, settings)
+    found = [*zero_shot.views(task, model), zero_shot.predicted_seen(task)]
     return {view.name: view for view in found if view.name in VIEWS}
 
 
 def _localize(
-    subject: Subject, view: View, settings: Any, test: demo_boxes.Images, rows: np.ndarray
+    task: Task, view: View, settings: Any, test: demo_boxes.Images, rows: np.ndarray
 ) -> tuple[dict[str, Any], list[Any]]:
     """The measured numbers, and the panels of some images with the class that is explained."""
-    from pag_tf.measure import zero_shot_localization
+    from pag_tf.measure import zero_shot
+    from pag_tf.measure.heat_maps import HeatMaps
 
-    result = zero_shot_localization.evaluate(subject, view, settings).evaluator.result()
+    explain = HeatMaps.of(settings)
+    result, per_image = zero_shot.evaluate(task, view, explain, settings).result()
     chosen = {name: values[rows] for name, values in test.items()}
-    maps, scores = zero_shot_localization.explained(subject, view, chosen, rows, settings)
+    maps, scores = zero_shot.explained(task, view, explain, chosen, rows)
     heat = np.zeros((len(test["image"]), *maps.shape[1:]), np.float32)
     heat[rows] = maps
-    panels = demo_boxes.panels(test, heat, result.per_image, rows)
+    panels = demo_boxes.panels(test, heat, per_image, rows)
     if view.predicted:
-        names = [subject.info.class_names[view.candidates[best]] for best in scores.argmax(axis=-1)]
+        names = [task.info.class_names[view.candidates[best]] for best in scores.argmax(axis=-1)]
         panels = [
             dataclasses.replace(panel, caption=f"{panel.caption}, {name}")
             for panel, name in zip(panels, names, strict=True)
         ]
-    return result.to_dict(), panels
+    return result, panels

@@ -63,8 +63,8 @@ class TrainingChoice:
 def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> None:
     """Refuses what cannot be measured before minutes or hours of training, not after it."""
     import pag_tf
-    from pag_tf.measure.zero_shot_recognisers import check_comparable
-    from pag_tf.measure.zero_shot_subject import check_splits, telling_attributes
+    from pag_tf.measure.zero_shot_recognizers import check_comparable
+    from pag_tf.measure.zero_shot_task import check_splits, distinguishing_attributes
 
     if config.entry:
         given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
@@ -85,7 +85,7 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
     split = pag_tf.data.class_split(
         choice.dataset, config.data_dir or None, split_name=training.class_split
     )
-    telling_attributes(info, split)
+    distinguishing_attributes(info, split)
     if config.calibration_entry:
         fold = pag_tf.zoo.read_entry(config.calibration_entry)
         check_comparable(fold, training.threat, training.arch, dataclasses.asdict(training))

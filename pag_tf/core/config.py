@@ -12,9 +12,15 @@ import numbers
 from typing import Any
 
 
-def option(default: Any, description: str) -> Any:
-    """Returns a dataclass field with a default and the text that `--help` prints for it."""
-    return dataclasses.field(default=default, metadata={"help": description})
+def option(default: Any, description: str, *, alias: str = "") -> Any:
+    """Returns a dataclass field with a default and the text that `--help` prints for it.
+
+    Args:
+        default: The field's default.
+        description: What `--help` prints.
+        alias: Former name of the flag, which is still accepted.
+    """
+    return dataclasses.field(default=default, metadata={"help": description, "alias": alias})
 
 
 BATCH_SIZE = 128  # the default number of images that a model takes at once

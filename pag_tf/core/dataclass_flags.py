@@ -23,10 +23,12 @@ _DEFINE: dict[str, Callable[..., Any]] = {
 
 
 def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines one flag for each field; the field's metadata holds its `help`."""
+    """Defines one flag for each field, whose metadata holds its `help` and a former name."""
     for field in dataclasses.fields(config):
         add = _DEFINE[str(field.type)]
         add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
+        if alias := field.metadata.get("alias"):
+            flags.DEFINE_alias(alias, field.name, flag_values=flag_values)
 
 
 def read(

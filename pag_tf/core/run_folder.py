@@ -70,7 +70,10 @@ def _check_same_run(config: Any, document: Path, places: Collection[str]) -> Non
             f"{document} cannot be read ({error}). Use another output folder, or --overwrite."
         ) from None
     # A run of an older version lacks the settings that came since: it had what is now the default.
-    before = {field.name: field.default for field in dataclasses.fields(config)} | before
+    before = {
+        field.name: before.get(field.metadata.get("alias"), field.default)
+        for field in dataclasses.fields(config)
+    } | before
     changed = [n for n in now if n not in places and fit_name(before[n]) != fit_name(now[n])]
     if changed:
         listed = ", ".join(f"{n}: {before[n]!r} then, {now[n]!r} now" for n in changed)

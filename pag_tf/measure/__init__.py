@@ -12,18 +12,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pag_tf.measure.alignment_config import AlignConfig
-    from pag_tf.measure.alignment_measurement import align
-    from pag_tf.measure.card import CardConfig, card_picture, write_card
-    from pag_tf.measure.explain_config import ExplainConfig
-    from pag_tf.measure.explained_picture import explain_picture
+    from pag_tf.measure.accuracy import evaluate
+    from pag_tf.measure.alignment import align
+    from pag_tf.measure.card import card_picture, write_card
+    from pag_tf.measure.comparison import compare
+    from pag_tf.measure.config import (
+        AlignConfig,
+        CardConfig,
+        EvaluateConfig,
+        ExplainConfig,
+        LocalizeConfig,
+        ZeroShotConfig,
+    )
     from pag_tf.measure.localization import localize
-    from pag_tf.measure.localization_comparison import compare
-    from pag_tf.measure.localization_config import LocalizeConfig
     from pag_tf.measure.metrics import register as register_metric
-    from pag_tf.measure.robustness import EvaluateConfig, evaluate
-    from pag_tf.measure.zero_shot_config import ZeroShotConfig
-    from pag_tf.measure.zero_shot_measurement import measure_zero_shot
+    from pag_tf.measure.picture import explain_picture
+    from pag_tf.measure.zero_shot import measure_zero_shot
 
 __all__ = [
     "AlignConfig",
@@ -44,19 +48,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AlignConfig": "alignment_config",
-    "CardConfig": "card",
-    "EvaluateConfig": "robustness",
-    "ExplainConfig": "explain_config",
-    "LocalizeConfig": "localization_config",
-    "ZeroShotConfig": "zero_shot_config",
-    "align": "alignment_measurement",
+    "AlignConfig": "config",
+    "CardConfig": "config",
+    "EvaluateConfig": "config",
+    "ExplainConfig": "config",
+    "LocalizeConfig": "config",
+    "ZeroShotConfig": "config",
+    "align": "alignment",
     "card_picture": "card",
-    "compare": "localization_comparison",
-    "evaluate": "robustness",
-    "explain_picture": "explained_picture",
+    "compare": "comparison",
+    "evaluate": "accuracy",
+    "explain_picture": "picture",
     "localize": "localization",
-    "measure_zero_shot": "zero_shot_measurement",
+    "measure_zero_shot": "zero_shot",
     "write_card": "card",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 from pathlib import Path
@@ -13,8 +12,8 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import explain
-from pag_tf.core.config import option
 from pag_tf.figures import gradients as gradients_figure
+from pag_tf.measure.config import CardConfig
 from pag_tf.zoo.entry import CARD_FILE, update_card
 from pag_tf.zoo.images import class_split, load_images
 
@@ -25,32 +24,6 @@ MOST_BYTES = 150_000
 
 _COLOURS, _ROUNDS = 256, 10  # of the palette, and of k-means that finds it
 _SMALLER = 0.8  # the factor by which both sides of a picture of too many bytes shrink
-
-
-@dataclasses.dataclass(frozen=True)
-class CardConfig:
-    """A model card. Each field's meaning stands in its `help` metadata."""
-
-    entry: str = option("", "Folder of the entry, such as zoo/shapes-resnet-natural.")
-    beside: str = option(
-        "",
-        "Folder of the entry whose gradients stand beside; empty: the bundled natural one of the "
-        "same data and architecture; for a natural entry the one of the smallest epsilon.",
-    )
-    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
-    split: str = option("test", "Images to draw from.")
-    rows: int = option(6, "Images in the picture, each of another class.")
-    seed: int = option(0, "Of the order in which images are looked through.")
-    picture: bool = option(True, "Draw the picture; without it only the text is written.")
-    repo_id: str = option(
-        "", "Repository to load from, <namespace>/<name>, for the card; empty: as the card has it."
-    )
-
-    def __post_init__(self) -> None:
-        if not self.entry:
-            raise ValueError("entry is empty: name a folder (--entry=zoo/shapes-resnet-natural).")
-        if self.rows < 1:
-            raise ValueError(f"rows must be at least 1, got {self.rows!r}.")
 
 
 def write_card(config: CardConfig) -> Path:

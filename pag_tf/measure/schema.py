@@ -35,6 +35,7 @@ Document = dict[str, Any]
 _FORMER = {
     "perturbation": "perturbation_threat_model",
     "synthesis": "synthesis_threat_model",
+    "judge": "transfer_classifier",
 }
 _SCRIPTS = {
     "accuracy": "evaluate.py",

@@ -1,4 +1,4 @@
-"""`align`: the numbers and pictures of the functions it calls, judges that are fit to judge."""
+"""`align`: the numbers and pictures of the functions it calls, and fit transfer classifiers."""
 
 import dataclasses
 import json
@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from pag_tf import alignment, data, explain, localization, zoo
-from pag_tf.measure import AlignConfig, align
-from pag_tf.measure.alignment_measures import mean_spectrum
-from pag_tf.measure.versions import finished
+from pag_tf.core import run_folder
+from pag_tf.measure import AlignConfig, align, register_metric, schema
+from pag_tf.measure import metrics as table
+from pag_tf.measure.alignment import mean_spectrum
+from pag_tf.measure.metrics import metrics
+from pag_tf.measure.pipeline import Run
+from pag_tf.measure.subject import of_entry
 from pag_tf.training import TrainConfig, train
 
 pytestmark = pytest.mark.tensorflow
@@ -38,7 +42,7 @@ def entries(tmp_path_factory):
 
     return {
         "natural": trained("natural"),
-        "judge": trained("judge", seed=1),
+        "other": trained("other", seed=1),
         "robust": trained("robust", threat_model="linf:2/255"),
         "split": trained("split", class_split="combinations", seed=2),
     }
@@ -47,12 +51,12 @@ def entries(tmp_path_factory):
 def config(entries, **changes):
     settings = {
         "entry": entries["natural"],
-        "judge": entries["judge"],
+        "transfer_classifier": entries["other"],
         "split": f"test[:{IMAGES}]",
         "threshold_split": "validation[:30]",
         "perturbations": 2,
         "curve_steps": 4,
-        "synthesis": "l2:3",
+        "synthesis_threat_model": "l2:3",
         "synthesis_steps": 3,
         "examples": 3,
         "batch_size": 16,
@@ -144,12 +148,12 @@ def test_maps_are_measured_as_by_direct_calls(measured, model, test_images):
     assert value(measured, "rank_correlation") == pytest.approx(expected, abs=0.01)
 
 
-def test_the_judge_is_asked(measured, entries, model, test_images):
-    judge = zoo.read_entry(entries["judge"])
-    assert measured[1]["judge"] == {"entry": judge.id, "weights_sha256": judge.weights_sha256}
+def test_transfer_is_that_of_direct_calls(measured, entries, model, test_images):
+    other = zoo.read_entry(entries["other"])
+    assert measured[1]["judge"] == {"entry": other.id, "weights_sha256": other.weights_sha256}
     found = alignment.transfer(
         model,
-        zoo.load(entries["judge"]),
+        zoo.load(entries["other"]),
         test_images["image"],
         test_images["label"],
         threat="l2:3",
@@ -231,7 +235,12 @@ def test_what_is_not_measured_has_no_value(entries, tmp_path):
     )
     result = run(
         config(
-            entries, entry=str(entry), judge="", data_dir=str(tmp_path), split="test", examples=2
+            entries,
+            entry=str(entry),
+            transfer_classifier="",
+            data_dir=str(tmp_path),
+            split="test",
+            examples=2,
         )
     )
     measures = result["alignment"]["measures"]
@@ -251,29 +260,63 @@ def test_a_finished_run_is_given_back(measured, entries):
         run(dataclasses.replace(same, curve_steps=5), resume=True)
 
 
-def test_the_result_of_another_version_is_measured_again(measured, tmp_path):
+def test_the_result_of_another_version_is_measured_again(measured, entries, tmp_path):
+    given, result = config(entries, output=str(tmp_path)), measured[1]
+
+    def finished():
+        return Run("alignment", given, resume=True).finished()
+
+    assert finished() is None
+    run_folder.claim(tmp_path, given, overwrite=False)
     path = tmp_path / "result.json"
-    assert finished(path) is None
-    result = measured[1]
     path.write_text(json.dumps(result))
-    assert finished(path) == result
+    assert finished() == result
     path.write_text(json.dumps(result | {"versions": {"pag_tf": "0.0.1"}}))
-    assert finished(path) is None
+    assert finished() is None
+    path.write_text(json.dumps(result | {"schema": 0}))
+    assert finished() is None
+
+
+def test_a_new_metric_is_one_function(entries, monkeypatch, tmp_path):
+    metrics("alignment")
+    monkeypatch.setattr(table, "_TABLE", dict(table._TABLE))
+
+    @register_metric(kind="alignment", title="mean", better="lower", description="Of the gradient.")
+    def mean_size(gradient, heat_map, predicted):
+        assert len(heat_map) == len(predicted) == len(gradient)
+        return np.abs(gradient).mean(axis=(1, 2, 3))
+
+    loaded = of_entry(entries["natural"])
+    given = config(entries, transfer_classifier="", split="test[:20]")
+    result = run(given, subject=loaded)
+    found = result["alignment"]["measures"]["mean_size"]
+    assert (found["title"], found["better"], found["images"]) == ("mean", "lower", 20)
+    assert found["interval"][0] < found["value"] < found["interval"][1]
+    (listed,) = [v for v in schema.values(result) if v.metric.key == "mean_size"]
+    assert (listed.value, list(listed.interval)) == (found["value"], found["interval"])
+    with pytest.raises(ValueError, match="The loaded subject is .* but the configuration names"):
+        run(config(entries, entry=entries["robust"]), subject=loaded)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"judge": "natural"}, "has the weights of the measured model.*another --seed"),
-        ({"judge": "robust"}, r"trained within linf:2/255: a judge has to be natural"),
-        ({"judge": "split"}, "knows other classes"),
+        (
+            {"transfer_classifier": "natural"},
+            "has the weights of the measured model.*another --seed",
+        ),
+        (
+            {"transfer_classifier": "robust"},
+            r"trained within linf:2/255: it has to be trained with --threat_model=linf:0",
+        ),
+        ({"transfer_classifier": "split"}, "knows other classes"),
         ({"curve_steps": 0}, "curve_steps must be at least 1, got 0"),
         ({"examples": 1}, "examples must be at least 2, got 1"),
-        ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
         ({"top_share": 1.0}, "top_share must lie between 0 and 1"),
         ({"deleted_pixel": 2.0}, r"deleted_pixel must lie in \[0, 1\]"),
-        ({"perturbation": "2"}, "did you mean"),
-        ({"synthesis": "l3:1"}, "l3"),
+        ({"perturbation_threat_model": "2"}, "did you mean"),
+        ({"synthesis_threat_model": "l3:1"}, "l3"),
         ({"split": "test[:1]"}, "has images of one class only: expected two at least"),
         ({"split": "holdout"}, "no split 'holdout'"),
         ({"threshold_split": "test[60:90]"}, "never chosen on test images"),
@@ -281,7 +324,7 @@ def test_the_result_of_another_version_is_measured_again(measured, tmp_path):
     ],
 )
 def test_bad_input_is_refused(entries, changes, message):
-    named = {k: entries.get(v, v) if k == "judge" else v for k, v in changes.items()}
+    named = {k: entries.get(v, v) if k == "transfer_classifier" else v for k, v in changes.items()}
     with pytest.raises(ValueError, match=message):
         run(config(entries, **named))
 
@@ -292,4 +335,6 @@ def test_bad_input_is_refused(entries, changes, message):
 )
 def test_the_synthesis_grows_with_the_image(shape, expected):
     assert str(AlignConfig().synthesis_threat(shape)) == expected
-    assert str(AlignConfig(synthesis="linf:1/5").synthesis_threat(shape)) == "linf:51/255"
+    assert (
+        str(AlignConfig(synthesis_threat_model="linf:1/5").synthesis_threat(shape)) == "linf:51/255"
+    )

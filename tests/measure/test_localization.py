@@ -11,7 +11,9 @@ from matplotlib.image import imread
 import pag_tf
 from pag_tf import explain, zoo
 from pag_tf import localization as measures
-from pag_tf.measure import LocalizeConfig, contact_sheet, localization_measurement, localize
+from pag_tf.measure import LocalizeConfig, localize
+from pag_tf.measure import localization as localizing
+from pag_tf.measure.boxes import choose_cases
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,7 +27,7 @@ class Interrupted(BaseException):
 
 
 def square_images(count, seed):
-    """A square of the class' colour somewhere on grey noise, with its box."""
+    """A square of the class' color somewhere on gray noise, with its box."""
     rng = np.random.default_rng(seed)
     label = np.arange(count) % 3
     image = rng.uniform(0.3, 0.5, (count, SIZE, SIZE, 3)).astype("float32")
@@ -244,7 +246,7 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
     given = {"method": "smoothgrad", "method_options": '{"samples": 2}'}
     whole = run(config(output=str(tmp_path / "whole"), **given))
     killed = config(output=str(tmp_path / "killed"), **given)
-    original, left = localization_measurement.Measurement._heat_maps, [True] * batches
+    original, left = localizing._Pass._heat_maps, [True] * batches
 
     def until_killed(self, batch, indices):
         if not left:
@@ -252,9 +254,9 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
         left.pop()
         return original(self, batch, indices)
 
-    monkeypatch.setattr(localization_measurement, "_SAVE_EVERY", 2)
+    monkeypatch.setattr(localizing, "_SAVE_EVERY", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(localization_measurement.Measurement, "_heat_maps", until_killed)
+        patch.setattr(localizing._Pass, "_heat_maps", until_killed)
         with pytest.raises(Interrupted):
             run(killed)
     folder = tmp_path / "killed"
@@ -270,7 +272,7 @@ def test_killed_and_resumed(config, tmp_path, monkeypatch, batches):
         done.append(len(indices))
         return original(self, batch, indices)
 
-    monkeypatch.setattr(localization_measurement.Measurement, "_heat_maps", counted)
+    monkeypatch.setattr(localizing._Pass, "_heat_maps", counted)
     resumed = run(killed, resume=True)
 
     assert without_time(resumed) == without_time(whole)
@@ -332,7 +334,7 @@ def test_an_image_without_gradient_alone_in_the_last_batch(with_dark_images, tmp
 @pytest.mark.filterwarnings("ignore:.*gradient is zero for")
 def test_a_resumed_run_remembers_that_something_was_shown(with_dark_images, tmp_path, monkeypatch):
     given = with_dark_images([8], threshold="0.3")
-    original = localization_measurement.Measurement._heat_maps
+    original = localizing._Pass._heat_maps
 
     def interrupted_at_the_last(self, batch, indices):
         if indices[0] == 8:
@@ -340,8 +342,8 @@ def test_a_resumed_run_remembers_that_something_was_shown(with_dark_images, tmp_
         return original(self, batch, indices)
 
     with monkeypatch.context() as patch:
-        patch.setattr(localization_measurement, "_SAVE_EVERY", 1)
-        patch.setattr(localization_measurement.Measurement, "_heat_maps", interrupted_at_the_last)
+        patch.setattr(localizing, "_SAVE_EVERY", 1)
+        patch.setattr(localizing._Pass, "_heat_maps", interrupted_at_the_last)
         with pytest.raises(Interrupted):
             run(given)
     assert run(given, resume=True)["localization"]["images"] == 9
@@ -404,7 +406,7 @@ def test_the_contact_sheet_shows_the_best_the_median_and_the_worst(config, tmp_p
 
 
 def test_few_images_make_a_small_sheet():
-    assert contact_sheet.choose(np.array([0.4, 0.8]), 3) == {
+    assert choose_cases(np.array([0.4, 0.8]), 3) == {
         "best": [1, 0],
         "median": [1, 0],
         "worst": [0, 1],

@@ -10,7 +10,7 @@ import pytest
 
 from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
 from pag_tf.figures import gradients as gradients_figure
-from pag_tf.measure.shown_images import first_of_each_class
+from pag_tf.measure.subject import first_of_each_class
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("dark", "middle", "bright")

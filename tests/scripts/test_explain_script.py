@@ -16,8 +16,8 @@ from pag_tf import explain, localization
 from pag_tf.data import geometry
 from pag_tf.figures import localization as localization_figure
 from pag_tf.figures import picture_panels
-from pag_tf.measure import ExplainConfig, explain_picture, explained_picture
-from pag_tf.measure.class_choice import class_index
+from pag_tf.measure import ExplainConfig, explain_picture, picture
+from pag_tf.measure.picture import class_index
 
 pytestmark = pytest.mark.tensorflow
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,10 +131,10 @@ def test_settings_out_of_range_are_refused():
 
 
 def test_every_bundled_epsilon_is_the_default():
-    found = explained_picture.entries(ExplainConfig(dataset="shapes"))
+    found = picture.entries(ExplainConfig(dataset="shapes"))
     assert [entry.threat.eps_text for entry in found] == ["0", "2/255", "4/255"]
-    assert explained_picture.titles(found) == ["natural, eps 0", "eps 2/255", "eps 4/255"]
-    twice = explained_picture.titles([found[0], found[1], found[1]])
+    assert picture.titles(found) == ["natural, eps 0", "eps 2/255", "eps 4/255"]
+    twice = picture.titles([found[0], found[1], found[1]])
     assert twice == ["natural, eps 0", found[1].id, found[1].id]
 
 

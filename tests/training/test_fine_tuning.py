@@ -10,7 +10,7 @@ import pytest
 
 import pag_tf
 from pag_tf import models, training, zoo
-from pag_tf.measure import EvaluateConfig, entries, evaluate, robustness
+from pag_tf.measure import EvaluateConfig, accuracy, evaluate
 from pag_tf.training import TrainConfig, callbacks
 
 pytestmark = pytest.mark.tensorflow
@@ -155,7 +155,7 @@ def evaluated(monkeypatch):
         seen.append(next(iter(dataset))["image"].numpy())
         return pag_tf.attacks.robust_accuracy(model, dataset, attacks, **options)
 
-    monkeypatch.setattr(robustness, "robust_accuracy", spy)
+    monkeypatch.setattr(accuracy, "robust_accuracy", spy)
     return seen
 
 
@@ -197,7 +197,7 @@ def test_evaluate_refuses_another_size(finished, birds):
 )
 def test_what_an_entry_records_is_checked(finished, birds, monkeypatch, recorded, message):
     found = dataclasses.replace(zoo.read_entry(finished[1]), training=recorded)
-    monkeypatch.setattr(entries, "find", lambda config: found)
+    monkeypatch.setattr(zoo, "find", lambda *arguments, **options: found)
     with pytest.raises(ValueError, match=message):
         evaluate(EvaluateConfig(data_dir=str(birds)))
 

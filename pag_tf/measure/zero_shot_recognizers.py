@@ -12,22 +12,22 @@ import numpy as np
 import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.measure.zero_shot_config import ZeroShotConfig
-from pag_tf.measure.zero_shot_subject import Subject, find
+from pag_tf.measure.config import ZeroShotConfig
+from pag_tf.measure.zero_shot_task import Task, find_task
 
 _METHODS: dict[str, Any] = {"eszsl": zero_shot.ESZSL, "ale": zero_shot.ALE}
 _MOST_FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Recogniser:
+class Recognizer:
     """One way to score classes.
 
     Attributes:
         name: `"attribute_classifier"`, or that of a model on frozen features.
-        model: Images -> scores of all classes, seen and unseen, in the order of `Subject.classes`.
+        model: Images -> scores of all classes, seen and unseen, in the order of `Task.classes`.
         calibration: The constant of calibrated stacking and how it was chosen, or None.
-        record: What else is to be known of it, plain JSON values.
+        record: Other facts about it, plain JSON values.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Recogniser:
     record: dict[str, Any]
 
 
-def attribute_recogniser(subject: Subject, config: ZeroShotConfig) -> Recogniser:
-    """The entry's own model, which was trained with attributes."""
-    return Recogniser(
+def attribute_recognizer(task: Task, config: ZeroShotConfig) -> Recognizer:
+    """Returns the entry's own model, which was trained with attributes."""
+    return Recognizer(
         "attribute_classifier",
-        zero_shot.with_classes(subject.model, subject.attributes[subject.classes]),
-        _calibration(subject, config) if config.calibration_entry else None,
-        {"temperature": zero_shot.temperature_of(subject.model)},
+        zero_shot.with_classes(task.model, task.attributes[task.classes]),
+        _calibration(task, config) if config.calibration_entry else None,
+        {"temperature": zero_shot.temperature_of(task.model)},
     )
 
 
-def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogniser]:
-    """A bilinear model of each name in `config.frozen`, fitted to images of seen classes.
+def frozen_recognizers(task: Task, config: ZeroShotConfig) -> list[Recognizer]:
+    """Returns a bilinear model for each name in `config.frozen`, fitted to images of seen classes.
 
     Features are used minus their mean, divided by their root mean square length; attributes of a
     class have length 1. Settings and the constant of calibrated stacking are chosen on seen classes
@@ -56,22 +56,22 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
     """
     if not config.frozen_models:
         return []
-    if fold_count(len(subject.split.seen)) < 2:
+    if fold_count(len(task.split.seen)) < 2:
         raise ValueError(
             f"frozen={config.frozen!r} chooses settings on seen classes that are held out, two at "
-            f"a time: expected at least 4 seen classes, got {len(subject.split.seen)}. Leave the "
+            f"a time: expected at least 4 seen classes, got {len(task.split.seen)}. Leave the "
             "frozen models out (--frozen=)."
         )
-    extractor = zero_shot.features_model(subject.model)
-    features, labels = predictions(extractor, subject, config, config.train_split)
+    extractor = zero_shot.features_model(task.model)
+    features, labels = task.predictions(extractor, config.train_split)
     mean = features.mean(axis=0, dtype=np.float64)
     features = features - mean
     scale = float(np.sqrt(np.square(features).sum(axis=1).mean())) or 1.0
-    unit = subject.attributes / np.linalg.norm(subject.attributes, axis=1, keepdims=True)
+    unit = task.attributes / np.linalg.norm(task.attributes, axis=1, keepdims=True)
     known: dict[str, Any] = {
-        "seen": subject.split.seen,
-        "class_names": subject.info.class_names,
-        "folds": fold_count(len(subject.split.seen)),
+        "seen": task.split.seen,
+        "class_names": task.info.class_names,
+        "folds": fold_count(len(task.split.seen)),
     }
     found = []
     for name in config.frozen_models:
@@ -82,64 +82,37 @@ def frozen_recognisers(subject: Subject, config: ZeroShotConfig) -> list[Recogni
             choice.method, features / scale, labels, unit, **known
         )
 
-        model = zero_shot.bilinear_classifier(extractor, bilinear, unit[subject.classes], mean=mean)
-        found.append(Recogniser(name, model, calibration, {"chosen": _plain(choice)}))
+        model = zero_shot.bilinear_classifier(extractor, bilinear, unit[task.classes], mean=mean)
+        found.append(Recognizer(name, model, calibration, {"chosen": _plain(choice)}))
     return found
 
 
 def fold_count(seen: int) -> int:
-    """Into how many folds so many seen classes are divided: five, or of two classes each."""
+    """Returns the number of folds of so many seen classes: five, or of two classes each."""
     return min(_MOST_FOLDS, seen // 2)
 
 
-def predictions(
-    model: keras.Model, subject: Subject, config: ZeroShotConfig, split: str, classes: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """`(outputs [N, ...], labels [N])` of the images of some classes; None: the seen ones."""
-    outputs, labels = [], []
-    wanted = subject.split.seen if classes is None else classes
-    for _, batch in subject.batches(config, split, wanted):
-        outputs.append(predict(model, batch["image"], config))
-        labels.append(batch["label"])
-    return np.concatenate(outputs), np.concatenate(labels)
-
-
-def predict(model: keras.Model, images: np.ndarray, config: ZeroShotConfig) -> np.ndarray:
-    """Outputs `[B, ...]` of some images."""
-    full = filled(len(images), config)
-    return np.asarray(model.predict_on_batch(images[full]))[: len(images)]
-
-
-def filled(count: int, config: ZeroShotConfig) -> np.ndarray:
-    """Indices of `count` images, with XLA filled up to `config.batch_size` by the last one.
-
-    So that a model is compiled for one shape, not for the remainder of each split as well.
-    """
-    size = max(count, config.batch_size) if config.jit_compile else count
-    return np.minimum(np.arange(size), count - 1)
-
-
-def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCalibration:
-    """Chosen with the entry that was trained without a fold, whose classes play unseen."""
-    fold = find(config.calibration_entry, config)
+def _calibration(task: Task, config: ZeroShotConfig) -> zero_shot.ChosenCalibration:
+    """Chosen with the entry trained without a fold, whose classes serve as pseudo-unseen."""
+    fold = find_task(config.calibration_entry, config)
     number = fold.entry.training.get("class_split_fold", 0)
     same = (fold.entry.dataset, fold.entry.training["class_split"]) == (
-        subject.entry.dataset,
-        subject.entry.training["class_split"],
+        task.entry.dataset,
+        task.entry.training["class_split"],
     )
     if not (number and same and fold.has_attribute_head):
         raise ValueError(
             f"calibration_entry={config.calibration_entry!r}: expected an attribute classifier of "
-            f"{subject.entry.dataset} that was trained on class split {subject.split.name!r} "
+            f"{task.entry.dataset} that was trained on class split {task.split.name!r} "
             "without one of its folds (scripts/train.py --class_split_fold=1), got "
             f"{fold.entry.id}."
         )
     check_comparable(
-        fold.entry, subject.entry.threat, subject.entry.architecture.name, subject.entry.training
+        fold.entry, task.entry.threat, task.entry.architecture.name, task.entry.training
     )
     classes = fold.classes
     model = zero_shot.with_classes(fold.model, fold.attributes[classes])
-    scores, labels = predictions(model, fold, config, config.calibration_split, classes)
+    scores, labels = fold.predictions(model, config.calibration_split, classes)
     return zero_shot.choose_calibration(
         np.searchsorted(classes, labels),
         scores,
@@ -152,15 +125,15 @@ def _calibration(subject: Subject, config: ZeroShotConfig) -> zero_shot.ChosenCa
 def check_comparable(
     fold: pag_tf.zoo.Entry, threat: ThreatModel, arch: str, training: Mapping[str, Any]
 ) -> None:
-    """Refuses an entry for calibration that was trained otherwise than the one it is for.
+    """Refuses an entry for calibration whose training differs from that of the measured entry.
 
     Scores of another temperature, or of another network, need another constant.
 
     Args:
         fold: Trained without a fold of the seen classes.
-        threat: Of the other.
-        arch: Name of the other's architecture.
-        training: Settings of the other's training.
+        threat: Threat model of the measured entry.
+        arch: Name of its architecture.
+        training: Settings of its training.
 
     Raises:
         ValueError: A difference that matters.
@@ -182,6 +155,6 @@ def check_comparable(
 
 
 def _plain(choice: zero_shot.Choice) -> dict[str, Any]:
-    """The choice without the table of all that was tried."""
+    """The choice without the table of all candidates."""
     record = choice.to_dict()
     return {name: value for name, value in record.items() if name != "candidates"}

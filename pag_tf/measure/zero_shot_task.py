@@ -1,4 +1,4 @@
-"""What zero-shot is measured with: an entry trained on seen classes, its split and attributes."""
+"""A model of the seen classes, and what is known of the unseen ones: split, attributes, images."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.data.splits import Slice, resolve
-from pag_tf.measure.zero_shot_config import ZeroShotConfig
+from pag_tf.measure.config import ZeroShotConfig
+from pag_tf.measure.subject import Batch, Images, Subject, of_entry
 from pag_tf.zero_shot.attributes import check_distinct
 from pag_tf.zoo.ancestry import check_saw_no_unseen
 from pag_tf.zoo.images import class_split
-
-Batch = dict[str, np.ndarray]
 
 _CHOSEN_ON = ("train_split", "calibration_split", "threshold_split")
 _HELD_OUT = ("seen_split", "calibration_split", "threshold_split")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """An entry that knows the seen classes only, and all that is known of the others.
+class Task:
+    """Recognizing classes that an entry was not trained on.
 
     Attributes:
-        entry: The entry.
-        model: Its model: one logit for each class that was trained on, in the order of `split`.
-        info: Of its data set.
-        split: The classes that it was trained on, and those that it was not.
+        entry: The entry, which was trained on the seen classes only.
+        model: Its model: one logit per class that was trained on, in the order of `split`.
+        info: Description of its data set.
+        split: The seen and unseen classes.
         attributes: float64 `[classes of info, attributes]`.
-        attribute_names: One a column.
+        attribute_names: One name per column.
+        images: The images of the data set, at the size of the model.
+        jit_compile: Models run compiled, so that all batches are filled up to one size.
     """
 
     entry: pag_tf.zoo.Entry
@@ -43,10 +44,12 @@ class Subject:
     split: pag_tf.data.ClassSplit
     attributes: np.ndarray
     attribute_names: tuple[str, ...]
+    images: Images
+    jit_compile: bool
 
     @property
     def has_attribute_head(self) -> bool:
-        """Whether the model itself knows its classes by their attributes."""
+        """True if the model itself knows its classes by their attributes."""
         return bool(self.entry.architecture.options.get("attributes"))
 
     @property
@@ -54,34 +57,45 @@ class Subject:
         """int64: indices of the seen and unseen classes, rising: the common list."""
         return np.sort([*self.split.seen, *self.split.unseen])
 
-    def batches(
-        self, config: ZeroShotConfig, split: str, classes: Iterable[int]
-    ) -> Iterator[tuple[np.ndarray, Batch]]:
-        """`(places [B], examples)` of some classes; places count the images that come.
+    def batches(self, split: str, classes: Iterable[int]) -> Iterator[tuple[np.ndarray, Batch]]:
+        """Yields `(positions [B], examples)` of some classes; positions count these images.
 
         `split` may be several, joined by "+": one comes after the other.
         """
-        first = 0
-        size, fit = self.entry.image_fit()
-        wanted = [int(index) for index in classes]
-        for part in split.split("+"):
-            for tensors in pag_tf.data.load(
-                self.entry.dataset,
-                part,
-                config.data_dir or None,
-                batch_size=config.batch_size,
-                image_size=size or None,
-                fit=fit,
-                classes=wanted,
-            ):
-                batch = {name: tensor.numpy() for name, tensor in tensors.items()}
-                count = len(batch["image"])
-                yield np.arange(first, first + count), batch
-                first += count
+        return self.images.batches(split, classes)
+
+    def filled(self, count: int) -> np.ndarray:
+        """Returns indices of `count` images, with XLA filled up to a whole batch by the last one.
+
+        So a model is compiled for one shape, not for the remainder of each split as well.
+        """
+        size = max(count, self.images.batch_size) if self.jit_compile else count
+        return np.minimum(np.arange(size), count - 1)
+
+    def predict(self, model: keras.Model, images: np.ndarray) -> np.ndarray:
+        """Returns outputs `[B, ...]` of some images."""
+        full = self.filled(len(images))
+        return np.asarray(model.predict_on_batch(images[full]))[: len(images)]
+
+    def predictions(
+        self, model: keras.Model, split: str, classes: Iterable[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `(outputs [N, ...], labels [N])` of images; classes None: the seen ones."""
+        outputs, labels = [], []
+        wanted = self.split.seen if classes is None else classes
+        for _, batch in self.batches(split, wanted):
+            outputs.append(self.predict(model, batch["image"]))
+            labels.append(batch["label"])
+        return np.concatenate(outputs), np.concatenate(labels)
 
 
-def find(folder: str, config: ZeroShotConfig) -> Subject:
-    """The entry in a folder, checked against the class split that it was trained on.
+def find_task(folder: str, config: ZeroShotConfig, loaded: Subject | None = None) -> Task:
+    """Returns the entry in a folder, checked against the class split that it was trained on.
+
+    Args:
+        folder: Of the entry.
+        config: Names the data and the batch size.
+        loaded: The entry as a subject, if it is loaded already.
 
     Raises:
         ValueError: No such entry; one trained on all classes, or on others than its split says, or
@@ -92,15 +106,15 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             "entry is empty: name the folder of an entry that was trained on the seen classes only "
             "(scripts/train.py --class_split=...)."
         )
-    entry = pag_tf.zoo.read_entry(folder)
-    split = class_split(entry, config.data_dir or None)
+    entry, data_dir = pag_tf.zoo.read_entry(folder), config.data_dir or None
+    split = class_split(entry, data_dir)
     if split is None:
         raise ValueError(
             f"{entry.id} was trained on all {len(entry.class_names)} classes of {entry.dataset}, "
             "so that none is unseen. Train on the seen classes of a split: scripts/train.py "
             "--class_split=... (see pag_tf.data.class_split_names)."
         )
-    info = pag_tf.data.info(entry.dataset, config.data_dir or None)
+    info = pag_tf.data.info(entry.dataset, data_dir)
     pag_tf.data.check_no_leak(entry.class_names, split)
     began_with = str(entry.training.get("initial_weights") or "")
     check_saw_no_unseen(began_with, split, missing_ok=True)
@@ -109,20 +123,30 @@ def find(folder: str, config: ZeroShotConfig) -> Subject:
             f"The {len(entry.class_names)} classes of {entry.id} are not the {len(split.seen)} "
             f"seen classes of class split {split.name!r} in their order. Train it again."
         )
-    attributes, names = telling_attributes(info, split)
+    attributes, names = distinguishing_attributes(info, split)
     wanted = entry.architecture.options.get("attributes") or attributes.shape[1]
     if wanted != attributes.shape[1]:
         raise ValueError(
             f"{entry.id} has {wanted} attributes, {entry.dataset} here {attributes.shape[1]}. Use "
             "the data that it was trained on (data_dir)."
         )
-    return Subject(entry, pag_tf.zoo.load(entry), info, split, attributes, names)
+    size, fit = entry.image_fit()
+    return Task(
+        entry=entry,
+        model=of_entry(entry, loaded).model,
+        info=info,
+        split=split,
+        attributes=attributes,
+        attribute_names=names,
+        images=Images(entry.dataset, data_dir, size or None, fit, config.batch_size),
+        jit_compile=config.jit_compile,
+    )
 
 
-def telling_attributes(
+def distinguishing_attributes(
     info: pag_tf.data.DatasetInfo, split: pag_tf.data.ClassSplit
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Attributes `[classes of info, attributes]` that tell classes apart, and a name a column.
+    """Returns attributes `[classes of info, attributes]` that differ between classes, and names.
 
     Raises:
         ValueError: A data set without attributes; NaN or a row of zeros, of seen or unseen classes.
@@ -149,36 +173,37 @@ def check_splits(
         trained_on: The split that the entry was trained on; "": not known.
 
     Raises:
-        ValueError: Such a choice, or a split that there is not.
+        ValueError: Such a choice, or an unknown split.
     """
-    for one, other in itertools.combinations(config.unseen_split.split("+"), 2):
-        if _overlap(*(resolve(split, sizes, dataset=dataset) for split in (one, other))):
+
+    def part(split: str) -> Slice:
+        return resolve(split, sizes, dataset=dataset)
+
+    unseen = config.unseen_split.split("+")
+    for one, other in itertools.combinations(unseen, 2):
+        if _overlap(part(one), part(other)):
             raise ValueError(
                 f"unseen_split={config.unseen_split!r} has images twice: {one!r} and {other!r} "
-                "share some."
+                "share some. Name each once."
             )
-    measured = resolve(config.seen_split, sizes, dataset=dataset)
-    for split in config.unseen_split.split("+"):
-        resolve(split, sizes, dataset=dataset)
+    measured = part(config.seen_split)
+    for split in unseen:
+        part(split)
     for name in _CHOSEN_ON:
         split = getattr(config, name)
-        part = resolve(split, sizes, dataset=dataset)
-        if part.name == "test":
+        if part(split).name == "test":
             raise ValueError(
                 f"{name}={split!r}: nothing is ever fitted to or chosen on test images. Use images "
                 "of train or validation."
             )
-        if _overlap(part, measured):
+        if _overlap(part(split), measured):
             raise ValueError(
                 f"seen_split={config.seen_split!r} has images of {name}={split!r}: measure on "
                 "images that nothing was fitted to, such as those of test."
             )
-    if not trained_on:
-        return
-    known = resolve(trained_on, sizes, dataset=dataset)
-    for name in _HELD_OUT:
+    for name in _HELD_OUT if trained_on else ():
         split = getattr(config, name)
-        if _overlap(resolve(split, sizes, dataset=dataset), known):
+        if _overlap(part(split), part(trained_on)):
             raise ValueError(
                 f"{name}={split!r} has images that the entry was trained on ({trained_on!r}): use "
                 "images that it never saw."

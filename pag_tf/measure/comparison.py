@@ -1,8 +1,7 @@
-"""Two localisation runs on the same images, compared image by image."""
+"""Two localization runs on the same images, compared image by image."""
 
 from __future__ import annotations
 
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,30 +9,31 @@ from typing import Any
 import numpy as np
 
 from pag_tf.core.config import fit_name
-from pag_tf.localization import confidence_intervals
-from pag_tf.measure.localization_measurement import MEASURED_FILE
-
-RESULT_FILE = "result.json"
+from pag_tf.core.statistics import confidence_intervals
+from pag_tf.measure import schema
+from pag_tf.measure.boxes import METRIC_PREFIX
+from pag_tf.measure.metrics import metrics
+from pag_tf.measure.pipeline import MEASURED_FILE, RESULT_FILE
 
 _SAME = ("dataset", "split", "image_size", "fit")
-_IOU = 0.5
+_COMPARED = ("gt_known", "mean_iou", "energy_in_box", "pointing_game", "top1")
 
 
 def compare(first: str, second: str, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """How much better the second run localises than the first, on the same images.
+    """Returns how much better the second run localizes than the first, on the same images.
 
     The images are drawn together for both, so that what makes an image hard for both does not widen
-    the interval. It answers for the choice of images, not for that of a model or its seed.
+    the interval. The interval covers the choice of images, not that of a model or its seed.
 
     Args:
         first: Output folder of a finished `localize` run.
         second: Another, of the same images.
         resamples: Bootstrap draws.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         Plain JSON values: `first` and `second` (the commands), and for `all`, `small` and `large`
-        objects the number of `images` and, for each measure, the `first` and `second` means, their
+        objects the number of `images` and, for each metric, the `first` and `second` means, their
         `difference` and its 95 % `interval`. Fractions in [0, 1].
 
     Raises:
@@ -63,8 +63,8 @@ def _differences(
     resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    one, other = (_measures(values, chosen) for values in (before, after))
-    differences = {name: other[name] - one[name] for name in one}
+    one, other = (_metrics(values, chosen) for values in (before, after))
+    differences = {name: other[name] - one[name] for name in one if name in other}
     intervals = confidence_intervals(differences, resamples=resamples, seed=seed)
     measured = {
         name: {
@@ -78,21 +78,25 @@ def _differences(
     return {"images": int(chosen.sum()), **measured}
 
 
-def _measures(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+def _metrics(values: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """Values of the chosen images, of each metric that has a value for all of them."""
     found = {
-        "gt_known": values["iou"] >= _IOU,
-        "mean_iou": values["iou"],
-        "energy_in_box": values["energy_in_box"],
-        "pointing_game": values["pointing_game"],
+        each.key: each.per_image(values)
+        for each in metrics("localization")
+        if each.key in _COMPARED
     }
-    if "top1" in values:
-        found["top1"] = values["top1"]
-    return {name: np.asarray(each[chosen], np.float64) for name, each in found.items()}
+    found |= {
+        name.removeprefix(METRIC_PREFIX): column
+        for name, column in values.items()
+        if name.startswith(METRIC_PREFIX)
+    }
+    known = {k: np.asarray(v, np.float64)[chosen] for k, v in found.items() if v is not None}
+    return {k: v for k, v in known.items() if np.isfinite(v).all()}
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        result = json.loads((folder / RESULT_FILE).read_text("utf-8"))
+        result = schema.read(folder / RESULT_FILE)
         with np.load(folder / MEASURED_FILE, allow_pickle=False) as file:
             return result, {name: file[name] for name in file.files}
     except (FileNotFoundError, ValueError, zipfile.BadZipFile) as error:

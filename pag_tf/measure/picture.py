@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
+import numpy as np
+from keras import ops
+
 import pag_tf.zoo
+from pag_tf import alignment, explain
 from pag_tf.core import files
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data import geometry
 from pag_tf.data.picture_file import Picture, read_picture
 from pag_tf.figures import picture as picture_figure
 from pag_tf.figures.picture_panels import box_on_picture
-from pag_tf.measure.class_choice import class_index
-from pag_tf.measure.explain_config import PREDICTED, ExplainConfig
-from pag_tf.measure.picture_explanation import (
-    Explanation,
-    ModelInput,
-    explain_image,
-    model_input,
-    pushed_to_class,
-)
+from pag_tf.localization import boxes
+from pag_tf.measure.config import PREDICTED, ExplainConfig
+from pag_tf.measure.heat_maps import HeatMaps
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.figure import Figure
 
 
@@ -91,7 +92,8 @@ def explained(
         found = explain_image(
             model,
             seen.image,
-            config.heat_map_config,
+            # One image is explained sooner than XLA would compile.
+            HeatMaps(config, batch_size=1, jit_compile=False),
             threshold=config.threshold,
             class_index=asked,
         )
@@ -174,6 +176,150 @@ def column(
         explained=names[found.explained],
         synthesis=synthesis,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInput:
+    """A picture as a model sees it.
+
+    Attributes:
+        image: float32 `[S, S, 3]` in [0, 1].
+        window: `(ymin, xmin, ymax, xmax)`, the part of the picture that it shows, in fractions.
+    """
+
+    image: np.ndarray
+    window: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What a model makes of one picture.
+
+    Attributes:
+        probabilities: float32 `[classes]`, the softmax of the logits.
+        explained: Index of the class that the others belong to.
+        gradient: float32 `[S, S, 3]`, signed, of that class' cross-entropy.
+        heat_map: float32 `[S, S]` in [0, 1].
+        box: float32 `[4]`, `[ymin, xmin, ymax, xmax]` in fractions of the model's input.
+    """
+
+    probabilities: np.ndarray
+    explained: int
+    gradient: np.ndarray
+    heat_map: np.ndarray
+    box: np.ndarray
+
+    def most_likely(self, count: int) -> list[int]:
+        """The indices of so many classes, the most likely first."""
+        return np.argsort(-self.probabilities, kind="stable")[:count].tolist()
+
+
+def model_input(picture: Picture, entry: pag_tf.zoo.Entry) -> ModelInput:
+    """The picture at the size of the entry's model, fitted as in its training.
+
+    Raises:
+        ValueError: The model does not take square RGB images.
+    """
+    height, width, channels = entry.architecture.image_shape
+    if height != width or channels != 3:
+        raise ValueError(
+            f"{entry.id} takes images {entry.architecture.image_shape} (height, width, channels); "
+            "a picture can be fitted to square RGB images only. Choose another entry."
+        )
+    _, fit = entry.image_fit()
+    fitted = geometry.fit_to_square({"image": picture.pixels}, height, fit)["image"].numpy()
+    rows, columns = picture.pixels.shape[:2]
+    return ModelInput(fitted, geometry.visible_window(rows, columns, height, fit))
+
+
+def explain_image(
+    model: keras.Model,
+    image: np.ndarray,
+    maps: HeatMaps,
+    *,
+    threshold: float,
+    class_index: int | None = None,
+) -> Explanation:
+    """Explains one class of one image.
+
+    Args:
+        model: Pixels in [0, 1] in, logits out.
+        image: float32 `[S, S, 3]` in [0, 1].
+        maps: Method and recipe.
+        threshold: Share of the heat map's maximum above which a pixel belongs to the box.
+        class_index: The class; None: the predicted one.
+
+    Raises:
+        ValueError: As `pag_tf.explain.gradients`; but a gradient that is zero, as of a model whose
+            probability is exactly 1, is a warning, and its heat map zero.
+    """
+    images = image[None]
+    probabilities = ops.convert_to_numpy(ops.softmax(model(images, training=False)))[0]
+    explained = int(probabilities.argmax()) if class_index is None else class_index
+    targets = np.array([explained])
+    gradient = explain.gradients(
+        model,
+        images,
+        targets,
+        method="loss_gradients",
+        jit_compile=maps.jit_compile,
+        allow_zeros=True,
+    )
+    heat_maps = maps(model, images, targets, np.zeros(1, np.int64))
+    found = boxes(heat_maps, threshold=threshold)
+    return Explanation(probabilities, explained, gradient[0], heat_maps[0], found[0])
+
+
+def pushed_to_class(
+    model: keras.Model, image: np.ndarray, target: int, threat: str, *, steps: int, seed: int
+) -> np.ndarray:
+    """float32 `[S, S, 3]` in [0, 1]: the image moved to a class by `alignment.synthesize`."""
+    targets = np.array([target])
+    found = alignment.synthesize(
+        model, image[None], targets, threat, steps=steps, seed=seed, batch_size=1
+    )
+    return found.images[0]
+
+
+def class_index(text: str, names: Sequence[str]) -> int:
+    """The index of a class.
+
+    Args:
+        text: A name, in any case; one of the names between commas, such as "hen" of
+            "rooster, hen"; or an index.
+        names: Of all classes.
+
+    Raises:
+        ValueError: No such class, or several; the message lists names that are similar.
+
+    >>> class_index("Tabby", ["goldfish", "tabby, tabby cat"])
+    1
+    """
+    wanted = text.strip().casefold()
+    whole = [i for i, name in enumerate(names) if name.casefold() == wanted]
+    found = whole or [i for i, name in enumerate(names) if wanted in _synonyms(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = "; ".join(f"{i}: {names[i]}" for i in found)
+        raise ValueError(f"Several classes are called {text!r}: {listed}. Give the number of one.")
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    raise ValueError(
+        f"There is no class {text!r}: expected a number from 0 to {len(names) - 1} or a name such "
+        f"as {', '.join(map(repr, _similar(wanted, names)))}."
+    )
+
+
+def _synonyms(name: str) -> list[str]:
+    return [part.strip() for part in name.casefold().split(",")]
+
+
+def _similar(wanted: str, names: Sequence[str]) -> list[str]:
+    known = {synonym: name for name in names for synonym in _synonyms(name)}
+    inside = [synonym for synonym in known if wanted and wanted in synonym]
+    close = [*inside, *difflib.get_close_matches(wanted, known, n=3)]
+    return list(dict.fromkeys(close or known))[:3]
 
 
 def _checked_output(config: ExplainConfig) -> Path:

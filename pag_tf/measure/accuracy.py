@@ -1,0 +1,120 @@
+"""Accuracy of a trained entry, clean and under PGD."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import pag_tf.data
+import pag_tf.zoo
+from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
+from pag_tf.core import files
+from pag_tf.core.threat_model import ThreatModel
+from pag_tf.measure import schema
+from pag_tf.measure.config import EvaluateConfig
+from pag_tf.measure.pipeline import measuring_command, versions
+from pag_tf.measure.subject import Subject, check_image_shape, find, fitted
+from pag_tf.zoo.images import load_images
+
+
+def evaluate(config: EvaluateConfig, *, subject: Subject | None = None) -> dict[str, Any]:
+    """Measures the accuracy of one entry.
+
+    A model that was trained on the seen classes of a class split is measured on images of these;
+    `pag_tf.measure.measure_zero_shot` measures it on the others.
+
+    Args:
+        config: What to measure.
+        subject: The model, if it is loaded already.
+
+    Returns:
+        What is written to `config.output`, plain JSON values: configuration, entry, counts and
+        accuracies (fractions in [0, 1]), library versions and seconds.
+
+    Raises:
+        ValueError: Unknown entry or data set, bad settings, images of another size than the model
+            takes, or an output that exists.
+    """
+    command = measuring_command("accuracy", config)
+    output = Path(config.output) if config.output else None
+    if output is not None and output.exists() and not config.overwrite:
+        raise ValueError(f"The output {output} exists; --overwrite replaces it.")
+    subject = find(config, subject)
+    entry = subject.entry
+    assert entry is not None
+    config = fitted(config, subject)
+    folder, size = config.data_dir or None, config.image_size or None
+    check_image_shape(
+        pag_tf.data.info(config.dataset, folder, image_size=size), subject, config.image_size
+    )
+    images = load_images(
+        entry,
+        config.split,
+        folder,
+        batch_size=config.batch_size,
+        image_size=size,
+        fit=config.fit,
+    )
+    started = time.perf_counter()
+    attacks = _attacks(config, entry.threat)
+    report = robust_accuracy(subject.model, images, attacks, batch_size=config.batch_size)
+    result = schema.document(
+        "accuracy",
+        command=command,
+        config=dataclasses.asdict(config),
+        model=subject.record,
+        numbers=report.to_dict(),
+        seconds=time.perf_counter() - started,
+        versions=versions(),
+        backend=keras.backend.backend(),
+    )
+    if output is not None:
+        files.write_json(output, result)
+    if config.update_entry:
+        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, command))
+    return result
+
+
+def _attacks(config: EvaluateConfig, own: ThreatModel) -> list[PGD]:
+    texts = [text for text in config.threat_models.split(",") if text.strip()]
+    threats = [ThreatModel.parse(text) for text in texts] or [own]
+    return [
+        PGD(
+            threat,
+            config.steps,
+            restarts=config.restarts,
+            step_size=config.step_size or None,
+            seed=config.seed,
+        )
+        for threat in threats
+        if threat.eps > 0
+    ]
+
+
+def _metrics(report: RobustnessReport, command: str) -> list[pag_tf.zoo.Metric]:
+    clean = pag_tf.zoo.Metric(
+        name="clean_accuracy",
+        value=report.clean_accuracy,
+        images=report.images,
+        correct=report.clean_correct,
+        command=command,
+    )
+    return [
+        clean,
+        *(
+            pag_tf.zoo.Metric(
+                name="robust_accuracy",
+                value=result.accuracy,
+                images=result.images,
+                correct=result.correct,
+                attack=str(result.attack),
+                threat_model=result.attack.threat,
+                command=command,
+            )
+            for result in report.attacks
+        ),
+    ]
