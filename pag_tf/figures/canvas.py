@@ -1,4 +1,4 @@
-"""What the figures are drawn on: a matplotlib figure measured in pixels from the top left."""
+"""A matplotlib figure whose coordinates are pixels from the top left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PANEL = 192  # a panel's side in pixels, about: it is a whole multiple of the i
 
 
 def zoom_of(images: np.ndarray, side: int = _PANEL) -> int:
-    """How many pixels of the figure, in both directions, show one pixel of images [N, H, W, C].
+    """Returns the number of figure pixels per pixel of images [N, H, W, C], in both directions.
 
     The longer side of an image becomes about `side` pixels.
     """
@@ -24,7 +24,7 @@ def zoom_of(images: np.ndarray, side: int = _PANEL) -> int:
 
 
 def blank(height: int, width: int) -> Figure:
-    """A white figure of so many pixels. No global state of matplotlib is touched."""
+    """Returns a white figure of this size in pixels; global state of matplotlib is not touched."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
@@ -43,7 +43,7 @@ def place(figure: Figure, pixels: np.ndarray, left: int, top: int, zoom: int) ->
 def frame(
     figure: Figure,
     edges: tuple[float, float, float, float],
-    colour: str,
+    color: str,
     *,
     width: float,
     dashed: bool = False,
@@ -59,7 +59,7 @@ def frame(
         (bottom - top) / full_height,
         transform=figure.transFigure,
         fill=False,
-        edgecolor=colour,
+        edgecolor=color,
         linewidth=width * 72 / DPI,
         linestyle=(0, (3, 2)) if dashed else "solid",
         joinstyle="miter",
@@ -95,7 +95,7 @@ def in_lines(text: str, characters: int) -> str:
     return "\n".join(textwrap.wrap(text, characters)) or text
 
 
-def fill(figure: Figure, edges: tuple[float, float, float, float], colour: str) -> None:
+def fill(figure: Figure, edges: tuple[float, float, float, float], color: str) -> None:
     """Draws a filled rectangle: edges (top, left, bottom, right) in pixels."""
     from matplotlib.patches import Rectangle
 
@@ -106,7 +106,7 @@ def fill(figure: Figure, edges: tuple[float, float, float, float], colour: str) 
         (right - left) / full_width,
         (bottom - top) / full_height,
         transform=figure.transFigure,
-        color=colour,
+        color=color,
         linewidth=0,
     )
     figure.add_artist(rectangle)

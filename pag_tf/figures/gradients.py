@@ -1,4 +1,4 @@
-"""One figure: images, and beside each the input gradient of every model, drawn alike."""
+"""A figure of images, with the input gradient of every model beside each, drawn alike."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LABEL_LINE = 14  # characters
 
 
 def to_pixels(gradients: Any, *, percentile: float = PERCENTILE) -> np.ndarray:
-    """Signed gradients as colours around neutral grey, each image on its own scale.
+    """Returns signed gradients as colors around neutral gray, each image on its own scale.
 
     Zero is 0.5; the given percentile of an image's absolute values is 0 (negative) or 1
     (positive), and what is larger is cut off there. The rule does not look at the model, so that
-    pictures of several models compare. A zero gradient is grey.
+    pictures of several models compare. A zero gradient is gray.
 
     Args:
         gradients: `[N, H, W, C]`.

@@ -1,4 +1,4 @@
-"""One figure: images and heat maps in rows, with the true and the predicted box drawn on them."""
+"""A figure of images and heat maps in rows, with the true and the predicted box on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUE, PREDICTED = "#00d5ff", "#ff2fd0"
-COLOURS = "inferno"  # a colour map of matplotlib; its dark end is 0
+COLORS = "inferno"  # a color map of matplotlib; its dark end is 0
 
 _GAP, _HEADER, _LABELS = 8, 34, 104
 _LINE, _CHARACTER = 14, 6.1  # height and mean width of the captions' letters, in pixels
@@ -40,7 +40,7 @@ class Panel:
 
 
 def overlay(images: Any, maps: Any) -> np.ndarray:
-    """Heat maps in colours over the grey images: dark where a map is 0, bright where it is 1.
+    """Returns heat maps in color over gray images: dark where a map is 0, bright where it is 1.
 
     Args:
         images: `[N, H, W, 3]` or `[N, H, W, 1]` in [0, 1].
@@ -62,15 +62,15 @@ def overlay(images: Any, maps: Any) -> np.ndarray:
         )
     from matplotlib import colormaps
 
-    heat = colormaps[COLOURS](maps)[..., :3]
-    grey = images.mean(axis=-1, keepdims=True)
-    return (_SHARE_OF_HEAT * heat + (1 - _SHARE_OF_HEAT) * grey).astype(np.float32)
+    heat = colormaps[COLORS](maps)[..., :3]
+    gray = images.mean(axis=-1, keepdims=True)
+    return (_SHARE_OF_HEAT * heat + (1 - _SHARE_OF_HEAT) * gray).astype(np.float32)
 
 
 def draw(
     rows: Sequence[Sequence[Panel]], *, columns: Sequence[str], labels: Sequence[str]
 ) -> Figure:
-    """Draws rows of panels, with the boxes and a legend of their colours.
+    """Draws rows of panels, with the boxes and a legend of their colors.
 
     Every pixel of an image becomes a square of whole pixels when the figure is saved at its own
     resolution: `draw(...).savefig("boxes.png")`. No global state of matplotlib is touched.
@@ -117,7 +117,7 @@ def draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, w
     """Draws the boxes of a panel that stands at a place of a figure, in pixels."""
     predicted = [] if panel.box is None else [panel.box]
     boxes = [(b, TRUE, False) for b in panel.true_boxes] + [(b, PREDICTED, True) for b in predicted]
-    for box, colour, dashed in boxes:
+    for box, color, dashed in boxes:
         scale = np.array([height, width, height, width])
         y0, x0, y1, x1 = np.asarray(box) * scale + [top, left, top, left]
         # Inside the image's border, so that a box of the whole image is seen as a whole.
@@ -128,18 +128,18 @@ def draw_boxes(figure: Figure, panel: Panel, left: int, top: int, height: int, w
             min(x1, left + width - 1),
         )
         canvas.frame(figure, edges, "black", width=4)
-        canvas.frame(figure, edges, colour, width=2, dashed=dashed)
+        canvas.frame(figure, edges, color, width=2, dashed=dashed)
 
 
 def draw_legend(figure: Figure, panels: Sequence[Panel], y: float, x: float) -> None:
-    """Draws the colours of the boxes of panels in a line that begins at a point in pixels."""
+    """Draws the colors of the boxes of panels in a line that begins at a point in pixels."""
     shown = []
     if any(len(panel.true_boxes) for panel in panels):
         shown.append(("true box", TRUE, False))
     if any(panel.box is not None for panel in panels):
         shown.append(("predicted box", PREDICTED, True))
-    for text, colour, dashed in shown:
-        canvas.frame(figure, (y - 5, x, y + 5, x + 16), colour, width=2, dashed=dashed)
+    for text, color, dashed in shown:
+        canvas.frame(figure, (y - 5, x, y + 5, x + 16), color, width=2, dashed=dashed)
         canvas.write(figure, x + 24, y, text, "left", size=9)
         x += 40 + 8 * len(text)
 

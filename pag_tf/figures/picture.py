@@ -1,4 +1,4 @@
-"""One figure: a picture, and beside it what each of several models makes of it."""
+"""A figure of one picture, with the explanation of each of several models beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OTHER_CLASS = "#9a9a9a"
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """What one model makes of the picture.
+    """The explanation of one model.
 
     Attributes:
         title: Heading.
@@ -109,7 +109,7 @@ def draw(
 
 
 def _tops(picture: int, side: int, *, has_synthesis: bool) -> list[int]:
-    """Where the rows of pictures, gradients, syntheses and classes begin."""
+    """Tops of the rows of pictures, gradients, syntheses and classes."""
     heights = [_HEADER, picture + _CAPTION, side + _CAPTION]
     heights += [side + _CAPTION] if has_synthesis else []
     return [int(top) for top in np.cumsum(heights)]
@@ -136,18 +136,18 @@ def _draw_column(
     _caption(figure, middle, tops[0] + size[0], f"heat map and box: {_short(column.explained)}")
     (gradient,) = gradients_figure.to_pixels(np.asarray(column.gradient)[None])
     canvas.place(figure, gradient, left, tops[1], zoom)
-    _caption(figure, middle, tops[1] + side, "input gradient, signed, on grey")
+    _caption(figure, middle, tops[1] + side, "input gradient, signed, on gray")
     if column.synthesis is not None:
         canvas.place(figure, np.asarray(column.synthesis, np.float32), left, tops[2], zoom)
         _caption(figure, middle, tops[2] + side, synthesis_caption)
     for number, (name, probability) in enumerate(column.classes):
-        colour = localization_figure.PREDICTED if name == column.explained else _OTHER_CLASS
+        color = localization_figure.PREDICTED if name == column.explained else _OTHER_CLASS
         top = tops[-1] + number * _CLASS
         canvas.write(figure, left, top + 8, _short(name), "left", size=9)
         percent = f"{100 * probability:.1f} %"
         canvas.write(figure, left + cell, top + 8, percent, "right", size=9)
         right = left + max(1.0, cell * probability)
-        canvas.fill(figure, (top + 18, left, top + 18 + _BAR, right), colour)
+        canvas.fill(figure, (top + 18, left, top + 18 + _BAR, right), color)
 
 
 def _frame(
@@ -156,7 +156,7 @@ def _frame(
     left: int,
     top: int,
     size: tuple[int, int],
-    colour: str,
+    color: str,
     *,
     dashed: bool,
 ) -> None:
@@ -169,7 +169,7 @@ def _frame(
         min(x1, left + size[1] - 1),
     )
     canvas.frame(figure, edges, "black", width=4)
-    canvas.frame(figure, edges, colour, width=2, dashed=dashed)
+    canvas.frame(figure, edges, color, width=2, dashed=dashed)
 
 
 def _size_text(shape: tuple[int, ...], window: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""One person's picture with a heat map laid over it: the pixels of a panel, in the picture's shape.
+"""A picture with a heat map over it: the pixels of a panel, in the picture's shape.
 
 A model sees a part of the picture (its window), at its own size. Maps and boxes in fractions of
 that part are brought back to the whole picture here.
@@ -34,7 +34,7 @@ def scaled(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def heat_on_picture(picture: np.ndarray, heat_map: np.ndarray, window: Sequence[float]) -> Any:
-    """The heat map over the part of the picture that the model saw; the rest is faded.
+    """Returns the heat map over the part of the picture that the model saw; the rest is faded.
 
     Args:
         picture: `[H, W, 3]` in [0, 1].
@@ -52,8 +52,8 @@ def heat_on_picture(picture: np.ndarray, heat_map: np.ndarray, window: Sequence[
     enlarged = Image.fromarray(np.asarray(heat_map, np.float32)).resize(
         size, Image.Resampling.BILINEAR
     )
-    grey = picture.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
-    shown = (_FADED * grey + (1 - _FADED)).astype(np.float32)
+    gray = picture.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
+    shown = (_FADED * gray + (1 - _FADED)).astype(np.float32)
     seen = picture[None, top : top + size[1], left : left + size[0]]
     heat = np.clip(np.asarray(enlarged), 0, 1)[None, : seen.shape[1], : seen.shape[2]]
     shown[top : top + size[1], left : left + size[0]] = localization_figure.overlay(seen, heat)[0]
@@ -61,7 +61,7 @@ def heat_on_picture(picture: np.ndarray, heat_map: np.ndarray, window: Sequence[
 
 
 def box_on_picture(box: Any, window: Sequence[float]) -> np.ndarray:
-    """A box in fractions of the window as one in fractions of the picture, float64 [4].
+    """Returns a box in fractions of the window as one in fractions of the picture, float64 [4].
 
     >>> box_on_picture([0.0, 0.5, 1.0, 1.0], [0.25, 0.0, 0.75, 1.0]).tolist()
     [0.25, 0.5, 0.75, 1.0]

@@ -1,4 +1,4 @@
-"""The picture of a model card: test images, and the input gradient of two models beside each."""
+"""The picture of a model card: test images, each with the input gradients of two models."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 150_000
 
-_COLOURS, _ROUNDS = 256, 10  # of the palette, and of k-means that finds it
+_COLORS, _ROUNDS = 256, 10  # of the palette, and of k-means that finds it
 _SMALLER = 0.8  # the factor by which both sides of a picture of too many bytes shrink
 
 
 def write_card(config: CardConfig) -> Path:
-    """Renders the card of an entry again, with a new picture; people's text is kept.
+    """Renders the card of an entry again, with a new picture; text written by hand is kept.
 
     Args:
         config: Which entry, and what to draw.
@@ -64,16 +64,16 @@ def card_picture(
 ) -> bytes:
     """Draws images, and beside each the loss gradient of two models, the lower epsilon first.
 
-    The images are the first of so many classes in an order that `seed` decides: nobody selects
-    them, and all entries of one data set show the same. See `pag_tf.figures.gradients`.
+    The images are the first of each class in an order that `seed` decides: none is selected by
+    hand, and all entries of one data set show the same. See `pag_tf.figures.gradients`.
 
     Args:
-        folder: The entry whose card it is for.
-        beside: The other entry. None: see `sibling`; there may be none.
+        folder: The entry whose card it illustrates.
+        beside: The other entry; None: that of `sibling`, if there is one.
         data_dir: Where the data is.
         split: Images to draw from.
         rows: Number of images; fewer, if there are fewer classes.
-        seed: Of the order.
+        seed: Seed of the order.
 
     Returns:
         A PNG of at most `MOST_BYTES`, the same for the same arguments on the same machine.
@@ -101,10 +101,10 @@ def card_picture(
 
 
 def sibling(entry: pag_tf.zoo.Entry) -> pag_tf.zoo.Entry | None:
-    """The bundled entry that an entry is best compared with.
+    """Returns the bundled entry that an entry is best compared with, or None.
 
-    Of the same data set, classes and architecture: the natural one, or for a natural entry that of
-    the smallest epsilon. None if there is none.
+    It has the same data set, classes and architecture, and eps 0, or for an entry of eps 0 the
+    smallest epsilon.
     """
     candidates = [
         other
@@ -174,7 +174,7 @@ def _heading(entry: pag_tf.zoo.Entry, *, is_this: bool) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    """A PNG with a palette, made smaller until it has few enough bytes."""
+    """A PNG with a palette, reduced in size until it has at most `MOST_BYTES`."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -184,9 +184,9 @@ def _png(figure: Figure) -> bytes:
     while True:
         size = (max(1, round(scale * full.width)), max(1, round(scale * full.height)))
         drawn = full if scale == 1 else full.resize(size, Image.Resampling.LANCZOS)
-        # Dithered, pixels would no longer be squares of one colour, and compress badly; without
-        # k-means the saturated colours of gradients fall together.
-        drawn = drawn.quantize(_COLOURS, kmeans=_ROUNDS, dither=Image.Dither.NONE)
+        # Dithered, pixels would no longer be squares of one color, and compress badly; without
+        # k-means the saturated colors of gradients fall together.
+        drawn = drawn.quantize(_COLORS, kmeans=_ROUNDS, dither=Image.Dither.NONE)
         file = io.BytesIO()
         drawn.save(file, format="png", optimize=True)
         if len(file.getvalue()) <= MOST_BYTES:

@@ -121,7 +121,7 @@ def explained(
 
 
 def entries(config: ExplainConfig) -> tuple[pag_tf.zoo.Entry, ...]:
-    """The entries that explain, by their epsilon.
+    """Returns the entries that explain, by their epsilon.
 
     Raises:
         ValueError: None of that data set, architecture or epsilon.
@@ -144,7 +144,7 @@ def entries(config: ExplainConfig) -> tuple[pag_tf.zoo.Entry, ...]:
 
 
 def titles(chosen: Sequence[pag_tf.zoo.Entry]) -> list[str]:
-    """The epsilon of each entry, or its id where another one has the same."""
+    """Returns the epsilon of each entry, or its id where another one has the same."""
     found = [
         "natural, eps 0" if entry.threat.eps == 0 else f"eps {_eps(entry.threat)}"
         for entry in chosen
@@ -163,7 +163,7 @@ def column(
     top: int,
     synthesis: Any = None,
 ) -> picture_figure.Column:
-    """What is drawn of an explanation: the explained class is shown, however unlikely it is."""
+    """Returns the drawn column of an explanation; it shows the explained class in any case."""
     classes = found.most_likely(top)
     if found.explained not in classes:
         classes = [*classes[: top - 1], found.explained]
@@ -180,7 +180,7 @@ def column(
 
 @dataclasses.dataclass(frozen=True)
 class ModelInput:
-    """A picture as a model sees it.
+    """A picture at the size of a model.
 
     Attributes:
         image: float32 `[S, S, 3]` in [0, 1].
@@ -193,11 +193,11 @@ class ModelInput:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What a model makes of one picture.
+    """The explanation of one picture by one model.
 
     Attributes:
         probabilities: float32 `[classes]`, the softmax of the logits.
-        explained: Index of the class that the others belong to.
+        explained: Index of the class that gradient, heat map and box belong to.
         gradient: float32 `[S, S, 3]`, signed, of that class' cross-entropy.
         heat_map: float32 `[S, S]` in [0, 1].
         box: float32 `[4]`, `[ymin, xmin, ymax, xmax]` in fractions of the model's input.
@@ -210,12 +210,12 @@ class Explanation:
     box: np.ndarray
 
     def most_likely(self, count: int) -> list[int]:
-        """The indices of so many classes, the most likely first."""
+        """Returns the indices of the `count` most likely classes, the most likely first."""
         return np.argsort(-self.probabilities, kind="stable")[:count].tolist()
 
 
 def model_input(picture: Picture, entry: pag_tf.zoo.Entry) -> ModelInput:
-    """The picture at the size of the entry's model, fitted as in its training.
+    """Returns the picture at the size of the entry's model, fitted as in its training.
 
     Raises:
         ValueError: The model does not take square RGB images.
@@ -282,7 +282,7 @@ def pushed_to_class(
 
 
 def class_index(text: str, names: Sequence[str]) -> int:
-    """The index of a class.
+    """Returns the index of a class given by its name, a synonym or its number.
 
     Args:
         text: A name, in any case; one of the names between commas, such as "hen" of
