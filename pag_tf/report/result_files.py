@@ -216,7 +216,7 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
 def alignment_settings(document: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings that alignment in one table, or on one line, must have in common."""
     config = schema.settings(document)  # the transfer classifier is compared by its weights
-    return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"judge"}}
+    return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"transfer_classifier"}}
 
 
 def _without_copies(results: Sequence[ResultFile]) -> list[ResultFile]:
