@@ -27,9 +27,7 @@ _GHORBANI = {
 )
 def cosine_alignment(image: Any, gradient: Any) -> Any:
     """float64 [B]."""
-    from pag_tf import alignment
-
-    return alignment.cosine_alignment(image, gradient)
+    return _alignment().cosine_alignment(image, gradient)
 
 
 @register(
@@ -41,9 +39,7 @@ def cosine_alignment(image: Any, gradient: Any) -> Any:
 )
 def energy_in_box(gradient: Any, box: Any) -> Any:
     """float64 [B]."""
-    from pag_tf import alignment
-
-    return alignment.energy_in_box(gradient, box)
+    return _alignment().energy_in_box(gradient, box)
 
 
 @register(
@@ -55,9 +51,7 @@ def energy_in_box(gradient: Any, box: Any) -> Any:
 )
 def energy_in_mask(gradient: Any, mask: Any) -> Any:
     """float64 [B]."""
-    from pag_tf import alignment
-
-    return alignment.energy_in_mask(gradient, mask)
+    return _alignment().energy_in_mask(gradient, mask)
 
 
 @register(
@@ -69,9 +63,7 @@ def energy_in_mask(gradient: Any, mask: Any) -> Any:
 )
 def total_variation(gradient: Any) -> Any:
     """float64 [B]."""
-    from pag_tf import alignment
-
-    return alignment.total_variation(gradient)
+    return _alignment().total_variation(gradient)
 
 
 @register(
@@ -84,9 +76,7 @@ def total_variation(gradient: Any) -> Any:
 )
 def spectral_centroid(gradient: Any) -> Any:
     """float64 [B]."""
-    from pag_tf import alignment
-
-    return alignment.spectral_centroid(gradient)
+    return _alignment().spectral_centroid(gradient)
 
 
 @register(
@@ -156,3 +146,10 @@ def synthesis_transfer(transfer: Any) -> Any:
 def random_transfer(transfer: Any) -> Any:
     """Bool [B]."""
     return transfer.random
+
+
+def _alignment() -> Any:
+    """`pag_tf.alignment`, which imports Keras, on first use."""
+    from pag_tf import alignment
+
+    return alignment
