@@ -56,7 +56,7 @@ def run(config: Any) -> Unseen | None:
     Raises:
         ValueError: No image of an unseen class is among those that are to be measured.
     """
-    from pag_tf.measure.task import first_of_each_class
+    from pag_tf.measure.subject import first_of_each_class
 
     found = entries(config.dataset)
     if not found:

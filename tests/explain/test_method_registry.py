@@ -104,7 +104,7 @@ def test_a_file_adds_a_method_to_the_help_of_configurations(planted, tmp_path):
     program = (
         "import sys, dataclasses; from pag_tf import explain; "
         f"sys.modules['pag_tf.explain.methods'].__path__.append({str(tmp_path)!r}); "
-        "from pag_tf.measure.heat_map_config import HeatMapConfig as c; "
+        "from pag_tf.measure.config import HeatMapConfig as c; "
         "print(*(f.metadata.get('help') for f in dataclasses.fields(c) if f.name == 'method'))"
     )
     assert planted in run(program)

@@ -1,4 +1,4 @@
-"""Two localisation runs on the same images, compared image by image."""
+"""Two localization runs on the same images, compared image by image."""
 
 import json
 
@@ -22,6 +22,8 @@ def write(folder, *, iou, energy=(0.5,) * 4, area=AREA, **config):
     np.savez(folder / "measured.npz", **arrays)
     settings = {"dataset": "shapes", "split": "test", "image_size": 0, "fit": "whole"} | config
     result = {
+        "kind": "localization",
+        "schema": 1,
         "command": f"measure {folder.name}",
         "config": settings,
         "localization": {"settings": {"small_below": 0.5}},

@@ -37,7 +37,9 @@ def photo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def explained(photo):
     output = photo.with_name("explained.png")
-    config = ExplainConfig(str(photo), str(output), dataset="shapes", eps="2/255,0", top=3)
+    config = ExplainConfig(
+        picture=str(photo), output=str(output), dataset="shapes", eps="2/255,0", top=3
+    )
     return explain_picture(config), output
 
 
@@ -109,10 +111,10 @@ def test_a_mistake_is_told_and_nothing_written(photo, tmp_path, changes, message
 
 def test_the_picture_is_not_replaced(photo, tmp_path):
     with pytest.raises(ValueError, match="would replace the picture"):
-        explain_picture(ExplainConfig(str(photo), str(photo), dataset="shapes"))
+        explain_picture(ExplainConfig(picture=str(photo), output=str(photo), dataset="shapes"))
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(ValueError, match="is a folder: name a PNG file"):
-        explain_picture(ExplainConfig(str(photo), str(tmp_path / "folder.png")))
+        explain_picture(ExplainConfig(picture=str(photo), output=str(tmp_path / "folder.png")))
     with pytest.raises(ValueError, match="output must be a PNG file"):
         ExplainConfig(output="explained.jpg")
 
