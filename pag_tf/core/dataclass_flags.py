@@ -20,6 +20,7 @@ _DEFINE: dict[str, Callable[..., Any]] = {
     "float": flags.DEFINE_float,
     "bool": flags.DEFINE_bool,
 }
+_define_alias = flags.DEFINE_alias
 
 
 def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -28,7 +29,7 @@ def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
         add = _DEFINE[str(field.type)]
         add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
         if alias := field.metadata.get("alias"):
-            flags.DEFINE_alias(alias, field.name, flag_values=flag_values)
+            _define_alias(alias, field.name, flag_values=flag_values)
 
 
 def read(
