@@ -1,4 +1,4 @@
-"""Whose weights an entry began with, and these with whose: what a model may have seen before."""
+"""The chain of initial weights of an entry: which classes a model has seen before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_IMAGENET = ("tiny_imagenet",)
 
 
 def find_weights(name: str) -> Entry:
-    """The bundled entry with this id, or the entry in this folder.
+    """Returns the bundled entry with this id, or the entry in this folder.
 
     Raises:
         ValueError: Neither; a damaged entry.
@@ -38,19 +38,19 @@ def find_weights(name: str) -> Entry:
 def check_saw_no_unseen(
     initial_weights: str, split: ClassSplit, *, missing_ok: bool = False
 ) -> None:
-    """Refuses weights that saw a class of the split that is to be unseen, however long ago.
+    """Raises ValueError for weights that ever saw a class that the split keeps unseen.
 
-    Looked at are the entry, the one whose weights it began with, and so on to the first.
+    Checks the entry, the one whose weights it began with, and so on to the first.
 
     Args:
         initial_weights: Id of a bundled entry, folder of one, or "imagenet"; empty: none.
-        split: Of the data set that is trained on, or was.
-        missing_ok: What is not here any more is passed over: of an entry that was trained on this
-            split all of them were looked at then.
+        split: Class split of the data set of the training.
+        missing_ok: Skip what is not here any more: for an entry that was trained on this split,
+            all of them were checked then.
 
     Raises:
         ValueError: One of them was trained on classes of the data set that are not seen, or on
-            ImageNet, whose classes they are; or it is not here, so that nobody can tell.
+            ImageNet, whose classes they are; or it is not here, so that it cannot be checked.
     """
     name, met = initial_weights, []
     while name and name not in met:
@@ -83,5 +83,5 @@ def _check_imagenet(split: ClassSplit, met: list[str]) -> None:
 
 
 def _line(met: list[str]) -> str:
-    """Which weights led to the last ones."""
+    """Returns the chain of weights that led to the last ones."""
     return "".join(f"{name} began with other weights. " for name in met[:-1])

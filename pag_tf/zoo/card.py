@@ -31,9 +31,9 @@ def render(
     repo_id: str | None = None,
     picture: bool = False,
 ) -> str:
-    r"""Renders the card: what is generated stands between BEGIN and END, the rest is people's.
+    r"""Renders the card: generated text stands between BEGIN and END, the rest is kept.
 
-    People's text before and after that block is kept, and so is what they added to the front matter
+    Text before and after that block is kept, and so is what was added to the front matter
     (`hub_metadata` says which keys are ours). A card without the block is kept whole, above it: its
     title and introduction come first. The line ends of an existing card, `\n` or `\r\n`, are kept;
     where it has both they become `\n`. A card that was rendered renders to itself.
@@ -44,13 +44,13 @@ def render(
         existing: The card that is there.
         repo_id: The repository that the snippets load from, `"<namespace>/<name>"`; None: the one
             that the existing card names, or a placeholder.
-        picture: Whether the folder holds `gradients.png`, which is then shown.
+        picture: Show `gradients.png`, which the folder holds.
 
     Returns:
         Markdown with YAML front matter, as the Hub reads it.
 
     Raises:
-        ValueError: `repo_id` is none; front matter that cannot be read; BEGIN and END that are not
+        ValueError: `repo_id` has another form; unreadable front matter; BEGIN and END that are not
             there once each and in this order, or not at all. The message names the remedy.
     """
     # PyYAML is read where a card is written, not where models are listed.
@@ -108,7 +108,7 @@ def _template() -> jinja2.Template:
 
 
 def _around_block(body: str) -> tuple[str, str, str]:
-    """What stands before, in and after the generated block."""
+    """Returns the text before, in and after the generated block."""
     begins, ends = body.count(BEGIN), body.count(END)
     if begins == ends == 0:
         return body.strip("\n"), "", ""

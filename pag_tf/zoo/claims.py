@@ -1,7 +1,7 @@
-"""What an entry claims about its accuracy, compared with what its model does on a few images.
+"""Compares the accuracies that an entry claims with its model on a few test images.
 
-A few hundred images do not measure again what ten thousand did. They show numbers of another
-model, of another data set, in other units, and made-up ones.
+A few hundred images do not replace the measurement on ten thousand, but they reveal numbers of
+another model, of another data set, in other units, and invented ones.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _BATCH = 100
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One claimed accuracy and how many of the first test images the model got right.
+    """One claimed accuracy, and how many of the first test images the model classifies correctly.
 
     Attributes:
         metric: What is claimed.
         images: Number of test images looked at.
-        correct: Number of them classified rightly: clean, or after PGD with `STEPS` steps.
+        correct: Number of them classified correctly: clean, or after PGD with `STEPS` steps.
     """
 
     metric: Metric
@@ -40,7 +40,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether the claim is within four standard errors of what was found.
+        """True if the claim is within four standard errors of what was found.
 
         Under attack only a claim that is too high fails: PGD with few steps is a weak attack, and
         more images survive it than a stronger one.
@@ -66,7 +66,7 @@ def check(
     """Compares the claimed accuracies of an entry with its model on the first test images.
 
     Args:
-        entry: What is claimed; metrics that are no accuracy are not compared.
+        entry: The record; metrics that are no accuracy are not compared.
         model: Its model.
         images: How many test images, at least 1; all where there are fewer.
         data_dir: Where the data set is, see `pag_tf.data.load`. It has to be here.

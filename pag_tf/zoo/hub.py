@@ -41,7 +41,7 @@ class Hub:
     Attributes:
         token: Access token; True takes the one that `hf auth login` stored, False sends none.
         cache_dir: Folder of the client's cache.
-        local_files_only: Read the cache only and ask nobody.
+        local_files_only: Read the cache only and make no request.
     """
 
     token: str | bool | None = None
@@ -50,7 +50,7 @@ class Hub:
 
     @property
     def offline(self) -> bool:
-        """Whether nobody may be asked, by `local_files_only` or by `HF_HUB_OFFLINE`."""
+        """True in offline mode: by `local_files_only` or by `HF_HUB_OFFLINE`."""
         from huggingface_hub.constants import is_offline_mode
 
         return self.local_files_only or is_offline_mode()
@@ -69,8 +69,8 @@ class Hub:
             the cache.
 
         Raises:
-            ValueError: No entry of the zoo, or a damaged one.
-            OSError: Not there, no access, no connection, or a cache that cannot be written.
+            ValueError: The repository holds no entry, or a damaged one.
+            OSError: Not there, no access, no connection, or the cache cannot be written.
         """
         check_repo_id(repo_id)
         offline = self._falls_back(repo_id, revision)
@@ -117,7 +117,7 @@ class Hub:
         self._fetch_checked(repo_id, filename, commit, check, self.offline)
 
     def cached_file(self, repo_id: str, filename: str, revision: str | None = None) -> Path | None:
-        """A file in the cache as it was when last asked for, or None."""
+        """Returns a file in the cache as it was when last requested, or None."""
         from huggingface_hub import try_to_load_from_cache
 
         path = try_to_load_from_cache(
@@ -126,7 +126,7 @@ class Hub:
         return Path(path) if isinstance(path, str) else None
 
     def _falls_back(self, repo_id: str, revision: str | None) -> bool:
-        """Whether the cache is all there is: it may be asked only, or the Hub does not answer."""
+        """Returns True where only the cache can be read: offline, or the Hub does not answer."""
         if self.offline:
             return True
         cached = self.cached_file(repo_id, RECORD_FILE, revision)
@@ -172,7 +172,7 @@ class Hub:
         check: Callable[[Path], _Result],
         offline: bool,
     ) -> _Result:
-        """`check` of the fetched file; a file that it refuses is deleted and fetched once more."""
+        """Returns `check` of the fetched file; a refused file is deleted and fetched once more."""
         problem: Exception | None = None
         for _ in range(2):
             with explained(repo_id, filename, revision, problem):
@@ -221,7 +221,7 @@ def parse_name(text: str, revision: str | None = None) -> tuple[str, str | None]
 
 
 def split_source(source: str) -> tuple[str, str]:
-    """`(repo_id, commit)` of the source of an entry that came from the Hub."""
+    """Returns `(repo_id, commit)` of the source of an entry that came from the Hub."""
     repo_id, _, commit = source.removeprefix(PREFIX).rpartition("@")
     return repo_id, commit
 
@@ -233,7 +233,7 @@ def _version() -> str:
 
 
 def check_repo_id(repo_id: str) -> None:
-    """Refuses what cannot be the name of a repository.
+    """Raises ValueError for what cannot be the name of a repository.
 
     Raises:
         ValueError: Not `namespace/name`, or characters that the Hub does not allow.

@@ -1,4 +1,4 @@
-"""What the Hub's client raises, said in one sentence that names the remedy.
+"""Translates the errors of the Hub's client into one sentence with the remedy.
 
 `ConnectionError` where trying again later may help, `PermissionError` and `FileNotFoundError` where
 it does not, `ValueError` for what is wrong with the request, other `OSError` of the local disk.
@@ -26,13 +26,13 @@ def explained(
     *,
     writing: bool = False,
 ) -> Iterator[None]:
-    """Raises what goes wrong inside as one of the errors above.
+    """Raises an error of the block as one of the errors above.
 
     Args:
         repo_id: The repository, for the message.
-        filename: The file that is asked for.
-        revision: The revision that is asked for; None is the main branch.
-        former: Why the file is asked for a second time.
+        filename: The requested file.
+        revision: The requested revision; None is the main branch.
+        former: Why the file is requested a second time.
         writing: The repository is about to be written to.
     """
     what = repo_id if filename is None else f"{filename} of {repo_id}"
@@ -118,7 +118,7 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
 
 
 def _of_writing(error: Exception, what: str) -> Exception | None:
-    """What only concerns somebody who writes, or None."""
+    """Returns the explanation of an error that only writing can cause, or None."""
     from huggingface_hub.errors import (
         HfHubHTTPError,
         RepositoryNotFoundError,
@@ -167,6 +167,6 @@ def _endpoint() -> str:
 
 
 def _line(error: Exception) -> str:
-    """The first line of a message, or the name of the error where it has none."""
+    """Returns the first line of a message with the name of the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

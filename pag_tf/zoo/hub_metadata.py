@@ -1,4 +1,4 @@
-"""What the Hub's search and its evaluation results know of an entry: keys of the front matter."""
+"""Front matter of a card: tags for the Hub's search, and evaluation results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EPS_TAG = re.compile(r"eps-[-+.e\d]+")
 
 
 def metadata(entry: Entry, existing: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that come from the record.
+    """Returns the keys that come from the record.
 
     Args:
         entry: The record.
@@ -44,7 +44,7 @@ def metadata(entry: Entry, existing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tags(entry: Entry) -> tuple[str, ...]:
-    """The Hub tags of an entry: what it is found by."""
+    """Returns the Hub tags of an entry, by which it is found."""
     eps = eps_tag(entry.threat)
     if entry.threat.eps == 0:
         kind: tuple[str, ...] = (_NATURAL, eps)
@@ -54,7 +54,7 @@ def tags(entry: Entry) -> tuple[str, ...]:
 
 
 def eps_tag(threat: ThreatModel) -> str:
-    """The Hub tag of an epsilon, such as `"eps-2-255"`."""
+    """Returns the Hub tag of an epsilon, such as `"eps-2-255"`."""
     return f"eps-{threat.eps_text.replace('/', '-')}"
 
 
@@ -82,7 +82,7 @@ def results(entry: Entry) -> list[dict[str, Any]]:
 
 
 def split_of(command: str) -> str | None:
-    """The split that a command measures on, None where the command does not tell.
+    """Returns the split that a command measures on, or None where it names none.
 
     >>> split_of("python scripts/evaluate.py --dataset=shapes '--split=test[:1000]'")
     'test[:1000]'
@@ -100,7 +100,7 @@ def split_of(command: str) -> str | None:
 
 
 def title(metric: Metric) -> str:
-    """A metric's name for people, with the attack in short and its threat model.
+    """Returns the display name of a metric, with the attack in short and its threat model.
 
     >>> title(Metric(name="robust_accuracy", value=0.5, images=2, command="x",
     ...              attack="PGD(steps=50, restarts=2, seed=0)", threat_model="linf:2/255"))
@@ -113,7 +113,7 @@ def title(metric: Metric) -> str:
 
 
 def _short(attack: str | None) -> str:
-    """Name, steps and restarts of an attack written like a call; any other text as it is."""
+    """Returns True for a tag of ours that another threat model had."""
     call = re.fullmatch(r"(\w+)\((.*)\)", attack or "")
     if call is None:
         return attack or ""
@@ -133,7 +133,7 @@ def _all_tags(entry: Entry, existing: Any) -> list[Any]:
 
 
 def _is_outdated(tag: Any) -> bool:
-    """Whether this is a tag of ours that another threat model had."""
+    """Returns True for a tag of ours that belongs to another threat model."""
     ours = (_NATURAL, _ADVERSARIAL, *_NORMS)
     return isinstance(tag, str) and (tag in ours or _EPS_TAG.fullmatch(tag) is not None)
 

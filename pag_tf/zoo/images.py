@@ -1,4 +1,4 @@
-"""Images that an entry can be measured on: of the classes it knows, labelled as its logits are."""
+"""Loads images of the classes that an entry knows, labeled by the index of the logit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def class_split(entry: Entry, data_dir: str | None = None) -> ClassSplit | None:
-    """The split whose seen classes the entry was trained on, less its fold; None: on all classes.
+    """Returns the class split an entry was trained on, with its fold; None for all classes.
 
     Raises:
         ValueError: The data set has no split of that name.
@@ -38,7 +38,7 @@ def load_images(
     image_size: int | None = None,
     fit: str | None = None,
 ) -> tf.data.Dataset:
-    """Images of an entry's data set as the dicts of `pag_tf.data.load`.
+    """Loads images of an entry's data set as the dicts of `pag_tf.data.load`.
 
     Args:
         entry: Says which data set, which classes, and how images come to its size.

@@ -21,7 +21,7 @@ class Metric:
         value: The number; where `correct` is given it is `correct / images`.
         images: Number of images that were measured, at least 1.
         command: The command that measures it again, one line.
-        correct: Number of images among them that were classified rightly, or None.
+        correct: Number of images among them that were classified correctly, or None.
         attack: The attack with its settings, such as `"PGD(steps=50, restarts=2)"`, or None.
         threat_model: Threat model of the attack (its text form is accepted), or None.
 
@@ -65,7 +65,7 @@ class Metric:
 
     @property
     def key(self) -> tuple[str, str | None, str | None]:
-        """What the number is of: metrics with the same key replace each other."""
+        """Name, attack and threat model: metrics with the same key replace each other."""
         threat = None if self.threat_model is None else str(self.threat_model)
         return self.name, self.attack, threat
 
@@ -78,12 +78,12 @@ class Metric:
         return cls(**required, **optional)
 
     def to_json(self) -> dict[str, Any]:
-        """The element of `metrics` in `pag.json`."""
+        """Returns the element of `metrics` in `pag.json`."""
         return dataclasses.asdict(self) | {"threat_model": self.key[2]}
 
 
 def checked(metrics: Any) -> tuple[Metric, ...]:
-    """The metrics as a tuple.
+    """Returns the metrics as a tuple.
 
     Raises:
         ValueError: Not a list of `Metric`, or two of them with one key.
@@ -105,7 +105,7 @@ def checked(metrics: Any) -> tuple[Metric, ...]:
 
 
 def merged(old: Iterable[Metric], new: Iterable[Metric]) -> tuple[Metric, ...]:
-    """`old` with each metric of `new` in the place of the one with its key, or at the end."""
+    """Returns `old` with each metric of `new` in place of the one with its key, or at the end."""
     return tuple({metric.key: metric for metric in (*old, *new)}.values())
 
 

@@ -1,4 +1,4 @@
-"""From a folder to a repository of the Hub: checked, one commit, people's text in the card kept."""
+"""Publishes a folder on the Hub: checked, in one commit, with text added to the card kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What was published, or would be.
+    """What `publish` uploaded, or would upload in a dry run.
 
     Attributes:
         entry: The record that was published.
@@ -34,7 +34,7 @@ class Publication:
         url: Page of the commit, or the folder that a dry run wrote.
         commit: The commit that the repository is at now, or None for a dry run.
         claims: What was compared with images of the test split before.
-        not_compared: Why nothing was compared, or None.
+        not_compared: Why no claim was compared, or None.
     """
 
     entry: Entry
@@ -46,7 +46,7 @@ class Publication:
 
     @property
     def how_to_load(self) -> str:
-        """What a user types to load it."""
+        """The line of code that loads it."""
         trusted = "" if self.entry.keras_config is None else ", trust_config=True"
         return f'model = pag_tf.zoo.load("hf:{self.repo_id}"{trusted})'
 
@@ -140,7 +140,7 @@ def _compared(
 
 
 def _files(entry: Entry, repo_id: str, existing: str | None) -> dict[str, bytes]:
-    """Name -> content of every file that is published."""
+    """Returns name -> content of every file that is published."""
     names = [*FILES, *([PICTURE_FILE] if (entry.folder / PICTURE_FILE).is_file() else [])]
     files = {name: (entry.folder / name).read_bytes() for name in names}
     own = files[CARD_FILE].decode("utf-8")
@@ -178,7 +178,7 @@ class _Repository:
                 self._api.create_branch(self._id, branch=str(self._revision), exist_ok=True)
 
     def card(self, *, may_be_absent: bool) -> tuple[str | None, str | None]:
-        """The commit that the branch is at, and its card, where it has one."""
+        """Returns the commit that the branch is at, and its card if it has one."""
         try:
             with explained(self._id, None, self._revision, writing=True):
                 info = self._api.model_info(self._id, revision=self._revision)
@@ -195,7 +195,7 @@ class _Repository:
         return info.sha, Path(path).read_bytes().decode("utf-8")
 
     def commit(self, files: dict[str, bytes], head: str | None, message: str) -> tuple[str, str]:
-        """One commit on top of `head`; its page and its name."""
+        """Makes one commit on top of `head`; returns its page and its name."""
         from huggingface_hub import CommitOperationAdd
 
         operations: Sequence[Any] = [

@@ -1,4 +1,4 @@
-"""What `pag.json` says: the frozen record of one model of the zoo."""
+"""The frozen record of one model of the zoo: the content of `pag.json`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Entry:
     Attributes:
         id: Name of the entry, also valid as a folder and Hub repository name.
         dataset: Name of the data set it was trained on.
-        threat: What the training attack was allowed to do; epsilon 0 is natural training.
+        threat: What the training attack was allowed to do; epsilon 0 is standard training.
         architecture: How to build it; of an entry with `keras_config` what it is called, takes and
             returns.
         class_names: One name for each logit, in order.
@@ -162,7 +162,7 @@ class Entry:
         return self.architecture.name
 
     def order(self) -> tuple[str, float, str, str, str]:
-        """What lists are sorted by: data set, epsilon, norm, architecture, id."""
+        """Returns what lists are sorted by: data set, epsilon, norm, architecture, id."""
         return self.dataset, self.threat.eps, self.threat.norm, self.arch, self.id
 
     @property
@@ -171,7 +171,7 @@ class Entry:
         return self.folder / WEIGHTS_FILE
 
     def image_fit(self) -> tuple[int, str]:
-        """`(image_size, fit)` of its training, for `pag_tf.data.load`; 0 is the data set's own.
+        """Returns `(image_size, fit)` of its training for `data.load`; 0: as the data set has it.
 
         Entries of older versions record neither: they were trained at the data set's own size.
 
@@ -215,7 +215,7 @@ class Entry:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `pag.json`."""
+        """Returns the content of `pag.json`."""
         raw = {key: getattr(self, key) for key in _SAME_IN_JSON}
         config = self.keras_config
         return (
@@ -246,7 +246,7 @@ _SAME_IN_JSON = ("id", "dataset", "class_names", "training", "license")
 
 
 def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
-    """The usual id of a model; one for each triple of arguments.
+    """Returns the usual id of a model, one for each triple of arguments.
 
     Raises:
         ValueError: The names do not make a folder name.

@@ -132,7 +132,7 @@ def test_what_is_not_in_the_zoo_is_refused(ladder, arguments, message):
         zoo.load(**arguments)
 
 
-@pytest.mark.parametrize("eps", [np.float64(2 / 255), np.array(2 / 255)])
+@pytest.mark.parametrize("eps", [np.float32(2 / 255), np.float64(2 / 255), np.array(2 / 255)])
 def test_a_number_of_numpy_is_an_epsilon(ladder, eps):
     assert zoo.load(eps[()]).name == "a2"
     assert [entry.id for entry in zoo.list_models(eps=eps[()])] == ["a2"]
