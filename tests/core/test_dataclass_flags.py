@@ -9,7 +9,7 @@ from absl import app, flags
 from pag_tf import data, zoo
 from pag_tf.attacks import PGD
 from pag_tf.core import dataclass_flags
-from pag_tf.measure import EvaluateConfig, LocalizeConfig
+from pag_tf.measure import AlignConfig, EvaluateConfig, LocalizeConfig
 from pag_tf.training import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,3 +184,14 @@ def test_an_error_of_ours_keeps_its_traceback(run):
 def test_arguments_without_a_flag_are_refused(run):
     with pytest.raises(app.UsageError, match="Unexpected arguments: train shapes"):
         run(lambda argv: None, "train", "shapes")
+
+
+def test_former_names_of_flags_are_accepted():
+    own = flags.FlagValues()
+    dataclass_flags.define(AlignConfig, own)
+    own(["program", "--judge=runs/other", "--synthesis=l2:3", "--perturbation=4/255"])
+    assert dataclass_flags.read(AlignConfig, own) == AlignConfig(
+        transfer_classifier="runs/other",
+        synthesis_threat_model="l2:3",
+        perturbation_threat_model="4/255",
+    )
