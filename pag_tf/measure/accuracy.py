@@ -21,7 +21,9 @@ from pag_tf.measure.subject import Subject, check_image_shape, find, fitted
 from pag_tf.zoo.images import load_images
 
 
-def evaluate(config: EvaluateConfig, *, subject: Subject | None = None) -> dict[str, Any]:
+def evaluate(
+    config: EvaluateConfig, *, subject: Subject | None = None, progress: bool = True
+) -> dict[str, Any]:
     """Measures the accuracy of one entry.
 
     A model that was trained on the seen classes of a class split is measured on images of these;
@@ -30,6 +32,7 @@ def evaluate(config: EvaluateConfig, *, subject: Subject | None = None) -> dict[
     Args:
         config: What to measure.
         subject: The model, if it is loaded already.
+        progress: Show Keras' progress bars.
 
     Returns:
         What is written to `config.output`, plain JSON values: configuration, entry, counts and
@@ -61,7 +64,9 @@ def evaluate(config: EvaluateConfig, *, subject: Subject | None = None) -> dict[
     )
     started = time.perf_counter()
     attacks = _attacks(config, entry.threat)
-    report = robust_accuracy(subject.model, images, attacks, batch_size=config.batch_size)
+    report = robust_accuracy(
+        subject.model, images, attacks, batch_size=config.batch_size, progress=progress
+    )
     result = schema.document(
         "accuracy",
         command=command,

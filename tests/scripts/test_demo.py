@@ -1,35 +1,23 @@
 """The demo on a small zoo and small images: its numbers, measured again, and its picture."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
 from pag_tf.figures import gradients as gradients_figure
+from pag_tf.measure import schema
 from pag_tf.measure.subject import first_of_each_class
 
-ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("dark", "middle", "bright")
 OPTIONS = {"widths": [4], "blocks": [1], "stem_width": 4}
 
 
 @pytest.fixture(scope="module")
-def demo():
+def demo(load_script):
     """scripts/demo.py as a module; it defines no flags when it is imported."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        spec = importlib.util.spec_from_file_location("demo", ROOT / "scripts" / "demo.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses looks its annotations up there
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-        sys.modules.pop("demo", None)
+    return load_script("demo")
 
 
 @pytest.fixture(scope="module")
@@ -115,27 +103,35 @@ def test_results_json_holds_the_result_and_every_setting(demo, done):
     result, output = done
     assert json.loads((output / demo.RESULTS).read_text()) == result
     assert result["config"]["images"] == 60 and result["config"]["steps"] == 3
-    assert [m["entry"] for m in result["models"]] == [
+    accuracies = [model["accuracy"] for model in result["models"]]
+    assert [document["entry"] for document in accuracies] == [
         "arrays-resnet-natural",
         "arrays-resnet-linf-1-255",
     ]
-    assert all(m["images"] == 60 and len(m["weights_sha256"]) == 64 for m in result["models"])
+    assert all(d["images"] == 60 and len(d["weights_sha256"]) == 64 for d in accuracies)
+
+
+def test_documents_are_those_of_the_measurements(demo, done):
+    result, output = done
+    for model in result["models"]:
+        place = output / "report-results" / "arrays" / model["accuracy"]["entry"]
+        assert json.loads((place / "evaluation.json").read_text()) == model["accuracy"]
+        written = json.loads((place / "alignment" / "result.json").read_text())
+        assert written == model["alignment"]
+        assert schema.read(place / "evaluation.json")["kind"] == "accuracy"
+        assert schema.read(place / "alignment" / "result.json")["kind"] == "alignment"
 
 
 def test_the_demo_ends_with_a_report_of_what_it_measured(demo, done):
     result, output = done
     page = (output / "report" / "index.html").read_text(encoding="utf-8")
     for model in result["models"]:
-        assert f"{100 * model['clean']['accuracy']:.1f}" in page
-        found = json.loads(
-            (
-                output / "report-results/arrays" / model["entry"] / "alignment/result.json"
-            ).read_text()
-        )
-        assert found["weights_sha256"] == model["weights_sha256"]
+        assert f"{100 * model['accuracy']['clean']['accuracy']:.1f}" in page
+        found = model["alignment"]
+        assert found["weights_sha256"] == model["accuracy"]["weights_sha256"]
         assert found["alignment"]["images"] == 60
         assert [e["class"] for e in found["examples"]] == [e["class"] for e in result["examples"]]
-    assert "python scripts/demo.py --dataset=arrays" in page
+    assert "python scripts/evaluate.py --dataset=arrays" in page
     assert (output / "report-results" / "shapes" / "shapes-natural").exists()
     assert not (output / "report-results" / "arrays" / "arrays-resnet-linf-9-255").exists()
     assert str(output / "report" / "index.html") in demo.report(
@@ -146,7 +142,8 @@ def test_the_demo_ends_with_a_report_of_what_it_measured(demo, done):
 def test_the_numbers_are_those_of_the_library(done, world, images):
     pixels, labels = images[0][:60], images[1][:60]
     chosen = [attacks.PGD("linf:1/255", 3), attacks.PGD("linf:2/255", 3)]
-    for model, measured in zip(loaded(world), done[0]["models"], strict=True):
+    for model, documents in zip(loaded(world), done[0]["models"], strict=True):
+        measured = documents["accuracy"]
         right = int((model.predict(pixels, verbose=0).argmax(-1) == labels).sum())
         assert measured["clean"] == {"correct": right, "accuracy": right / 60}
         report = attacks.robust_accuracy(
@@ -162,9 +159,9 @@ def test_the_picture_shows_the_images_and_each_models_gradient(demo, done, world
 
     result, output = done
     assert result["columns"] == ["image", "eps 0", "eps 1/255"]
-    assert result["examples"] == [
-        {"image": 0, "label": 0, "class": "dark"},
-        {"image": 1, "label": 1, "class": "middle"},
+    assert [(e["id"], e["class"]) for e in result["examples"]] == [
+        ("arrays-test-00000", "dark"),
+        ("arrays-test-00001", "middle"),
     ]
     gradients = {
         title: attacks.loss_gradient(model, model_input(images[0][:2]), images[1][:2])[0]
@@ -230,7 +227,7 @@ def test_boxes_are_measured_with_a_threshold_of_held_out_images(with_boxes, worl
         held_out = slice(45, 85)
         chosen = localization.choose_threshold(maps(held_out), box[held_out], split="v")
         expected = localization.evaluate(maps(slice(40)), box[:40], threshold=chosen)
-        found = measured["localization"]
+        found = measured["localization"]["localization"]
         settings = found["settings"]
         assert settings["threshold"] == chosen.value
         assert settings["chosen_threshold"]["split"] == "validation[:40]"
@@ -250,9 +247,11 @@ def test_boxes_have_columns_and_a_picture_of_their_own(demo, with_boxes):
         "report-results",
         "report",
     }
-    head, _, robust = demo.table(result).splitlines()
-    assert head.split()[-3:] == ["GT-known", "centred", "box"]
-    found = result["models"][1]["localization"]
+    head, _, robust = demo.table(
+        result["models"], demo.model_columns(result["models"][0])
+    ).splitlines()
+    assert head.split()[-3:] == ["GT-known", "center", "box"]
+    found = result["models"][1]["localization"]["localization"]
     shares = [f"{100 * found[name]:.1f}" for name in ("gt_known", "center_box")]
     assert robust.replace("%", "").split()[-2:] == shares
     # Two rows; the image and two models.
@@ -260,17 +259,36 @@ def test_boxes_have_columns_and_a_picture_of_their_own(demo, with_boxes):
     assert height > 2 * 192 and width > 3 * 192
 
 
-def test_without_boxes_nothing_is_said_of_them(done):
-    assert done[0]["boxes"] is None
-    assert all("localization" not in model for model in done[0]["models"])
+def test_boxes_are_drawn_from_the_examples(demo, load_script, with_boxes):
+    result, output, box = with_boxes
+    place = output / "report-results" / "arrays"
+    entries = [model["accuracy"]["entry"] for model in result["models"]]
+    columns = {f"eps {number}": place / entry for number, entry in enumerate(entries)}
+    figure = load_script("demo_pictures").boxes(columns, 2)
+    texts = [text.get_text().replace("\n", " ") for text in figure.texts]
+    for model in result["models"]:
+        for row, example in enumerate(model["alignment"]["examples"][:2]):
+            assert f"IoU {example['iou']:.2f}" in texts
+            assert example["true_box"] == pytest.approx(box[row].tolist())
+    assert {"dark", "middle", *columns} <= set(texts)
+
+
+def test_without_boxes_nothing_is_said_of_them(demo, done):
+    assert not (done[1] / demo.BOXES).exists()
+    assert all(set(model) == {"accuracy", "alignment"} for model in done[0]["models"])
 
 
 def test_the_table_has_a_line_for_each_model(demo, done):
-    head, natural, robust = demo.table(done[0]).splitlines()
+    models = done[0]["models"]
+    head, natural, robust = demo.table(models, demo.model_columns(models[0])).splitlines()
     assert head.split() == ["model", "clean", "PGD", "1/255", "PGD", "2/255"]
-    accuracy = done[0]["models"][1]["clean"]["accuracy"]
     assert natural.startswith("arrays-resnet-natural ")
-    assert robust.startswith(f"arrays-resnet-linf-1-255 {100 * accuracy:>11.1f} %")
+    accuracy = models[1]["accuracy"]
+    shares = [part["accuracy"] for part in (accuracy["clean"], *accuracy["attacks"])]
+    assert robust.replace("%", "").split() == [
+        "arrays-resnet-linf-1-255",
+        *(f"{100 * share:.1f}" for share in shares),
+    ]
 
 
 def test_the_first_image_of_each_class_is_taken():
@@ -319,11 +337,11 @@ def test_a_failed_write_leaves_the_former_picture(demo, tmp_path):
     path = tmp_path / demo.PICTURE
     path.write_text("former")
 
-    def fail(temporary):
-        temporary.write_text("half")
+    def fail(file):
+        file.write(b"half")
         raise OSError("No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        demo._replace(path, fail)
+        demo.files.write_whole(path, fail)
     assert [p.name for p in tmp_path.iterdir()] == [demo.PICTURE]
     assert path.read_text() == "former"

@@ -1,9 +1,6 @@
 """The demo's part on classes never seen: its numbers, measured again, its picture and its text."""
 
-import importlib
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+import dataclasses
 
 import numpy as np
 import pytest
@@ -12,20 +9,15 @@ from pag_tf import ThreatModel, data, explain, localization, models, report, zer
 
 pytestmark = pytest.mark.tensorflow
 
-ROOT = Path(__file__).resolve().parents[2]
 SPLIT = data.class_split("shapes")
-ATTRIBUTES = data.info("shapes").class_attributes
+INFO = data.info("shapes")
+ATTRIBUTES = INFO.class_attributes
 UNSEEN = np.array(SPLIT.unseen)
-CONFIG = SimpleNamespace(dataset="shapes", data_dir="", images=60, examples=2, batch_size=60)
 
 
 @pytest.fixture(scope="module")
-def demo_zero_shot():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "scripts"))
-        yield importlib.import_module("demo_zero_shot")
-        for name in ("demo_zero_shot", "demo_boxes", "demo", "demo_report"):
-            sys.modules.pop(name, None)
+def demo(load_script):
+    return load_script("demo")
 
 
 def write_entry(folder, name, threat, seed, **training):
@@ -74,10 +66,26 @@ def small_zoo(folder, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def done(demo_zero_shot, folder):
+def config(demo, tmp_path_factory):
+    output = str(tmp_path_factory.mktemp("output"))
+    return demo.DemoConfig(images=60, examples=2, batch_size=60, output=output)
+
+
+@pytest.fixture(scope="module")
+def done(demo, config, folder):
+    """The zero-shot document of each attribute classifier."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo.places, "bundled_root", lambda: folder)
-        return demo_zero_shot.run(CONFIG)
+        return {
+            entry: demo.measure_unseen(config, entry, INFO)
+            for entry in demo.attribute_classifiers("shapes")
+        }
+
+
+@pytest.fixture(scope="module")
+def figure(demo, config, done, load_script):
+    settings = {entry: demo.unseen_settings(config, entry, INFO) for entry in done}
+    return load_script("demo_pictures").unseen(settings, done, 2)
 
 
 def examples(part, classes):
@@ -85,22 +93,24 @@ def examples(part, classes):
     return {n: np.concatenate([b[n].numpy() for b in batches]) for n in ("image", "label", "box")}
 
 
-def test_attribute_classifiers_of_the_seen_classes_are_shown(demo_zero_shot, small_zoo):
-    found = demo_zero_shot.entries("shapes")
+def test_attribute_classifiers_of_the_seen_classes_are_shown(demo, small_zoo):
+    found = demo.attribute_classifiers("shapes")
     assert [entry.id for entry in found] == ["natural", "robust"]
-    assert demo_zero_shot.entries("cifar10") == ()
+    assert demo.attribute_classifiers("cifar10") == ()
     assert zoo.find(ThreatModel.parse("4/255"), dataset="shapes").id == "everything"
 
 
-def test_the_numbers_are_those_of_direct_calls(demo_zero_shot, done, folder):
+def test_the_numbers_are_those_of_direct_calls(done, folder):
     test, known = examples("test[:60]", UNSEEN), examples("validation[:60]", SPLIT.seen)
     assert len(test["label"]) == 15
-    for measured, name in zip(done.models, ("natural", "robust"), strict=True):
+    for measured, name in zip(done.values(), ("natural", "robust"), strict=True):
         model = zoo.load(folder / name)
         unseen = zero_shot.with_classes(model, ATTRIBUTES[UNSEEN])
         scores = unseen.predict(test["image"], verbose=0)
         right = UNSEEN[scores.argmax(1)] == test["label"]  # one image a class
-        assert measured["entry"] == name and measured["T1"] == pytest.approx(right.mean())
+        recognition = measured["recognition"]["attribute_classifier"]
+        assert measured["entry"] == name and recognition["unseen_images"] == 15
+        assert recognition["T1"] == pytest.approx(right.mean())
 
         def maps(part, model=model):
             grads = explain.gradients(
@@ -114,17 +124,20 @@ def test_the_numbers_are_those_of_direct_calls(demo_zero_shot, done, folder):
         assert found["settings"]["threshold"] == threshold.value
         for number in ("gt_known", "mean_iou", "energy_in_box", "center_box"):
             assert found[number] == pytest.approx(getattr(expected, number), abs=1e-6), number
-        assert set(measured["localization"]) == set(demo_zero_shot.VIEWS)
+        assert set(measured["localization"]) == {
+            *(f"attribute_classifier-{view}" for view in ("true_unseen", "predicted_unseen")),
+            "likely_seen",
+        }
 
 
-def test_the_picture_shows_images_and_both_views_of_each_model(done, tmp_path):
+def test_the_picture_shows_images_and_both_views_of_each_model(figure, tmp_path):
     from matplotlib.image import imread
 
-    done.figure.savefig(tmp_path / "unseen.png")
+    figure.savefig(tmp_path / "unseen.png")
     picture = imread(tmp_path / "unseen.png")
     # Two rows; the image and two views of two models.
     assert picture.shape[0] > 2 * 192 and picture.shape[1] > 5 * 192
-    texts = [text.get_text().replace("\n", " ") for text in done.figure.texts]
+    texts = [text.get_text().replace("\n", " ") for text in figure.texts]
     columns = [f"eps {eps}, {view}" for eps in ("0", "2/255") for view in ("true", "seen")]
     assert [text for text in texts if text.startswith("eps ")] == [f"{c} class" for c in columns]
     first = [SPLIT.class_names[label] for label in examples("test[:60]", UNSEEN)["label"][:2]]
@@ -133,43 +146,40 @@ def test_the_picture_shows_images_and_both_views_of_each_model(done, tmp_path):
     assert set(likely) - {""} <= set(SPLIT.seen_names) and len(set(likely)) > 1
 
 
-def test_the_table_has_every_number(demo_zero_shot, done):
-    title, table = demo_zero_shot.report("shapes", done.models)
+def test_the_table_has_every_number(demo, done):
+    title, table = demo.unseen_text("shapes", list(done.values()))
     assert "15 test images of 15, by models trained on the 45 others" in title
     assert "accuracy among the 15 (T1, chance is 6.7 %)" in title
-    natural = done.models[0]
-    shares = [natural["T1"]]
-    shares += [natural["localization"][name]["gt_known"] for name in ("true_unseen", "likely_seen")]
-    shares.append(natural["localization"]["true_unseen"]["center_box"])
+    natural = next(iter(done.values()))
+    boxes = natural["localization"]
+    shares = [natural["recognition"]["attribute_classifier"]["T1"]]
+    shares += [boxes[n]["gt_known"] for n in ("attribute_classifier-true_unseen", "likely_seen")]
+    shares.append(boxes["attribute_classifier-true_unseen"]["center_box"])
     row = table.strip("\n").splitlines()[1].replace("%", "").split()
     assert row == ["natural", *(f"{100 * share:.1f}" for share in shares)]
 
 
-def test_the_page_has_what_was_measured(demo_zero_shot, done, tmp_path):
-    demo, demo_report = (importlib.import_module(name) for name in ("demo", "demo_report"))
-    for model in done.models:
-        config = demo.DemoConfig(images=60)
-        demo_report.write_unseen(config, model, tmp_path / "results" / model["entry"])
+def test_the_page_has_what_was_measured(config, done, tmp_path):
     page = report.write_page(
-        report.ReportConfig(results=str(tmp_path / "results"), out=str(tmp_path / "out"))
+        report.ReportConfig(results=str(config.documents), out=str(tmp_path / "out"))
     ).read_text("utf-8")
     assert "Unseen classes" in page and "python scripts/demo.py --images=60" in page
-    for model in done.models:
-        found = model["localization"]["true_unseen"]
-        for share in (model["T1"], found["gt_known"], found["center_box"]):
+    for document in done.values():
+        boxes = document["localization"]["attribute_classifier-true_unseen"]
+        accuracy = document["recognition"]["attribute_classifier"]["T1"]
+        for share in (accuracy, boxes["gt_known"], boxes["center_box"]):
             assert f"{100 * share:.1f}" in page
 
 
-def test_without_an_entry_it_is_said(demo_zero_shot, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_zero_shot, "entries", lambda dataset: ())
-    assert demo_zero_shot.run(CONFIG) is None
-    (line,) = demo_zero_shot.report("shapes", None)
+def test_without_an_entry_it_is_said(demo):
+    (line,) = demo.unseen_text("shapes", [])
     assert "no model of the seen classes of shapes is bundled" in line
-    assert demo_zero_shot.report("cifar10", None) == []
+    assert demo.unseen_text("cifar10", []) == []
 
 
-def test_images_of_unseen_classes_are_needed(demo_zero_shot, small_zoo):
+def test_images_of_unseen_classes_are_needed(demo, config, small_zoo, tmp_path):
+    one = dataclasses.replace(config, images=1, output=str(tmp_path))
     with pytest.raises(
         ValueError, match=r"'test\[:1\]' .* has none of its 1 images .* a longer one"
     ):
-        demo_zero_shot.run(SimpleNamespace(**vars(CONFIG) | {"images": 1}))
+        demo.measure_unseen(one, demo.attribute_classifiers("shapes")[0], INFO)

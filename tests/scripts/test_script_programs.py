@@ -21,7 +21,6 @@ SCRIPTS = [
 ]
 # What takes seconds to import and no script may need before it knows its flags.
 HEAVY = ("tensorflow", "keras", "jax", "matplotlib", "scipy", "cv2", "gradio")
-STILL_HEAVY = ("align", "card", "evaluate", "explain", "localize", "train", "zero_shot")
 
 # One interpreter for all scripts: each runs in a fork of it, which has imported nothing of pag_tf.
 HELP = f"""
@@ -110,10 +109,7 @@ def test_help_explains_every_flag(script, helps, load_script):
     assert docstring.splitlines()[0] in found["stdout"]
 
 
-LIGHT = [path for path in SCRIPTS if path.stem not in STILL_HEAVY]
-
-
-@pytest.mark.parametrize("script", LIGHT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_help_imports_nothing_heavy(script, helps):
     assert helps[script]["heavy"] == []
 
