@@ -46,7 +46,8 @@ def aligned(lines: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> st
 
 
 def _lines(group: Iterable[Value], parts: list[str]) -> list[list[str]]:
-    lines, counts = [], {}
+    lines: list[list[str]] = []
+    counts: dict[str, str] = {}
     for about, same in itertools.groupby(group, lambda value: value.metric):
         by_part = {value.subset: value for value in same}
         now = {part: f"{value.images:,}" for part, value in by_part.items()}
