@@ -6,7 +6,7 @@
     python scripts/explain.py photo.jpg --eps=0,2/255 --target=dog
 
 Draws, for every epsilon side by side, the heat map with its box on the picture, the input gradient
-and the most likely classes, into one PNG. Models recognise the classes of their data set only.
+and the most likely classes, into one PNG. Models recognize the classes of their data set only.
 """
 
 from __future__ import annotations
