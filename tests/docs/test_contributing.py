@@ -24,9 +24,9 @@ EXAMPLES = {
 @pytest.fixture
 def add(tmp_path, monkeypatch):
     """Puts the example of a folder there; returns its name. Afterwards it is gone."""
-    modules = []
+    modules, entries = [], []
 
-    def call(folder, registered):
+    def call(folder, registered, key=None):
         ((path, code),) = [item for item in EXAMPLES.items() if item[0].startswith(folder + "/")]
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(code, encoding="utf-8")
@@ -34,14 +34,13 @@ def add(tmp_path, monkeypatch):
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / folder)])
         importlib.invalidate_caches()
         modules.append(path.removesuffix(".py").replace("/", "."))
-        registered_before.append((registered, set(registered)))
-        return modules[-1].rpartition(".")[2]
+        name = modules[-1].rpartition(".")[2]
+        entries.append((registered, key or name))
+        return name
 
-    registered_before = []
     yield call
-    for registered, before in registered_before:
-        for key in set(registered) - before:
-            del registered[key]
+    for registered, key in entries:
+        registered.pop(key, None)
     for module in modules:
         sys.modules.pop(module, None)
 
@@ -126,7 +125,7 @@ def test_an_attribution_method(add, batch, model):
 
 
 def test_a_metric(add, batch, model, tmp_path, monkeypatch, capsys):
-    add("pag_tf/measure/metrics", metrics._TABLE)
+    add("pag_tf/measure/metrics", metrics._TABLE, key=("alignment", "sparsity"))
     metrics._load.cache_clear()
     config = measure.AlignConfig(
         dataset="shapes", eps="2/255", split="test[:8]", threshold="0.2", examples=2,
