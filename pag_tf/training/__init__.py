@@ -1,4 +1,4 @@
-"""Training: adversarial and natural, resumable to the bit, exported as zoo folders."""
+"""Standard and adversarial training: bit-exact resuming, exported as zoo entries."""
 
 from __future__ import annotations
 

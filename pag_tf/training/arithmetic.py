@@ -1,7 +1,6 @@
-"""How layers compute while a model is trained: faster than Keras' own way, by the same weights.
+"""Context managers that make layers compute faster than Keras does, with the same weights.
 
-Nothing of a model changes for good: both ways hold inside a `with`, which is enough while a
-training step is traced.
+Both restore the model when the `with` block ends, so a training step must be traced inside it.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from keras import layers, ops
 
 @contextlib.contextmanager
 def sums_as_products(model: keras.Model) -> Iterator[None]:
-    """Inside, the batch norms of `model` compute their statistics by products of matrices.
+    """Makes the batch norms of `model` compute their statistics with matrix products.
 
-    XLA's CPU compiler sums the rows of a tensor on a single core, and batch normalisation sums all
-    pixels of the batch four times: for its statistics, and for their derivatives. In a training
-    step of a small residual network that was a quarter of the time. A product with a row of ones is
-    the same sum on all cores, and the derivative of a broadcast that is written as a product with a
-    column of ones is a product again. The same values but for rounding (the sums of each image
-    first, then over the images).
+    XLA's CPU compiler reduces the rows of a tensor on a single core, and batch normalization
+    reduces all pixels of the batch four times: for its statistics and for their derivatives. This
+    took a quarter of a training step of a small residual network. A product with a row of ones
+    computes the same sum on all cores, and the derivative of a broadcast written as a product with
+    a column of ones is again a product. Values agree up to rounding (sums within each image come
+    first, then the sum over images).
 
-    That holds for Keras' own `BatchNormalization` of float32 images, channels last, in training
-    mode; whatever else there is (renorm, masks, statistics over several replicas, layers that are
-    frozen or of a subclass) stays as it is.
+    Applies to Keras' own `BatchNormalization` of float32 images, channels last, in training mode.
+    Every other case (renorm, masks, statistics over several replicas, frozen layers, subclasses)
+    is left as it is.
     """
     changed = [layer for layer in _leaves(model) if _is_plain(layer)]
     for layer in changed:
@@ -42,10 +41,10 @@ def sums_as_products(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
-    """Inside, the float32 `Conv2D` layers of `model` take and give `dtype`.
+    """Makes the float32 `Conv2D` layers of `model` take and return `dtype`.
 
-    Units for products of bfloat16 matrices (Intel AMX, accelerators) convolve several times as fast
-    as float32 ones. Weights, normalisation, sums and all other layers stay float32.
+    Hardware for bfloat16 matrix products (Intel AMX, accelerators) convolves several times as fast
+    as in float32. Weights, normalization, sums and all other layers stay float32.
 
     Args:
         dtype: One of `CONVOLUTION_DTYPES`; `"float32"` changes nothing.
@@ -83,7 +82,7 @@ def _is_plain(layer: layers.Layer) -> bool:
         and _is_float32(layer)
         and not layer.renorm
         and not layer.synchronized
-        # A layer that stands in a model twice is in the list once, but may be nested twice.
+        # A layer used twice in a model is listed once, but a nested one may be listed twice.
         and "call" not in vars(layer)
     )
 
@@ -106,7 +105,7 @@ def _call(
         return ops.matmul(ones[1], ops.broadcast_to(x, (size, 1, channels)))
 
     mean = mean_of(rows)
-    # The mean minimises this: no derivative goes through it.
+    # The mean minimizes the variance, so the derivative with respect to it is zero.
     variance = mean_of(ops.square(rows - broadcast(ops.stop_gradient(mean))))
     momentum = layer.momentum
     for moving, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):

@@ -1,4 +1,4 @@
-"""What happens after each epoch: check, stop in time, save, log."""
+"""Callbacks that run after each epoch: robustness check, early stop, checkpoint, logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLLAPSE = 0.5
 
 
 class CatastrophicOverfittingError(RuntimeError):
-    """One-step training lost its robustness and was stopped; nothing was exported."""
+    """Raised when one-step training lost its robustness and was stopped; nothing was exported."""
 
 
 class RobustnessCheck(keras.callbacks.Callback):
@@ -60,18 +60,18 @@ class RobustnessCheck(keras.callbacks.Callback):
         self.best, self.fell_back, self.overfitted = 0.0, False, False
 
     def state(self) -> dict[str, Any]:
-        """What has to be restored when a run is resumed."""
+        """Returns the state that a resumed run restores."""
         return {"best": self.best, "fell_back": self.fell_back, "overfitted": self.overfitted}
 
     def restore(self, state: dict[str, Any], trainer: AdversarialModel) -> None:
-        """Takes up a state that `state()` gave."""
+        """Restores a state that `state()` returned."""
         self.best = state["best"]
         self.fell_back, self.overfitted = state["fell_back"], state["overfitted"]
         if self.fell_back:
             trainer.attack = PGD(trainer.attack.threat, self.fall_back_steps)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measures, and acts on catastrophic overfitting; nothing where training diverged."""
+        """Measures and reacts to catastrophic overfitting; does nothing if training diverged."""
         trainer, logs = self.model, logs if logs is not None else {}
         if _diverged(trainer, logs):
             return
@@ -110,10 +110,10 @@ class RobustnessCheck(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops when the loss or, after an epoch, a weight is not finite; raises at the end.
+    """Stops training when the loss or, after an epoch, a weight is not finite.
 
     Raises:
-        FloatingPointError: At the end of training, with the epoch and the remedy.
+        FloatingPointError: At the end of training; the message names the epoch and the remedy.
     """
 
     def __init__(self) -> None:
@@ -126,14 +126,14 @@ class StopOnNaN(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the running loss."""
+        """Checks the running loss."""
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(float(loss)):
             self.failed_epoch = self.epoch
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the weights: the last step's loss was that of the weights before it."""
+        """Checks the weights: the loss of the last step was computed before its update."""
         if _diverged(self.model, logs or {}):
             self.failed_epoch = epoch
             self.model.stop_training = True
@@ -153,8 +153,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: The checkpoint file.
-        state: The run's state, carried on from epoch to epoch.
-        check: The check whose state belongs to the run, if there is one.
+        state: The run's state, updated after each epoch.
+        check: The robustness check whose state is saved with the run, or None.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.path, self.state, self.check = path, state, check
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves; nothing where the loss or a weight is not finite."""
+        """Saves the run, unless the loss or a weight is not finite."""
         numbers = {name: float(value) for name, value in (logs or {}).items()}
         if _diverged(self.model, numbers):
             return
@@ -206,14 +206,14 @@ class GradientImages(keras.callbacks.Callback):
 
 
 def _diverged(model: keras.Model, logs: dict[str, Any]) -> bool:
-    """Whether the loss of an epoch, or a weight at its end, is not finite."""
+    """Returns True if the loss of an epoch, or a weight at its end, is not finite."""
     if not np.isfinite(float(logs.get("loss", 0.0))):
         return True
     return not all(np.isfinite(keras.ops.convert_to_numpy(w)).all() for w in model.weights)
 
 
 def write_csv(path: Path, history: list[dict[str, float]]) -> None:
-    """Writes the history, one line an epoch, replacing the file in one go."""
+    """Writes the history with one line per epoch, replacing the file atomically."""
     names = list(dict.fromkeys(name for row in history for name in row))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names)

@@ -1,4 +1,4 @@
-"""The state of a run between two epochs: one file, replaced in one go."""
+"""Checkpoints: the state of a run between two epochs in one file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _STATE = "state"
 
 @dataclasses.dataclass
 class RunState:
-    """What a run knows besides its variables.
+    """The state of a run besides its variables.
 
     Attributes:
-        epoch: Number of finished epochs.
-        history: Logged numbers of each finished epoch.
+        epoch: Number of completed epochs.
+        history: Logged numbers of each completed epoch.
         check: State of the robustness check (see `RobustnessCheck.state`).
     """
 
@@ -33,8 +33,8 @@ class RunState:
 def save(path: Path, trainer: keras.Model, state: RunState) -> None:
     """Writes all variables of model and optimizer, and the state, to `path`.
 
-    The file is complete under a temporary name before it takes the place of the former one, so
-    that a full disk or a killed process leaves the former one valid.
+    The file is written under a temporary name and then renamed, so the former checkpoint stays
+    valid if the disk is full or the process is killed.
 
     Raises:
         OSError: The file could not be written; the former one is untouched.

@@ -1,4 +1,4 @@
-"""Everything that decides what a training run does, in one record of plain values."""
+"""The configuration of a training run: a dataclass of plain values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pag_tf.core.threat_model import ThreatModel
 BATCH_NORM_MODES = ("inference", "training")
 CONVOLUTION_DTYPES = ("float32", "bfloat16")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
-# How images come to one size, see pag_tf.data.load and pag_tf.data.batches.
+# How images are brought to one size; see pag_tf.data.load and pag_tf.data.batches.
 FITS = ("whole", "center_crop")
 TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
@@ -26,99 +26,100 @@ _NOT_NEGATIVE = (
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """A training run. Each field's meaning and unit stands in its `help` metadata.
+    """Settings of a training run; the `help` metadata of each field gives its meaning and unit.
 
     Raises:
-        ValueError: A value out of range, or an unknown name (the message lists the known).
+        ValueError: A value out of range, or an unknown name (the message lists the known ones).
     """
 
-    output: str = option("", "Folder of the run: checkpoint, logs and the exported zoo entry.")
+    output: str = option("", "Folder for the checkpoint, the logs and the exported zoo entry.")
     dataset: str = option("cifar10", f"Name of the data set: {', '.join(data.names())}.")
-    data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA, then TFDS' own place.")
+    data_dir: str = option("", "Folder of the data; empty: PAG_TF_DATA, then the folder of TFDS.")
     train_split: str = option("train", "Images to train on, such as 'train[:49000]'.")
     validation_split: str = option(
-        "validation", "Held-out images of the check after each epoch; empty for no check."
+        "validation", "Held-out images of the robustness check after each epoch; empty: no check."
     )
     image_size: int = option(
-        0, "Height and width that images are brought to, in pixels; 0: the data set's own."
+        0, "Height and width of the images in pixels; 0: the native size of the data set."
     )
     fit: str = option(
         "whole",
-        "How held-out and test images come to image_size: whole (resized) or center_crop (shorter "
-        "side at 8/7 of it, the centre cut out).",
+        "How held-out and test images are brought to image_size: whole (resized) or center_crop "
+        "(shorter side resized to 8/7 of it, then cropped to the center).",
     )
     train_fit: str = option(
         "",
-        "How training images come to image_size: whole, center_crop or random_crop (a window "
-        "anywhere, flipped at random); empty: as fit.",
+        "How training images are brought to image_size: whole, center_crop or random_crop (a "
+        "random window, flipped at random); empty: as fit.",
     )
     threat_model: str = option(
-        "linf:2/255", "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' trains naturally."
+        "linf:2/255",
+        "Norm and epsilon, in units of pixels in [0, 1]; 'linf:0' is standard training.",
     )
     attack: str = option(
-        "nfgsm", f"What perturbs the training images: {', '.join(attacks.names())}."
+        "nfgsm", f"Attack that perturbs the training images: {', '.join(attacks.names())}."
     )
-    attack_steps: int = option(7, "Steps of an attack of several steps, such as pgd.")
+    attack_steps: int = option(7, "Steps of an iterative attack such as pgd.")
     attack_step_size: float = option(
-        0.0, "Step size of such an attack, in pixels in [0, 1]; 0: its default."
+        0.0, "Step size of an iterative attack, for pixels in [0, 1]; 0: its default."
     )
     eps_warmup_epochs: float = option(0.0, "Epochs over which epsilon grows linearly from 0.")
-    clean_fraction: float = option(0.0, "Share of each batch left unperturbed, in [0, 1).")
+    clean_fraction: float = option(0.0, "Fraction of each batch left unperturbed, in [0, 1).")
     attack_batch_norm: str = option(
         "inference", "Batch-norm mode of the model during the attack: inference or training."
     )
     arch: str = option("resnet", f"Architecture: {', '.join(pag_tf.models.names())}.")
-    arch_options: str = option("{}", "Options of the architecture, a JSON object.")
+    arch_options: str = option("{}", "Options of the architecture as a JSON object.")
     initial_weights: str = option(
         "",
-        "Weights to start from: id or folder of a zoo entry of the same architecture, or imagenet "
-        "(resnet50, vgg16); empty: fresh ones. The head is fresh unless the class names agree.",
+        "Initial weights: id or folder of a zoo entry of the same architecture, or imagenet "
+        "(resnet50, vgg16); empty: random. The head is random unless the class names agree.",
     )
     class_split: str = option(
         "",
-        "Train on the seen classes of this class split only, see pag_tf.data.class_split_names; "
-        "empty: on all classes.",
+        "Class split whose seen classes are trained on (see pag_tf.data.class_split_names); empty: "
+        "all classes.",
     )
     class_split_fold: int = option(
         0,
-        "Of the class split's folds of seen classes the one that is not trained on either, from 1, "
-        "so that constants can be chosen on it; 0: none.",
+        "Number, from 1, of the fold of seen classes that is held out of training, so that "
+        "constants can be chosen on it; 0: none.",
     )
     attribute_temperature: float = option(
         0.0,
-        "Temperature of an attribute classifier (see pag_tf.zero_shot), such as 0.1; 0: a linear "
-        "head.",
+        "Temperature of an attribute head (see pag_tf.zero_shot), such as 0.1; 0: a linear head.",
     )
     epochs: int = option(16, "Passes over the training images.")
-    batch_size: int = option(128, "Images in one training step.")
+    batch_size: int = option(128, "Images per training step.")
     learning_rate: float = option(0.2, "Peak learning rate of SGD with Nesterov momentum.")
     learning_rate_warmup: float = option(
-        0.2, "Share of the steps, in [0, 1], in which the rate rises linearly; then a cosine to 0."
+        0.2, "Fraction of the steps, in [0, 1], of linear warm-up; then a cosine decay to 0."
     )
     head_learning_rate_factor: float = option(
-        1.0, "Learning rate of the last stage and the head, in multiples of learning_rate."
+        1.0, "Learning rate of the last stage and the head, as a multiple of learning_rate."
     )
     momentum: float = option(0.9, "Momentum of SGD.")
     weight_decay: float = option(
         5e-3, "Decoupled weight decay (times the learning rate) of kernels, not of biases or norms."
     )
     ema_momentum: float = option(
-        0.0, "Momentum of the moving average of the weights that is exported; 0: the last weights."
+        0.0, "Momentum of the moving average of weights that is exported; 0: the last weights."
     )
-    augment_shift: int = option(4, "Largest random shift of a training image, in pixels.")
+    augment_shift: int = option(4, "Largest random shift of training images, in pixels.")
     augment_flip: bool = option(True, "Flip training images left to right at random.")
-    seed: int = option(0, "Of initial weights, order, augmentation and attack.")
+    seed: int = option(0, "Seed of initial weights, order, augmentation and attack.")
     jit_compile: bool = option(True, "Compile the training step with XLA.")
     convolution_dtype: str = option(
         "float32",
-        "What convolutions multiply in while training: float32 or bfloat16 (several times as fast "
+        "Precision of the convolutions while training: float32 or bfloat16 (several times as fast "
         "on accelerators and on CPUs with AMX, see docs/fast_training.md).",
     )
-    check_images: int = option(500, "Held-out images of the check after each epoch.")
+    check_images: int = option(500, "Held-out images of the robustness check after each epoch.")
     check_steps: int = option(10, "PGD steps of that check.")
     on_overfitting: str = option(
         "stop",
-        "When one-step training overfits catastrophically: stop, fall_back (to PGD) or warn.",
+        "Reaction to catastrophic overfitting of one-step training: stop, fall_back (to PGD) or "
+        "warn.",
     )
     tensorboard: bool = option(False, "Write TensorBoard logs, with input gradients as images.")
 
@@ -171,7 +172,7 @@ class TrainConfig:
 
     @property
     def resolved_train_fit(self) -> str:
-        """How training images come to `image_size`."""
+        """How training images are brought to `image_size`."""
         return self.train_fit or self.fit
 
     @property
@@ -194,13 +195,13 @@ class TrainConfig:
         return options
 
     def build_attack(self) -> attacks.Attack:
-        """The attack that perturbs the training images."""
+        """Returns the attack that perturbs the training images."""
         return attacks.get(self.attack).for_training(
             self.threat, steps=self.attack_steps, step_size=self.attack_step_size or None
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, one a field."""
+        """Returns the fields as plain JSON values."""
         return dataclasses.asdict(self)
 
 

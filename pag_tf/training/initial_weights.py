@@ -1,4 +1,4 @@
-"""Weights that a run starts from: those of a trained entry, or those of ImageNet."""
+"""Initial weights of a run: from a trained entry, or from ImageNet."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ def load_initial_weights(
 ) -> None:
     """Copies the weights that `config.initial_weights` names into a fresh classifier.
 
-    From an entry come all weights but those of the head (the last layer, and all layers of an
-    attribute head), and those too where both have a linear head and the entry's class names are the
-    same in the same order. The entry must have the architecture and
-    the options of the run, defaults filled in; nothing is taken over from it but weights. Its image
-    size may be another: no weight of these architectures depends on it.
+    An entry provides all weights except those of the head (the last layer, or all layers of an
+    attribute head). The head is copied too if both models have a linear head and the entry has the
+    same class names in the same order. The entry must have the architecture and the options of the
+    run, with defaults filled in; only its weights are used. Its image size may differ: no weight
+    of these architectures depends on it.
 
-    "imagenet" copies the convolutions of `keras.applications`. Keras trained them on other units,
-    so that the first convolution is rewritten for the model's own normalisation. That is exact but
-    for the border of the image, where padding now stands for the model's mean colour, half a grey
-    level from Keras' own.
+    "imagenet" copies the convolutions of `keras.applications`. Keras trained them in other pixel
+    units, so the first convolution is rewritten for the model's normalization. The result is exact
+    except at the image border, where padding now means the model's mean color, half a gray level
+    from that of Keras.
 
     Raises:
-        ValueError: Neither an entry nor "imagenet"; an entry of another architecture, or a damaged
-            one; one that was trained on classes of the data set that `split` does not let be seen,
-            or began with such weights, or with weights that are not here to be asked; ImageNet
-            weights that there are none of, that cannot be downloaded, or that know the unseen
-            classes of `split`.
+        ValueError: Neither an entry nor "imagenet"; an entry that is damaged or of another
+            architecture; an entry that was trained on classes of the data set that are not seen
+            in `split`, or whose own initial weights were, or could not be found; ImageNet weights
+            that do not exist, could not be downloaded, or know the unseen classes of `split`.
         OSError: A file cannot be read.
     """
     if split is not None:
@@ -77,14 +76,14 @@ def _check_architecture(entry: pag_tf.zoo.Entry, config: TrainConfig, channels: 
 
 
 def _with_defaults(arch: str, options: dict[str, Any]) -> dict[str, Any]:
-    # Through JSON: tuples of the defaults and lists of the options are the same.
+    # Through JSON, so that tuples of the defaults equal lists of the options.
     merged = pag_tf.models.default_options(arch) | options
     return dict(json.loads(json.dumps(merged, sort_keys=True)))
 
 
 def _copy(source: keras.Model, target: keras.Model, *, head: bool) -> None:
     if any(layer.name == ATTRIBUTES for model in (source, target) for layer in model.layers):
-        head = False  # its classes are no weights
+        head = False  # its last layer holds attributes, not weights
     left_out = () if head else HEAD_LAYERS
     theirs = [layer for layer in source.layers if layer.name not in left_out]
     ours = [layer for layer in target.layers if layer.name not in left_out]
@@ -115,7 +114,7 @@ def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
 def _application(function: str) -> keras.Model:
     try:
         return getattr(keras.applications, function)(include_top=False, weights="imagenet")
-    except Exception as error:  # Keras raises plain exceptions where a download fails
+    except Exception as error:  # Keras raises plain exceptions if a download fails
         raise ValueError(
             f"The ImageNet weights of {function} could not be loaded from Keras ({error}). "
             "Run once with a connection to the internet, which leaves them in ~/.keras/models, "
@@ -124,15 +123,14 @@ def _application(function: str) -> keras.Model:
 
 
 def _for_normalised_rgb(kernel: np.ndarray, bias: np.ndarray, mean: Any, std: Any) -> Any:
-    """A convolution of BGR pixels minus Keras' means as one of (pixels in [0, 1] - mean) / std.
+    """Rewrites a convolution of BGR pixels minus Keras' means for (RGB in [0, 1] - mean) / std.
 
-    What it used to see is 255 std times what it sees now, plus 255 mean - Keras' means.
+    Its former input is 255 std times the new input, plus 255 mean - Keras' means.
 
     Args:
         kernel: float32 `[h, w, 3, filters]`.
         bias: float32 `[filters]`.
-        mean: One number or three, as in `pag_tf.models`.
-        std: Likewise.
+        mean, std: One number or three, as in `pag_tf.models`.
     """
     kernel = kernel[:, :, ::-1].astype("float64")
     scale, offset = 255 * np.broadcast_to(std, 3), 255 * np.broadcast_to(mean, 3) - _IMAGENET_MEAN

@@ -1,4 +1,4 @@
-"""The optimizer of a run: SGD on a cosine, faster for the last stage and the head where asked."""
+"""The optimizer of a run: SGD with a cosine schedule, optionally faster in the last layers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pag_tf.training.config import TrainConfig
 
 
 class LayerwiseSGD(keras.optimizers.SGD):
-    """SGD whose learning rate is a multiple of its own for some of the variables.
+    """SGD that multiplies the learning rate by a factor for some of the variables.
 
-    As the gradient enters the momentum times the learning rate, gradient and momentum both carry
-    the factor. Decoupled weight decay does not: Keras takes it times the optimizer's own learning
-    rate before the step, so that the factor makes layers learn faster, not decay faster.
+    The gradient enters the momentum multiplied by the learning rate, so the factor applies to both.
+    It does not apply to decoupled weight decay, which Keras multiplies by the optimizer's own
+    learning rate before the step: layers learn faster but do not decay faster.
 
     Args:
         learning_rate: As in `keras.optimizers.SGD`.
-        factor: The multiple, positive.
-        faster: Paths (`keras.Variable.path`) of the variables it holds for.
+        factor: The factor, positive.
+        faster: Paths (`keras.Variable.path`) of the variables that it applies to.
         **kwargs: As in `keras.optimizers.SGD`.
     """
 
@@ -31,27 +31,27 @@ class LayerwiseSGD(keras.optimizers.SGD):
         self.factor, self.faster = float(factor), tuple(sorted(faster))
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Makes the momentum variables, and looks up each variable's factor by its path."""
+        """Creates the momentum variables and looks up the factor of each variable by its path."""
         super().build(variables)
-        # By position: inside a step the variables are TensorFlow's, without Keras' paths.
+        # By position: inside a step, variables are those of TensorFlow, which have no Keras path.
         self._factors = tuple(self.factor if v.path in self.faster else 1.0 for v in variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """One variable's step, at its own learning rate."""
+        """Updates one variable with its own learning rate."""
         factor = self._factors[self._get_variable_index(variable)]
         super().update_step(gradient, variable, learning_rate * factor)
 
     def get_config(self) -> dict[str, Any]:
-        """Plain values that `from_config` takes."""
+        """Returns the plain values that `from_config` takes."""
         return {**super().get_config(), "factor": self.factor, "faster": list(self.faster)}
 
 
 def build_optimizer(
     classifier: keras.Model, config: TrainConfig, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
-    """SGD with Nesterov momentum: linear warm-up, then a cosine to 0 at the end of the run.
+    """Returns SGD with Nesterov momentum, linear warm-up and a cosine decay to 0.
 
-    Weight decay spares biases and norms. Layers that `last_stage_and_head` names learn at
+    Biases and norms are excluded from weight decay. The layers of `last_stage_and_head` learn at
     `config.head_learning_rate_factor` times the learning rate.
     """
     total = config.epochs * steps_per_epoch
@@ -80,15 +80,15 @@ def build_optimizer(
 
 
 def last_stage_and_head(classifier: keras.Model) -> list[keras.Layer]:
-    """The layers with trainable weights of the last stage and the head, in the model's order.
+    """Returns the trainable layers of the last stage and the head, in the order of the model.
 
-    A stage is what gives feature maps of one height and width. The last stage is every layer whose
-    feature map is as high and wide as that of the last layer with weights; the head is every
-    layer whose output has no height and width. In `resnet50` these are the layers conv5_* and the
-    logits, in `vgg16` block5_* and the logits. A network that never downsamples is one stage.
+    A stage is all layers whose feature maps have the same height and width; the last stage is that
+    of the last layer with weights and a feature map. The head is all layers whose output has no
+    height and width. In `resnet50` these are the layers conv5_* and the logits, in `vgg16` block5_*
+    and the logits. A network that never downsamples is one stage.
 
     Args:
-        classifier: A flat functional model, with each layer called once.
+        classifier: A flat functional model that calls each layer once.
     """
     layers = [layer for layer in classifier.layers if layer.trainable_variables]
     sizes = [tuple(layer.output.shape[1:-1]) for layer in layers]

@@ -1,4 +1,4 @@
-"""One training run: from a configuration to an exported zoo folder, resumable at every epoch."""
+"""A training run: from a configuration to an exported zoo entry, resumable after each epoch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pag_tf.training.initial_weights import load_initial_weights
 from pag_tf.training.optimizer import build_optimizer
 from pag_tf.training.trained_classes import TrainedClasses
 
-# Fields that say where files lie and what is shown, not what is computed.
+# Fields that locate files or control logging; they do not change the result.
 _PLACES = ("output", "data_dir", "tensorboard")
 
 
@@ -39,25 +39,25 @@ def train(
 ) -> Path:
     """Trains a model and exports it.
 
-    The run's folder holds `config.json`, `checkpoint.npz` (after each epoch), `log.csv` and, at the
-    end, `entry/` in the format of the zoo. Random numbers depend on the seed and the step only: on
-    the TensorFlow backend a run that was killed and resumed ends with bit-identical weights.
+    The folder of the run holds `config.json`, `checkpoint.npz` (written after each epoch),
+    `log.csv` and, at the end, `entry/` in the format of the zoo. Random numbers depend only on the
+    seed and the step: on the TensorFlow backend, a run that was killed and resumed ends with
+    bit-identical weights.
 
     Args:
-        config: The run.
-        resume: Go on with the run in `config.output`; start it if there is none.
+        config: Settings of the run.
+        resume: Resume the run in `config.output`, or start it if there is none.
         overwrite: Delete the run in `config.output` and start again.
-        flags_text: The flag file that repeats the run, kept in the entry.
+        flags_text: Flag file that reproduces the run, stored in the entry.
 
     Returns:
         The exported zoo folder.
 
     Raises:
-        ValueError: Bad configuration; no output; a folder that holds another run; data that is not
-            there.
+        ValueError: An invalid configuration, no output, a folder with another run, or missing data.
         FloatingPointError: Training diverged; the last good epoch is in the checkpoint.
-        CatastrophicOverfittingError: Training was stopped for it; nothing was exported.
-        OSError: A file cannot be written; the former checkpoint stays valid.
+        CatastrophicOverfittingError: Training was stopped because of it; nothing was exported.
+        OSError: A file could not be written; the former checkpoint stays valid.
     """
     folder = run_folder.check(config, places=_PLACES, resume=resume, overwrite=overwrite)
     keras.utils.set_random_seed(config.seed)
@@ -65,12 +65,12 @@ def train(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
     )
     classes = TrainedClasses.of(config, info)
-    _, steps = _batches(config, classes, 0)  # before the model: refuses images of different sizes
+    _, steps = _batches(config, classes, 0)  # first: refuses images of different sizes
     classifier = pag_tf.models.build(
         config.arch, len(classes.names), info.image_shape, **config.options, **classes.head_options
     )
-    # On resuming too, although the checkpoint replaces them: Keras numbers the layers of all
-    # models of a process, and both runs are to end with the same files.
+    # Also on resuming, although the checkpoint replaces them: Keras numbers the layers of all
+    # models of a process, and a resumed run must produce the same files.
     load_initial_weights(classifier, config, classes.names, classes.split)
     if classes.attributes is not None:
         pag_tf.zero_shot.set_classes(
@@ -103,7 +103,7 @@ def train(
 def build_trainer(
     classifier: keras.Model, config: TrainConfig, steps_per_epoch: int
 ) -> AdversarialModel:
-    """The compiled trainer of a run, with model and optimizer built."""
+    """Returns the compiled trainer of a run, with model and optimizer built."""
     augment = Augmentation(shift=config.augment_shift, flip=config.augment_flip)
     trainer = AdversarialModel(
         classifier,
@@ -142,7 +142,7 @@ def _fit(
         callbacks += _tensorboard(folder / "tensorboard", check)
     trainer.fit(
         batches if hasattr(batches, "element_spec") else _generator(batches),
-        shuffle=False,  # the stream is shuffled already
+        shuffle=False,  # the stream is already shuffled
         steps_per_epoch=steps,
         initial_epoch=state.epoch,
         epochs=config.epochs,
@@ -166,7 +166,7 @@ def _batches(config: TrainConfig, classes: TrainedClasses, first_epoch: int) -> 
 
 
 def _generator(batches: Any) -> Iterator[Any]:
-    # Keras recognises Python generators, not iterables in general.
+    # Keras accepts Python generators, but not every iterable.
     yield from batches
 
 
@@ -246,6 +246,6 @@ def _export(
 
 
 def _part_of_classes(config: TrainConfig) -> list[str]:
-    """What an entry's id says of its classes, if they are not all."""
+    """Returns the parts of an entry's id that name its class split and fold, if any."""
     fold = [f"fold-{config.class_split_fold}"] if config.class_split_fold else []
     return [config.class_split, *fold] if config.class_split else []

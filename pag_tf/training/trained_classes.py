@@ -1,4 +1,4 @@
-"""Which classes a run trains on: all of the data set, or the seen ones of a class split."""
+"""The classes of a training run: all classes of the data set, or the seen ones of a split."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TrainedClasses:
     """The classes of a run, in the order of the logits.
 
     Attributes:
-        names: One a logit.
-        split: The class split, or None where all classes are trained on.
+        names: Class name of each logit.
+        split: The class split, or None if all classes are trained on.
         attributes: float64 `[classes, attributes]` for an attribute head, or None.
     """
 
@@ -28,10 +28,10 @@ class TrainedClasses:
 
     @classmethod
     def of(cls, config: TrainConfig, info: pag_tf.data.DatasetInfo) -> TrainedClasses:
-        """The classes that a configuration names.
+        """Returns the classes of a configuration.
 
         Raises:
-            ValueError: No such split or fold, or the data set has no attributes.
+            ValueError: Unknown split or fold, or a data set without attributes.
         """
         split = None
         if config.class_split:
@@ -51,11 +51,11 @@ class TrainedClasses:
 
     @property
     def head_options(self) -> dict[str, Any]:
-        """What the head adds to the options of the architecture."""
+        """Options of the architecture that the head requires."""
         return {} if self.attributes is None else {"attributes": self.attributes.shape[1]}
 
     def relabelled(self, batches: Any) -> Any:
-        """A stream of (images, labels of the data set) with the labels that the logits have."""
+        """Maps the labels of batches from classes of the data set to indices of the logits."""
         if self.split is None:
             return batches
         return pag_tf.data.relabel(batches, self.split.seen)
