@@ -1,11 +1,11 @@
-"""Architectures: pixels in [0, 1] in, logits out, built of stock Keras layers only.
+"""Architectures: from pixels in [0, 1] to logits, built only of stock Keras layers.
 
-Every architecture is one flat functional graph with its normalisation inside, so that
+Every architecture is one flat functional graph that includes its normalization, so
 `keras.saving.load_model` reads a saved model without pag_tf, and attribution methods find every
-layer. Options are plain JSON values: a model is rebuilt from `(arch, num_classes, image_shape,
-options)` alone. Each of them is checked before any layer is made.
+layer. Options are plain JSON values: `(arch, num_classes, image_shape, options)` suffices to
+rebuild a model. All of them are checked before any layer is created.
 
-To add an architecture, write `pag_tf/models/architectures/<name>.py` that registers an
+To add an architecture, write `pag_tf/models/architectures/<name>.py`, which registers an
 `Architecture` under its name; Keras is imported when an architecture is first looked up.
 """
 
@@ -40,12 +40,12 @@ register = _ARCHITECTURES.register
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names that `build` accepts; imports none of them."""
+    """Returns the names that `build` accepts, without importing the architectures."""
     return _ARCHITECTURES.names()
 
 
 def get(arch: str) -> Architecture:
-    """Returns what is known of an architecture: its options, their limits, its builder.
+    """Returns an architecture: its options, their limits and its builder.
 
     Raises:
         ValueError: Unknown architecture; the message lists the known ones.
@@ -57,7 +57,7 @@ def get(arch: str) -> Architecture:
 
 
 def default_options(arch: str) -> dict[str, Any]:
-    """The options of an architecture with their default values.
+    """Returns the options of an architecture with their default values.
 
     Raises:
         ValueError: Unknown architecture.
@@ -66,9 +66,9 @@ def default_options(arch: str) -> dict[str, Any]:
 
 
 def validate(arch: str, options: Mapping[str, Any]) -> None:
-    """Checks the names and the values of an architecture's options.
+    """Checks the names and values of options, each on its own.
 
-    Whether they fit together and to an image is checked by `build` and `count_parameters`.
+    `build` and `count_parameters` also check that they fit together and fit the image.
 
     Raises:
         ValueError: Unknown architecture or unknown option (the message lists the known ones), or a
@@ -92,7 +92,7 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
 
     Raises:
         ValueError: Unknown architecture or option, a value of the wrong type or out of range, or
-            options that do not fit together; nothing was built then.
+            options that do not fit together. Nothing has been built in these cases.
     """
     found = get(arch)
     found.check(num_classes, image_shape, options)
@@ -102,13 +102,13 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
 def count_parameters(
     arch: str, num_classes: int, image_shape: Sequence[int], **options: Any
 ) -> int:
-    """The number of parameters of the model that `build` makes of these arguments.
+    """Returns the number of parameters of the model that `build` returns for these arguments.
 
-    Nothing is built: it takes no memory and no time however large the model would be. Batch
-    statistics are counted as `keras.Model.count_params` does.
+    Nothing is built, so the size of the model does not matter. Batch statistics are included, as
+    in `keras.Model.count_params`.
 
     Raises:
-        ValueError: As `build`.
+        ValueError: See `build`.
     """
     found = get(arch)
     found.check(num_classes, image_shape, options)

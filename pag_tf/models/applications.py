@@ -1,7 +1,7 @@
-"""What architectures of `keras.applications` share, for images of about 224 pixels.
+"""Architectures of `keras.applications`, for images of about 224 pixels.
 
-Deviations from Keras' graphs: normalization inside, global average pooling in place of fully
-connected layers, logits out.
+Deviations from Keras' graphs: normalization inside the model, global average pooling in place of
+fully connected layers, and logits as output.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def application(
     features: int,
     first_layer: str,
 ) -> Architecture:
-    """Returns the architecture of a function of `keras.applications`.
+    """Returns the architecture that a function of `keras.applications` builds.
 
     Args:
         name: Name of the architecture.
         function: Name of the function in `keras.applications`, such as `"ResNet50"`.
-        parameters: Number of parameters of its graph without the top.
-        features: Number of features of that graph after pooling.
-        first_layer: Name of the convolution that sees the pixels.
+        parameters: Number of parameters without the top.
+        features: Number of features after pooling.
+        first_layer: Name of the first convolution.
     """
 
     def build(
@@ -53,7 +53,7 @@ def application(
         attributes: int = 0,
     ) -> keras.Model:
         inputs = keras.Input(image_shape, name="image")
-        # input_tensor makes the application part of this graph, not a layer that holds a graph.
+        # With input_tensor, the layers become part of this graph instead of one nested model.
         graph = getattr(keras.applications, function)(
             include_top=False,
             weights=None,

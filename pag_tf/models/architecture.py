@@ -1,4 +1,4 @@
-"""One architecture: its builder, what its options may be, and how large the model becomes."""
+"""The record of an architecture: its builder, its options and its number of parameters."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CLASSES = whole(1, MOST_CLASSES)
 
 
 class ImageNetWeights(NamedTuple):
-    """Weights of `keras.applications` that a model may start from.
+    """Weights of `keras.applications` that a model can start from.
 
     Attributes:
         function: Name of the function in `keras.applications`; layers of the same name correspond.
-        first_layer: Name of the convolution that sees the pixels, rewritten for their units.
+        first_layer: Name of the first convolution, which is rewritten for the units of the pixels.
     """
 
     function: str
@@ -36,15 +36,15 @@ class Architecture:
     """How a model is checked, sized and built.
 
     Attributes:
-        name: Such as `"resnet"`.
+        name: The registered name, such as `"resnet"`.
         build: `(num_classes, image_shape, **options) -> keras.Model`; its keyword-only parameters
-            are the options and their default values. It expects checked arguments.
-        options: What each of them may be.
-        check_fit: `(image_shape, **options)`, every option given: raises ValueError where allowed
-            values do not fit together or not to the image.
-        parameters: `(num_classes, image_shape, **options)`, every option given: the number of
-            parameters of the model, counted without building it.
-        imagenet: Its ImageNet weights, if Keras has some.
+            are the options and their default values. Its arguments are already checked.
+        options: The allowed values of each option.
+        check_fit: `(image_shape, **options)`, called with every option: raises ValueError if
+            allowed values do not fit together or do not fit the image.
+        parameters: `(num_classes, image_shape, **options)`, called with every option: returns the
+            number of parameters of the model without building it.
+        imagenet: Its ImageNet weights, or None if Keras has none.
     """
 
     name: str
@@ -55,16 +55,16 @@ class Architecture:
     imagenet: ImageNetWeights | None = None
 
     def defaults(self) -> dict[str, Any]:
-        """The options with their default values."""
+        """Returns the options with their default values."""
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Checks names and values of options, each for itself.
+        """Checks names and values of options, each on its own.
 
         Raises:
             ValueError: An unknown name (the message lists the known ones) or a value that is not
-                allowed (the message names the option, what is allowed and what came).
+                allowed (the message names the option, the allowed values and the given one).
         """
         if unknown := sorted(set(options) - set(self.options)):
             raise ValueError(
@@ -75,7 +75,7 @@ class Architecture:
             self.options[name].check(f"{self.name}: {name}", value)
 
     def check(self, num_classes: Any, image_shape: Any, options: Mapping[str, Any]) -> None:
-        """Checks all arguments of the builder; see `check_options` for what is raised."""
+        """Checks all arguments of the builder; raises as `check_options` does."""
         self.check_options(options)
         if not _SHAPE.holds(image_shape) or len(image_shape) != 3:
             raise ValueError(

@@ -1,9 +1,9 @@
-"""Pieces that the architectures share, each a function from Keras tensor to Keras tensor.
+"""Building blocks of the architectures: functions from Keras tensor to Keras tensor.
 
-The head makes logits of features: one linear layer, or scores of attributes and their compatibility
-with classes. The attribute scores of an image, at length 1, are compared with the attributes of
-each class, which are the kernel of the last layer and are not trained: `pag_tf.zero_shot` puts them
-in, and exchanges them for those of other classes.
+The head maps features to logits with one linear layer, or through attribute scores. The attribute
+scores of an image, normalized to length 1, are compared with the attributes of each class, which
+are the frozen kernel of the last layer: `pag_tf.zero_shot` sets them, and replaces them by those
+of other classes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ STD = either(number(1e-6, 1000), list_of(number(1e-6, 1000), MOST_PIXELS))
 
 
 def normalization(x: Any, mean: Any, std: Any) -> Any:
-    """Pixels in [0, 1] to about zero mean and unit variance; `mean`, `std`: one number or a list.
+    """Normalizes pixels in [0, 1] to about zero mean and unit variance.
 
-    What these may be: `MEAN`, `STD` and `check_per_channel`.
+    `mean` and `std` are one number or a list; see `MEAN`, `STD` and `check_per_channel`.
     """
     channels = x.shape[-1]
     variance = [s * s for s in _per_channel(std, channels)]
@@ -37,7 +37,7 @@ def normalization(x: Any, mean: Any, std: Any) -> Any:
 
 
 def check_per_channel(image_shape: tuple[int, int, int], **values: Any) -> None:
-    """Checks that options hold one number or as many as the image has channels.
+    """Checks that options are one number, or one per channel of the image.
 
     Raises:
         ValueError: Another number of values; the message names the option.
@@ -59,7 +59,7 @@ def activation(x: Any, name: str, beta: float) -> Any:
 
 
 def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
-    """A convolution without bias (a batch norm follows), with He's initialization."""
+    """Applies a convolution with He initialization and no bias, as a batch norm follows."""
     return layers.Conv2D(
         filters,
         kernel,
@@ -71,7 +71,7 @@ def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
 
 
 def batch_norm(x: Any, *, zero_gamma: bool = False) -> Any:
-    """Batch normalization; `zero_gamma` starts a residual branch as the identity."""
+    """Applies batch normalization; `zero_gamma` makes a residual block start as the identity."""
     return layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer="zeros" if zero_gamma else "ones"
     )(x)
@@ -83,8 +83,8 @@ def head(features: Any, num_classes: int, attributes: int = 0) -> Any:
     Args:
         features: Keras tensor.
         num_classes: Number of logits.
-        attributes: 0 for a linear layer; otherwise the number of attribute scores, normalized to
-            length 1 and followed by a layer without bias that is not trained.
+        attributes: 0 for a linear layer; otherwise the number of attribute scores, which are
+            normalized to length 1 and followed by a frozen layer without bias.
     """
     if not attributes:
         return layers.Dense(num_classes, dtype="float32", name=LOGITS)(features)
@@ -95,7 +95,7 @@ def head(features: Any, num_classes: int, attributes: int = 0) -> Any:
 
 
 def compatibility(normalized: Any, num_classes: int) -> Any:
-    """The last layer of the attribute head: `[B, attributes]` of length 1 to logits."""
+    """Applies the last layer of the attribute head: `[B, attributes]` of length 1 to logits."""
     return layers.Dense(num_classes, use_bias=False, trainable=False, dtype="float32", name=LOGITS)(
         normalized
     )

@@ -1,7 +1,7 @@
-"""What each option of an architecture may be, checked before any layer is made.
+"""Allowed values of the options of an architecture, checked before any layer is created.
 
-Options come from command lines and from the `pag.json` of strangers: a value of the wrong type, not
-finite, or large enough to fill the memory is refused by name.
+Options come from command lines and from untrusted `pag.json` files: a value that has the wrong
+type, is not finite or would exhaust the memory is refused, and the message names the option.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ _MOST_SHOWN = 80
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """The values that are allowed for one option.
+    """The allowed values of one option.
 
     Attributes:
-        allowed: Which they are, as messages say it after "must be".
-        holds: Whether a value is one of them; accepts any object.
+        allowed: Description of the values, which follows "must be" in error messages.
+        holds: Returns True for an allowed value; accepts any object.
     """
 
     allowed: str
     holds: Callable[[Any], bool]
 
     def check(self, name: str, value: Any) -> None:
-        """Raises ValueError for a value that is not allowed; `name` stands first in the message."""
+        """Raises ValueError for a value that is not allowed; the message begins with `name`."""
         if not self.holds(value):
             raise ValueError(f"{name} must be {self.allowed}, got {shown(value)}.")
 
 
 def whole(low: int, high: int) -> Option:
-    """Whole numbers from `low` to `high`, both included; `True` and `1.0` are not among them."""
+    """Allows whole numbers from `low` to `high` inclusive, but not `True` or `1.0`."""
     return Option(
         f"a whole number from {low} to {high}",
         lambda value: _is(value, int) and low <= value <= high,
@@ -40,7 +40,7 @@ def whole(low: int, high: int) -> Option:
 
 
 def number(low: float, high: float) -> Option:
-    """Numbers from `low` to `high`, both included; NaN and `True` are not among them."""
+    """Allows numbers from `low` to `high` inclusive, but not NaN or `True`."""
     return Option(
         f"a number from {low:g} to {high:g}",
         lambda value: _is(value, int, float) and low <= value <= high,
@@ -48,7 +48,7 @@ def number(low: float, high: float) -> Option:
 
 
 def choice(names: Sequence[str]) -> Option:
-    """One of these texts."""
+    """Allows one of the given strings."""
     return Option(
         f"one of {', '.join(map(repr, names))}",
         lambda value: isinstance(value, str) and value in names,
@@ -56,12 +56,12 @@ def choice(names: Sequence[str]) -> Option:
 
 
 def flag() -> Option:
-    """True or False."""
+    """Allows True or False."""
     return Option("True or False (true or false in JSON)", lambda value: isinstance(value, bool))
 
 
 def list_of(option: Option, most: int) -> Option:
-    """A list (or tuple) of 1 to `most` values that `option` allows."""
+    """Allows a list (or tuple) of 1 to `most` values, each allowed by `option`."""
     return Option(
         f"a list of 1 to {most} values, each {option.allowed}",
         lambda value: (
@@ -73,7 +73,7 @@ def list_of(option: Option, most: int) -> Option:
 
 
 def either(one: Option, other: Option) -> Option:
-    """What one of two options allows."""
+    """Allows the values of either option."""
     return Option(
         f"{one.allowed}, or {other.allowed}",
         lambda value: one.holds(value) or other.holds(value),
@@ -81,13 +81,13 @@ def either(one: Option, other: Option) -> Option:
 
 
 def shown(value: Any) -> str:
-    """A value as error messages show it: its `repr`, cut to 80 characters.
+    """Returns a value as error messages show it: its `repr`, cut to 80 characters.
 
-    Control characters are escaped there: a message never writes to the terminal what a file says.
+    `repr` escapes control characters, so text from a file cannot control the terminal.
     """
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # whole numbers of thousands of digits; endless nesting
+    except (ValueError, RecursionError):  # integers of thousands of digits; endless nesting
         text = type(value).__name__
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 

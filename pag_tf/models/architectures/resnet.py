@@ -1,11 +1,12 @@
 """Residual networks for images of 32 to 64 pixels that sample every pixel equally often.
 
-A strided 3x3 convolution and a strided 1x1 shortcut reach some pixels more often than others, and
-stamp that grid on every input gradient. Here nothing is strided: each stage averages 2x2 pixels
-*before* its first convolution, in both branches, and the stem averages after its convolution.
+A strided 3x3 convolution and a strided 1x1 shortcut use some pixels more often than others, which
+leaves a grid in every input gradient. These networks are not strided: each stage averages 2x2
+pixels *before* its first convolution, in both branches, and the stem averages after its
+convolution.
 
 Sources: He et al. 2015 (arXiv 1512.03385), He et al. 2016 (arXiv 1603.05027, pre-activation).
-Deviations: the even downsampling above; ends in logits.
+Deviations: the even downsampling above; logits as output.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pag_tf.models.options import choice, flag, list_of, number, whole
 
 STEMS = ("conv", "pool", "patch")
 
-# Far beyond the models that people train, yet building the largest one takes seconds.
+# Far above the sizes used in practice, yet the largest model is built within seconds.
 _MOST_STAGES, MOST_BLOCKS, MOST_CHANNELS = 8, 128, 8192
 
 
@@ -54,7 +55,7 @@ def resnet(
     std: float | Sequence[float] = 0.25,
     attributes: int = 0,
 ) -> keras.Model:
-    """A residual network of basic blocks (two 3x3 convolutions each).
+    """Builds a residual network of basic blocks (two 3x3 convolutions each).
 
     Args:
         num_classes: Number of logits.
@@ -62,14 +63,15 @@ def resnet(
         widths: Channels of each stage; every stage but the first halves the resolution.
         blocks: Residual blocks in each stage.
         stem: `"conv"` keeps the resolution, `"pool"` averages 2x2 after the first convolution,
-            `"patch"` is one 2x2 convolution with stride 2: the cheapest, and each pixel is seen
-            once, yet by weights of its own, which leaves a phase variation of about 0.1.
+            `"patch"` is one 2x2 convolution with stride 2: the cheapest stem. It uses each pixel
+            once, but with different weights, which leaves a phase variation of about 0.1.
         stem_width: Channels of the stem.
         activation_name: `"relu"`, `"silu"`, `"gelu"` or `"softplus"`.
-        softplus_beta: Sharpness of softplus (towards ReLU as it grows).
+        softplus_beta: Sharpness of softplus, which approaches ReLU as it grows.
         pre_activation: Normalize and activate before (True) or after (False) each convolution.
         mean, std: Pixel normalization, one number or one per channel.
-        attributes: Number of attributes of an attribute head (see `pag_tf.zero_shot`); 0: none.
+        attributes: Number of attributes of an attribute head (see `pag_tf.zero_shot`); 0: a linear
+            head.
 
     Returns:
         The model (see `pag_tf.models.build`, which checks the arguments).
@@ -103,7 +105,7 @@ def _stem(x: Any, kind: str, width: int, act: _Activation, pre_activation: bool)
         return x if pre_activation else act(batch_norm(x))
     x = convolution(x, width)
     if kind == "pool":
-        # The non-linearity stands before the average: without it, averaging would discard detail.
+        # Averaging right after a linear convolution would discard detail.
         return layers.AveragePooling2D(2)(act(batch_norm(x)))
     return x if pre_activation else act(batch_norm(x))
 
@@ -138,7 +140,7 @@ def check_fit(
     std: Any,
     **_others: Any,
 ) -> None:
-    """Raises ValueError for options that do not fit together or not to the image."""
+    """Raises ValueError for options that do not fit together or do not fit the image."""
     if len(widths) != len(blocks) or sum(blocks) > MOST_BLOCKS:
         raise ValueError(
             f"widths and blocks need one number >= 1 for each stage, at most {MOST_BLOCKS} blocks "

@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al. 2015, arXiv 1512.03385), for images of at least 32x32 pixels, RGB."""
+"""ResNet-50 (He et al. 2015, arXiv 1512.03385) for RGB images of at least 32x32 pixels."""
 
 from pag_tf.models import register
 from pag_tf.models.applications import application

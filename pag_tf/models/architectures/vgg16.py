@@ -1,4 +1,4 @@
-"""VGG16's convolutions (Simonyan & Zisserman 2014, arXiv 1409.1556), then one linear layer."""
+"""The convolutions of VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556) and a linear layer."""
 
 from pag_tf.models import register
 from pag_tf.models.applications import application

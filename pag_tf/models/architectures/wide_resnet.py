@@ -1,4 +1,4 @@
-"""Wide residual networks, downsampled evenly: `resnet` with the depth and widths of WRN.
+"""Wide residual networks with even downsampling: `resnet` with the depth and widths of WRN.
 
 Source: Zagoruyko & Komodakis 2016 (arXiv 1605.07146). Deviation: see `resnet`.
 """
@@ -30,7 +30,7 @@ def wide_resnet(
     std: float | Sequence[float] = 0.25,
     attributes: int = 0,
 ) -> keras.Model:
-    """WRN-depth-width: pre-activation, stages of 16, 32 and 64 times `width` channels.
+    """Builds WRN-depth-width: pre-activation, stages of 16, 32 and 64 times `width` channels.
 
     Args:
         num_classes, image_shape, activation_name, softplus_beta, mean, std, attributes: See
