@@ -1,4 +1,4 @@
-"""The chain of initial weights of an entry: which classes a model has seen before."""
+"""The chain of initial weights of an entry, and the classes that it was trained on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find_weights(name: str) -> Entry:
     """Returns the bundled entry with this id, or the entry in this folder.
 
     Raises:
-        ValueError: Neither; a damaged entry.
+        ValueError: Neither exists, or the entry is damaged.
     """
     found = {entry.id: entry for entry in places.bundled()}
     if name in found:
@@ -38,19 +38,19 @@ def find_weights(name: str) -> Entry:
 def check_saw_no_unseen(
     initial_weights: str, split: ClassSplit, *, missing_ok: bool = False
 ) -> None:
-    """Raises ValueError for weights that ever saw a class that the split keeps unseen.
+    """Checks that no initial weights were trained on classes that the split keeps unseen.
 
-    Checks the entry, the one whose weights it began with, and so on to the first.
+    Checks the given entry, the entry that provided its initial weights, and so on.
 
     Args:
-        initial_weights: Id of a bundled entry, folder of one, or "imagenet"; empty: none.
+        initial_weights: Id of a bundled entry, folder of an entry, or "imagenet"; empty: none.
         split: Class split of the data set of the training.
-        missing_ok: Skip what is not here any more: for an entry that was trained on this split,
-            all of them were checked then.
+        missing_ok: Skip entries that no longer exist, for weights that were trained on this split:
+            all of their initial weights were checked at that time.
 
     Raises:
-        ValueError: One of them was trained on classes of the data set that are not seen, or on
-            ImageNet, whose classes they are; or it is not here, so that it cannot be checked.
+        ValueError: An entry of the chain was trained on unseen classes of the data set, or on
+            ImageNet if it contains them, or could not be found and thus not be checked.
     """
     name, met = initial_weights, []
     while name and name not in met:
@@ -83,5 +83,5 @@ def _check_imagenet(split: ClassSplit, met: list[str]) -> None:
 
 
 def _line(met: list[str]) -> str:
-    """Returns the chain of weights that led to the last ones."""
+    """Returns sentences that describe the chain of weights up to the last one."""
     return "".join(f"{name} began with other weights. " for name in met[:-1])

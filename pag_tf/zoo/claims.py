@@ -1,7 +1,7 @@
-"""Compares the accuracies that an entry claims with its model on a few test images.
+"""Compares the accuracies that an entry claims with those of its model on a few test images.
 
-A few hundred images do not replace the measurement on ten thousand, but they reveal numbers of
-another model, of another data set, in other units, and invented ones.
+A few hundred images do not replace a measurement on ten thousand, but they reveal invented numbers
+and those of another model, of another data set or in other units.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _BATCH = 100
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One claimed accuracy, and how many of the first test images the model classifies correctly.
+    """A claimed accuracy and the number of test images that the model classifies correctly.
 
     Attributes:
-        metric: What is claimed.
-        images: Number of test images looked at.
+        metric: The claimed metric.
+        images: Number of test images used.
         correct: Number of them classified correctly: clean, or after PGD with `STEPS` steps.
     """
 
@@ -40,12 +40,12 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """True if the claim is within four standard errors of what was found.
+        """True if the claim is within four standard errors of the measured accuracy.
 
-        Under attack only a claim that is too high fails: PGD with few steps is a weak attack, and
-        more images survive it than a stronger one.
+        Under attack only a claim that is too high fails: PGD with few steps is a weak attack,
+        which more images survive than a stronger one.
         """
-        # Rounded away from 0 and 1, where the standard error would be none.
+        # Kept away from 0 and 1, where the standard error would be 0.
         share = min(max(self.metric.value, 2 / self.images), 1 - 2 / self.images)
         allowed = _SIGMAS * math.sqrt(share * (1 - share) / self.images) + 1 / self.images
         difference = self.correct / self.images - self.metric.value
@@ -66,16 +66,16 @@ def check(
     """Compares the claimed accuracies of an entry with its model on the first test images.
 
     Args:
-        entry: The record; metrics that are no accuracy are not compared.
+        entry: The record; only its accuracies are compared.
         model: Its model.
-        images: How many test images, at least 1; all where there are fewer.
-        data_dir: Where the data set is, see `pag_tf.data.load`. It has to be here.
+        images: Number of test images, at least 1; all if there are fewer.
+        data_dir: Folder of the data set, see `pag_tf.data.load`. It must be prepared already.
 
     Returns:
         One claim for each accuracy.
 
     Raises:
-        ValueError: Some claims do not hold (the message names them), or the data cannot be read.
+        ValueError: Some claims do not hold (the message names them), or the data could not be read.
     """
     from pag_tf import data
     from pag_tf.attacks import PGD, robust_accuracy

@@ -1,4 +1,4 @@
-"""Checks of single values of a zoo record, with the name of the field in every message."""
+"""Checks of single values of a zoo record; every message names the field."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
 
-# Lower case, so that two ids never meet on a file system that ignores case; at most 96 characters
-# and no "--", "..", leading or trailing punctuation: the rules for a repository name on the Hub.
+# Lower case, so that two ids never collide on a case-insensitive file system; otherwise the rules
+# of the Hub for repository names: at most 96 characters, no "--", "..", leading or trailing
+# punctuation.
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MISSING = object()
@@ -21,10 +22,10 @@ _MOST_PRINTED = 500
 
 
 def take(raw: Mapping[str, Any], key: str, *, within: str = "") -> Any:
-    """The value of a required field; `within` stands before the name of the field in messages.
+    """Returns the value of a required field; `within` precedes the field's name in messages.
 
     Raises:
-        ValueError: The field is not there.
+        ValueError: The field is missing.
     """
     value = raw.get(key, _MISSING)
     if value is _MISSING:
@@ -38,7 +39,7 @@ def is_name(value: Any) -> bool:
 
 
 def name(value: Any, field: str) -> str:
-    """A name that is also a folder name and a Hub repository name.
+    """Returns a name that is also a folder name and a Hub repository name.
 
     Raises:
         ValueError: Not such a name.
@@ -52,7 +53,7 @@ def name(value: Any, field: str) -> str:
 
 
 def line(value: Any, field: str) -> str:
-    """One line of printable text, not empty.
+    """Returns one non-empty line of printable text.
 
     Raises:
         ValueError: Anything else.
@@ -65,10 +66,10 @@ def line(value: Any, field: str) -> str:
 
 
 def whole(value: Any, field: str, *, low: int, high: int) -> int:
-    """A whole number from `low` to `high`, both included.
+    """Returns a whole number from `low` to `high` inclusive.
 
     Raises:
-        ValueError: Anything else, `True` and `False` among it.
+        ValueError: Anything else, including `True` and `False`.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(
@@ -78,10 +79,10 @@ def whole(value: Any, field: str, *, low: int, high: int) -> int:
 
 
 def number(value: Any, field: str) -> float:
-    """A finite number.
+    """Returns a finite number as a float.
 
     Raises:
-        ValueError: Anything else, `True` and `False` among it.
+        ValueError: Anything else, including `True` and `False`.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
         raise ValueError(f"{field}: expected a finite number, got {shown(value)}.")
@@ -89,7 +90,7 @@ def number(value: Any, field: str) -> float:
 
 
 def sha256(value: Any, field: str) -> str:
-    """A SHA-256 in hexadecimal.
+    """Returns a SHA-256 digest in hexadecimal.
 
     Raises:
         ValueError: Anything else.
@@ -100,10 +101,10 @@ def sha256(value: Any, field: str) -> str:
 
 
 def threat(value: Any, field: str) -> ThreatModel:
-    """A threat model or its text.
+    """Returns a threat model, given as such or as text.
 
     Raises:
-        ValueError: Anything else (a bare number names no norm), or see `ThreatModel`.
+        ValueError: Anything else (a bare number names no norm); see also `ThreatModel`.
     """
     if not isinstance(value, (str, ThreatModel)):
         raise ValueError(
@@ -121,7 +122,7 @@ def threat(value: Any, field: str) -> ThreatModel:
 
 
 def array(value: Any, field: str) -> tuple[Any, ...]:
-    """A JSON array (list or tuple), as a tuple.
+    """Returns a JSON array (list or tuple) as a tuple.
 
     Raises:
         ValueError: Anything else.
@@ -132,10 +133,10 @@ def array(value: Any, field: str) -> tuple[Any, ...]:
 
 
 def json_object(value: Any, field: str) -> dict[str, Any]:
-    """A JSON object; the result is a deep copy of plain JSON values (tuples become lists).
+    """Returns a deep copy of a JSON object as plain JSON values (tuples become lists).
 
     Raises:
-        ValueError: Not a mapping with text keys, or holds what JSON cannot: NaN, infinities,
+        ValueError: Not a mapping with text keys, or values that JSON cannot hold: NaN, infinities,
             arrays, functions, text that is not Unicode.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -154,7 +155,7 @@ def json_object(value: Any, field: str) -> dict[str, Any]:
 
 
 def printable(text: object) -> str:
-    """Text of a strange file or of an error about it, without control characters and not long."""
+    """Returns text of an untrusted file, escaped and shortened, for use in a message."""
     escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text)[:_MOST_PRINTED])
     return escaped if len(str(text)) <= _MOST_PRINTED else f"{escaped}..."
 

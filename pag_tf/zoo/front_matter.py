@@ -1,7 +1,7 @@
 """The YAML block at the top of a model card, which the Hub reads.
 
-A block that people edited is not written anew: only the lines of keys whose values change are, so
-that their other keys, comments and quotes stay as they are.
+A block may be edited by hand: an update rewrites only the lines of keys whose values change, and
+keeps other keys, comments and quotes.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ import yaml
 
 # Where the Hub finds the block (huggingface_hub.repocard.REGEX_YAML_BLOCK), for "\n" line ends.
 _BLOCK = re.compile(r"\A\s*---\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-# Versions of YAML disagree on what is a number: PyYAML reads 1e3 as text, the Hub does not.
+# YAML versions disagree on what a number is: PyYAML reads 1e3 as text, the Hub as a number.
 _LIKE_A_NUMBER = re.compile(r"[-+.\d]")
-# Line breaks of YAML 1.1: without double quotes PyYAML writes them as they are and reads a space.
+# Line breaks of YAML 1.1: PyYAML writes them unescaped unless quoted, and reads them as spaces.
 _UNICODE_BREAK = re.compile("[\x85\u2028\u2029]")
-# PyYAML lets through what Python raises for a value that does not fit its tag, such as 2020-13-45.
+# PyYAML passes on Python's exceptions for values that do not fit their tag, such as 2020-13-45.
 _UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 def split(text: str) -> tuple[str, str]:
-    r"""Takes a card apart.
+    r"""Splits a card into front matter and text.
 
     Args:
-        text: The card, lines ending in `\n`.
+        text: The card, with `\n` line ends.
 
     Returns:
-        What stands between the two `---`, empty if there is no block, and the text after it.
+        The block between the two `---`, empty if there is none, and the text after it.
     """
     found = _BLOCK.match(text)
     return (found[1], text[found.end() :]) if found else ("", text)
 
 
 def read(block: str) -> dict[str, Any]:
-    """The values of a block; empty for an empty one.
+    """Returns the values of a block; empty for an empty block.
 
     Raises:
-        ValueError: Not YAML, not a mapping, or a key that stands there twice.
+        ValueError: Invalid YAML, not a mapping, or a duplicate key.
     """
     try:
         loaded = yaml.safe_load(block)
@@ -57,15 +57,14 @@ def read(block: str) -> dict[str, Any]:
 
 
 def updated(block: str, changes: Mapping[str, Any]) -> str:
-    """The block with other values for some keys.
+    """Returns the block with new values for some keys.
 
     Args:
         block: The block; it may be empty.
-        changes: Key to its new value, or to None for a key that is to go. New keys are appended.
+        changes: Key to its new value, or to None to remove the key. New keys are appended.
 
     Returns:
-        A block that reads back to the old values with the changes; the same text, if none of them
-        changes anything.
+        A block that parses to the old values with the changes; the same text if nothing changes.
 
     Raises:
         ValueError: See `read`.
@@ -81,14 +80,14 @@ def updated(block: str, changes: Mapping[str, Any]) -> str:
 
 
 def _with_lines_replaced(block: str, changes: Mapping[str, Any]) -> str:
-    """Cuts the text at its top-level keys and replaces the pieces of those that change."""
+    """Splits the text at its top-level keys and replaces the pieces of those that change."""
     pairs = _pairs(block)
     cuts = [*(key.start_mark.index for key, _ in pairs), len(block)]
     pieces = [block[: cuts[0]]]
     for (key, _), (start, stop) in zip(pairs, itertools.pairwise(cuts), strict=True):
         piece = block[start:stop]
         if key.value in changes:
-            # Comments after the value are about the next key.
+            # Comments after the value belong to the next key.
             comments = re.search(r"(?:^(?:#.*)?(?:\n|\Z))*\Z", piece, re.MULTILINE)
             piece = _line(key.value, changes[key.value]) + (comments[0] if comments else "")
         pieces.append(piece)
@@ -102,13 +101,13 @@ def _line(key: str, value: Any) -> str:
 
 
 def _pairs(block: str) -> list[tuple[Any, Any]]:
-    """The top-level keys and values as nodes, which know where they stand in the text."""
+    """Returns the top-level keys and values as nodes, which hold their positions in the text."""
     node = yaml.compose(block, Loader=yaml.SafeLoader)
     return node.value if isinstance(node, yaml.MappingNode) else []
 
 
 def _reads_back(text: str, expected: Mapping[str, Any]) -> bool:
-    """False where lines cannot be replaced: `{a: 1}`, an anchor in them that others refer to."""
+    """Returns False if lines could not be replaced, as in `{a: 1}` or with shared anchors."""
     try:
         return read(text) == expected
     except ValueError:
@@ -116,7 +115,7 @@ def _reads_back(text: str, expected: Mapping[str, Any]) -> bool:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes texts that some YAML reads as something else."""
+    """Quotes strings that some YAML parsers read as another type."""
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
@@ -137,7 +136,7 @@ def _dumped(values: Mapping[str, Any]) -> str:
 def _shown(error: BaseException) -> str:
     problem = getattr(error, "problem", None) or str(error) or type(error).__name__
     mark = getattr(error, "problem_mark", None)
-    # Counted from 0, after the line of the first "---".
+    # Counted from 0, after the first "---".
     return f"line {mark.line + 2}: {problem}" if mark else f"{problem}"
 
 

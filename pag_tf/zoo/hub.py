@@ -1,8 +1,8 @@
-"""Entries on the Hugging Face Hub: which files are fetched, and what is checked before one is read.
+"""Entries on the Hugging Face Hub: fetching and checking their files.
 
-The client of the Hub transfers, resumes, locks and caches. Added here: only `pag.json` and the
-weights are fetched, both of one commit; each is checked whenever it is about to be read, and one
-that is damaged is deleted from the cache and fetched once more; every error says what to do.
+The client of the Hub transfers, resumes, locks and caches. This module fetches only the files of
+an entry that are needed, all of one commit, and checks each file before it is read. A damaged file
+is deleted from the cache and fetched once more. Every error names the remedy.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hub:
-    """How the Hub is reached.
+    """Settings of the connection to the Hub.
 
-    The client's environment variables hold where an argument is None: `HF_ENDPOINT`, `HF_HOME`,
+    The environment variables of the client apply if an argument is None: `HF_ENDPOINT`, `HF_HOME`,
     `HF_HUB_CACHE`, `HF_TOKEN`, `HF_HUB_OFFLINE`, its timeouts and the switch of progress bars.
 
     Attributes:
-        token: Access token; True takes the one that `hf auth login` stored, False sends none.
+        token: Access token; True uses the one that `hf auth login` stored, False sends none.
         cache_dir: Folder of the client's cache.
-        local_files_only: Read the cache only and make no request.
+        local_files_only: Read only the cache and make no request.
     """
 
     token: str | bool | None = None
@@ -58,7 +58,7 @@ class Hub:
     def entry(self, repo_id: str, revision: str | None = None) -> Entry:
         """Fetches and reads the record of a repository; the weights are not fetched.
 
-        Where the Hub cannot be reached, the copy in the cache is taken and a warning logged.
+        If the Hub cannot be reached, the cached copy is used and a warning is logged.
 
         Args:
             repo_id: `"namespace/name"`.
@@ -70,7 +70,8 @@ class Hub:
 
         Raises:
             ValueError: The repository holds no entry, or a damaged one.
-            OSError: Not there, no access, no connection, or the cache cannot be written.
+            OSError: The repository does not exist, access is denied, there is no connection, or
+                the cache could not be written.
         """
         check_repo_id(repo_id)
         offline = self._falls_back(repo_id, revision)
@@ -83,16 +84,16 @@ class Hub:
         return self._fetch_checked(repo_id, RECORD_FILE, revision, read, offline)
 
     def fetch_weights(self, entry: Entry) -> None:
-        """Puts the checked weight file of an entry of this Hub into the entry's folder.
+        """Fetches and checks the weight file of an entry from the Hub, into the entry's folder.
 
         Raises:
-            ValueError: The file is not the one that `pag.json` describes, also when fetched anew.
+            ValueError: The file does not match `pag.json`, even after a second download.
             OSError: See `entry`.
         """
         self._fetch_file(entry, WEIGHTS_FILE, entry.weights_sha256, entry.weights_bytes)
 
     def fetch_config(self, entry: Entry) -> None:
-        """Puts the checked `config.json` of an entry with `keras_config` into its folder.
+        """Fetches and checks the `config.json` of an entry with `keras_config`, into its folder.
 
         Raises:
             ValueError, OSError: See `fetch_weights`.
@@ -117,7 +118,7 @@ class Hub:
         self._fetch_checked(repo_id, filename, commit, check, self.offline)
 
     def cached_file(self, repo_id: str, filename: str, revision: str | None = None) -> Path | None:
-        """Returns a file in the cache as it was when last requested, or None."""
+        """Returns the cached file of the last request, or None."""
         from huggingface_hub import try_to_load_from_cache
 
         path = try_to_load_from_cache(
@@ -126,12 +127,12 @@ class Hub:
         return Path(path) if isinstance(path, str) else None
 
     def _falls_back(self, repo_id: str, revision: str | None) -> bool:
-        """Returns True where only the cache can be read: offline, or the Hub does not answer."""
+        """Returns True if only the cache can be read: offline, or the Hub does not answer."""
         if self.offline:
             return True
         cached = self.cached_file(repo_id, RECORD_FILE, revision)
         if cached is not None and _COMMIT.fullmatch(revision or ""):
-            return False  # A commit never changes: the client does not ask either.
+            return False  # A commit never changes; the client makes no request either.
         try:
             found = self._metadata(repo_id, RECORD_FILE, revision, patient=cached is None)
         except ConnectionError as error:
@@ -172,7 +173,7 @@ class Hub:
         check: Callable[[Path], _Result],
         offline: bool,
     ) -> _Result:
-        """Returns `check` of the fetched file; a refused file is deleted and fetched once more."""
+        """Fetches a file and returns its `check`; a refused file is deleted and fetched again."""
         problem: Exception | None = None
         for _ in range(2):
             with explained(repo_id, filename, revision, problem):
@@ -233,7 +234,7 @@ def _version() -> str:
 
 
 def check_repo_id(repo_id: str) -> None:
-    """Raises ValueError for what cannot be the name of a repository.
+    """Checks the name of a repository.
 
     Raises:
         ValueError: Not `namespace/name`, or characters that the Hub does not allow.
@@ -253,13 +254,13 @@ def check_repo_id(repo_id: str) -> None:
 
 
 def _check_against_name(path: Path) -> None:
-    """Compares a cached file with the digest that the Hub gave for it: the name of its blob.
+    """Compares a cached file with its digest from the Hub, which is the name of its blob.
 
     The Hub's entity tag is the git hash of a small file and the SHA-256 of a large one. Tags of
-    another form (some mirrors make up their own) and caches without links say nothing.
+    other forms (some mirrors use their own) and caches without links are not checked.
 
     Raises:
-        ValueError: They differ.
+        ValueError: The digests differ.
     """
     if not path.is_symlink():
         return
@@ -275,10 +276,10 @@ def _check_against_name(path: Path) -> None:
 
 
 def _delete(path: Path, problem: Exception) -> None:
-    """Deletes a file of the cache and what it links to.
+    """Deletes a file of the cache and everything it links to.
 
     Raises:
-        ValueError: It cannot be deleted.
+        ValueError: The file could not be deleted.
     """
     try:
         for each in _links(path):

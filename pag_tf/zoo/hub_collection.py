@@ -1,4 +1,4 @@
-"""One collection of the Hub for the models of one data set, from small to large epsilon."""
+"""Hub collections of the models of one data set, by increasing epsilon."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def collection(
     private: bool = False,
     token: str | bool | None = None,
 ) -> str:
-    """Makes or updates the collection of an epsilon ladder.
+    """Creates or updates the collection of an epsilon ladder.
 
-    Its models stand in the order of their epsilon, each with a note of its accuracies. A
-    collection of this title is updated; what else it holds stays, at its end.
+    Its models are ordered by epsilon, each with a note that gives its accuracies. An existing
+    collection of this title is updated; its other items are kept at the end.
 
     Args:
         repo_ids: Published entries of one data set, `"namespace/name"` each.
-        title: At most 59 characters; None names the data set.
+        title: At most 59 characters; None: a title with the name of the data set.
         description: At most 150 characters.
-        namespace: Whose collection it is; None takes the namespace of the first repository.
-        private: Of a new collection: seen by its owner only.
-        token: A token that may write; None takes the stored one.
+        namespace: Owner of the collection; None: the namespace of the first repository.
+        private: Make a new collection private.
+        token: A token with write access; None: the stored one.
 
     Returns:
-        The address of its page.
+        The URL of the collection.
 
     Raises:
-        ValueError: No repositories, one twice, or of several data sets; texts that are too long; a
-            repository that is no entry.
+        ValueError: No repositories, duplicates, or repositories of several data sets; texts that
+            are too long; a repository that is not an entry.
         OSError: See `load`.
     """
     from huggingface_hub import HfApi
@@ -71,7 +71,7 @@ def collection(
 
 
 def note(entry: Entry) -> str:
-    """The line under a model of a collection: its threat model and accuracies."""
+    """Returns the note of a model in a collection: its threat model and accuracies."""
     parts = [
         f"{metric.value:.1%} correct"
         + ("" if metric.threat_model is None else f" under attack at {metric.threat_model}")
@@ -83,7 +83,7 @@ def note(entry: Entry) -> str:
 
 
 def _ladder(repo_ids: Sequence[str], hub: Hub) -> dict[str, Entry]:
-    """The entries by repository, from small to large epsilon."""
+    """Returns the entry of each repository, by increasing epsilon."""
     if isinstance(repo_ids, str) or not repo_ids:
         raise ValueError(f"repo_ids: expected a list of repositories, got {repo_ids!r}.")
     entries = {repo_id: hub.entry(repo_id) for repo_id in repo_ids}
@@ -99,7 +99,7 @@ def _ladder(repo_ids: Sequence[str], hub: Hub) -> dict[str, Entry]:
 
 
 def _arrange(made: Collection, ladder: dict[str, Entry], token: str | bool | None) -> None:
-    """Puts the ladder first and in order, with notes that are up to date."""
+    """Moves the models of the ladder to the front, in order, and updates their notes."""
     from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="pag_tf")

@@ -1,7 +1,7 @@
-"""Translates the errors of the Hub's client into one sentence with the remedy.
+"""Translates errors of the Hub's client into one sentence with the remedy.
 
-`ConnectionError` where trying again later may help, `PermissionError` and `FileNotFoundError` where
-it does not, `ValueError` for what is wrong with the request, other `OSError` of the local disk.
+`ConnectionError` if trying again later may help, `PermissionError` and `FileNotFoundError` if it
+does not, `ValueError` for an invalid request, other `OSError` for the local disk.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def explained(
     *,
     writing: bool = False,
 ) -> Iterator[None]:
-    """Raises an error of the block as one of the errors above.
+    """Translates an exception of the block into one of the errors above.
 
     Args:
         repo_id: The repository, for the message.
         filename: The requested file.
         revision: The requested revision; None is the main branch.
-        former: Why the file is requested a second time.
-        writing: The repository is about to be written to.
+        former: The reason why the file is requested a second time.
+        writing: True if the block writes to the repository.
     """
     what = repo_id if filename is None else f"{filename} of {repo_id}"
     if revision is not None:
@@ -79,7 +79,7 @@ def _explanation(error: Exception, what: str) -> Exception:
         )
     if isinstance(error, ValueError):
         return ValueError(f"{what}: {_line(error)}")
-    # The client lets the errors of its HTTP library through, which are no OSError.
+    # The client passes on errors of its HTTP library, which are not OSErrors.
     return _unreachable(what, error)
 
 
@@ -118,7 +118,7 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
 
 
 def _of_writing(error: Exception, what: str) -> Exception | None:
-    """Returns the explanation of an error that only writing can cause, or None."""
+    """Returns the explanation of an error that only writing can cause; otherwise None."""
     from huggingface_hub.errors import (
         HfHubHTTPError,
         RepositoryNotFoundError,
@@ -167,6 +167,6 @@ def _endpoint() -> str:
 
 
 def _line(error: Exception) -> str:
-    """Returns the first line of a message with the name of the error."""
+    """Returns the type of an error and the first line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

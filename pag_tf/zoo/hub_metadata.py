@@ -1,4 +1,4 @@
-"""Front matter of a card: tags for the Hub's search, and evaluation results."""
+"""Front matter of a model card: tags for the Hub's search, and evaluation results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pag_tf.zoo.record import Entry
 
 COMMON_TAG = "perceptually-aligned-gradients"  # of every entry
 TASK = "image-classification"
-# The program that measures on DEFAULT_SPLIT unless its command says otherwise.
+# The program that measures on DEFAULT_SPLIT unless its command names another split.
 MEASURING_SCRIPT, DEFAULT_SPLIT = "scripts/evaluate.py", "test"
 
 _NATURAL, _ADVERSARIAL, _NORMS = "natural-training", "adversarial-training", ("linf", "l2")
@@ -21,18 +21,18 @@ _EPS_TAG = re.compile(r"eps-[-+.e\d]+")
 
 
 def metadata(entry: Entry, existing: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the keys that come from the record.
+    """Returns the front matter keys that come from the record.
 
     Args:
         entry: The record.
-        existing: The front matter that is there. Tags that people added are kept, and so are other
-            models in its `model-index`.
+        existing: The current front matter. Manually added tags and other models in its
+            `model-index` are kept.
 
     Returns:
-        Key to value; None for a `model-index` without any model.
+        Key to value; None for a `model-index` without models.
 
     Raises:
-        ValueError: `tags` or `model-index` of `existing` is not a list of the Hub's form.
+        ValueError: `tags` or `model-index` of `existing` is not a list in the Hub's format.
     """
     return {
         "license": entry.license,
@@ -59,7 +59,7 @@ def eps_tag(threat: ThreatModel) -> str:
 
 
 def results(entry: Entry) -> list[dict[str, Any]]:
-    """Returns the results of this model in the form of the Hub's `model-index`."""
+    """Returns the results of this model in the format of the Hub's `model-index`."""
     from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import eval_results_to_model_index
 
@@ -82,14 +82,14 @@ def results(entry: Entry) -> list[dict[str, Any]]:
 
 
 def split_of(command: str) -> str | None:
-    """Returns the split that a command measures on, or None where it names none.
+    """Returns the split that a command measures on, or None if it names none.
 
     >>> split_of("python scripts/evaluate.py --dataset=shapes '--split=test[:1000]'")
     'test[:1000]'
     """
     try:
         words = shlex.split(command)
-    except ValueError:  # an open quote
+    except ValueError:  # an unclosed quote
         return None
     found = DEFAULT_SPLIT if MEASURING_SCRIPT in words else None
     for word, following in zip(words, [*words[1:], ""], strict=True):
@@ -100,7 +100,7 @@ def split_of(command: str) -> str | None:
 
 
 def title(metric: Metric) -> str:
-    """Returns the display name of a metric, with the attack in short and its threat model.
+    """Returns the display name of a metric, with a short form of the attack and its threat model.
 
     >>> title(Metric(name="robust_accuracy", value=0.5, images=2, command="x",
     ...              attack="PGD(steps=50, restarts=2, seed=0)", threat_model="linf:2/255"))
@@ -113,7 +113,7 @@ def title(metric: Metric) -> str:
 
 
 def _short(attack: str | None) -> str:
-    """Returns True for a tag of ours that another threat model had."""
+    """Returns the short form of an attack, such as "PGD, 50 steps, 2 restarts"."""
     call = re.fullmatch(r"(\w+)\((.*)\)", attack or "")
     if call is None:
         return attack or ""
@@ -133,7 +133,7 @@ def _all_tags(entry: Entry, existing: Any) -> list[Any]:
 
 
 def _is_outdated(tag: Any) -> bool:
-    """Returns True for a tag of ours that belongs to another threat model."""
+    """Returns True for a tag that this module generates for some threat model."""
     ours = (_NATURAL, _ADVERSARIAL, *_NORMS)
     return isinstance(tag, str) and (tag in ours or _EPS_TAG.fullmatch(tag) is not None)
 

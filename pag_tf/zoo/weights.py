@@ -1,9 +1,9 @@
-"""Reading a weight file that may be damaged or hostile.
+"""Reads a weight file that may be damaged or malicious.
 
-Two lines of defence. The SHA-256 and the size in `pag.json` show damage. Whoever wrote the file
-may have written `pag.json` too, so everything in the HDF5 file that reaches outside it or that
-Keras does not write is refused before a model is built; then it is compared, name by name, with
-the one that Keras writes for the freshly built model.
+There are two lines of defense. The SHA-256 and the size in `pag.json` reveal damage. An attacker
+may control `pag.json` too, so HDF5 content that refers to other files or that Keras does not write
+is refused before a model is built; the variables are then compared by name, shape and dtype with
+those that Keras writes for the freshly built model.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MOST_FREE_BLOCKS = 10 * _MOST_NAMES_IN_FILE
 _BLOCK = 1 << 20
 
 
-_HEAP = struct.Struct("<8x3Q")  # bytes of the data, first free block, place of the data
+_HEAP = struct.Struct("<8x3Q")  # size of the data, first free block, address of the data
 _FREE_BLOCK = struct.Struct("<2Q")  # next free block (1: none), bytes
 
 
 class _RefusedError(ValueError):
-    """A file that can be read but must not be used."""
+    """Raised for a file that can be read but must not be used."""
 
 
 Variables = dict[str, tuple[tuple[int, ...] | None, str]]
@@ -41,7 +41,7 @@ Variables = dict[str, tuple[tuple[int, ...] | None, str]]
 
 
 def fingerprint(path: Path) -> tuple[str, int]:
-    """SHA-256 (hexadecimal) and size in bytes of a file."""
+    """Returns the SHA-256 (hexadecimal) and the size in bytes of a file."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -51,20 +51,20 @@ def fingerprint(path: Path) -> tuple[str, int]:
 
 
 def verify(entry: Entry) -> None:
-    """Compares the weight file with what `pag.json` says of it.
+    """Compares the weight file of an entry with the size and SHA-256 in its `pag.json`.
 
     Raises:
-        ValueError: Another size or another SHA-256.
+        ValueError: The size or the SHA-256 differs.
         OSError: The file cannot be read.
     """
     verify_file(entry.weights_path, entry.weights_sha256, entry.weights_bytes)
 
 
 def verify_file(path: Path, sha256: str, size: int) -> None:
-    """Compares a file with the SHA-256 and the size that `pag.json` says of it.
+    """Compares a file with the SHA-256 and the size in `pag.json`.
 
     Raises:
-        ValueError: Another size or another SHA-256.
+        ValueError: The size or the SHA-256 differs.
         OSError: The file cannot be read.
     """
     found_size = path.stat().st_size
@@ -86,9 +86,9 @@ def load_into(model: keras.Model, path: Path, found: Variables) -> None:
     """Sets all variables of a freshly built model from a weight file of Keras.
 
     Args:
-        model: Built, without an optimizer.
+        model: A built model without an optimizer.
         path: A file named `*.weights.h5`.
-        found: Its `stored_variables`.
+        found: The result of `stored_variables` for this file.
 
     Raises:
         ValueError: The variables differ from the model's in name, shape or dtype, or cannot be
@@ -102,21 +102,21 @@ def load_into(model: keras.Model, path: Path, found: Variables) -> None:
 
 
 def expected_variables(model: keras.Model) -> Variables:
-    """What Keras writes for this model: the names are its own, not ours."""
+    """Returns the variables that Keras writes for this model, under the names of Keras."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, WEIGHTS_FILE)
         model.save_weights(str(path))
         found = stored_variables(path)
-    # The format is float32 whatever the precision this process builds its models with.
+    # The format is float32 whatever precision this process builds models with.
     return {name: (shape, _format_dtype(dtype)) for name, (shape, dtype) in found.items()}
 
 
 def stored_variables(path: Path) -> Variables:
-    """The variables in an HDF5 file, found without following a link out of it.
+    """Returns the variables in an HDF5 file without following links out of it.
 
     Raises:
-        ValueError: Not an HDF5 file, or one that holds something else than plain groups and
-            plainly stored arrays, or too many of them.
+        ValueError: Not an HDF5 file, or one that holds anything but plain groups and plainly
+            stored arrays, or too many of them.
     """
     import h5py
 
@@ -134,7 +134,7 @@ def stored_variables(path: Path) -> Variables:
 
 
 def compare(found: Variables, expected: Variables, path: Path) -> None:
-    """Compares two files' variables.
+    """Compares the variables of two files.
 
     Raises:
         ValueError: A name, shape or dtype differs; the message names the variables.
@@ -160,11 +160,11 @@ def compare(found: Variables, expected: Variables, path: Path) -> None:
 
 
 def _check_heaps(path: Path) -> None:
-    """Refuses a file on which libhdf5 (1.14.6 and before) never returns and fills the memory.
+    """Refuses a file that makes libhdf5 (up to 1.14.6) loop forever and exhaust the memory.
 
-    The names of a group lie in a "local heap" (HDF5 File Format Specification, III.D), whose free
-    blocks each say where the next one is. libhdf5 follows them without end where they make a ring:
-    one flipped bit can close it.
+    The names of a group are in a "local heap" (HDF5 File Format Specification, III.D), whose free
+    blocks form a linked list. libhdf5 follows the list forever if it is a ring, which a single
+    flipped bit can cause.
     """
     data = path.read_bytes()
     seen: set[int] = set()
@@ -181,14 +181,14 @@ def _check_heaps(path: Path) -> None:
 
 
 def _free_blocks(data: bytes, heap: int) -> Iterator[int]:
-    """Places in the file of the free blocks of a local heap, up to the first that is no block."""
+    """Yields the addresses of the free blocks of a local heap, up to the first invalid one."""
     if len(data) < heap + _HEAP.size:
         return
     size, offset, start = _HEAP.unpack_from(data, heap)
     while offset != 1 and offset < size and start + offset + _FREE_BLOCK.size <= len(data):
         yield start + offset
         following, length = _FREE_BLOCK.unpack_from(data, start + offset)
-        if following == 0 or offset + length > size:  # libhdf5 sees these itself
+        if following == 0 or offset + length > size:  # libhdf5 detects these itself
             return
         offset = following
 
@@ -199,7 +199,7 @@ def _walk(root: Any, path: Path) -> Iterator[tuple[str, tuple[tuple[int, ...] | 
     waiting, count = [("", root, 0)], 0
     while waiting:
         prefix, group, depth = waiting.pop()
-        # A group linked into itself has no end.
+        # A group that is linked into itself would never end.
         count += len(group)
         if count > _MOST_NAMES_IN_FILE or depth > _MOST_DEPTH:
             raise _RefusedError(
@@ -224,8 +224,8 @@ def _walk(root: Any, path: Path) -> Iterator[tuple[str, tuple[tuple[int, ...] | 
 
 
 def _check_storage(item: Any, name: str, path: Path) -> None:
-    # Filters can load plug-ins, external and virtual arrays read other files, and Keras looks into
-    # the attributes of an array: it writes none of these for float32.
+    # Filters can load plug-ins, external and virtual arrays read other files, and Keras interprets
+    # the attributes of an array. For float32 it writes none of these.
     layout = item.id.get_create_plist()
     special = layout.get_external_count() or layout.get_nfilters() or len(item.attrs)
     if special or not _is_whole(item.id, layout):
@@ -237,7 +237,7 @@ def _check_storage(item: Any, name: str, path: Path) -> None:
 
 
 def _is_whole(array: Any, layout: Any) -> bool:
-    """Whether all values are in the file, in one piece: what takes memory takes disk too."""
+    """Returns True if all values are stored contiguously: memory use is bounded by file size."""
     import h5py
 
     values = array.get_space().get_simple_extent_npoints()
