@@ -1,1 +1,1 @@
-"""What every part of the library stands on; it imports no other part of pag_tf."""
+"""Foundations of the library; imports no other part of pag_tf."""

@@ -1,7 +1,6 @@
 """Fields of configurations: plain values with a default and a help text.
 
-A configuration is a frozen dataclass. Its fields become the flags of a script, its help texts what
-`--help` prints.
+A configuration is a frozen dataclass whose fields become the flags of a script.
 """
 
 from __future__ import annotations
@@ -17,26 +16,26 @@ def option(default: Any, description: str, *, alias: str = "") -> Any:
 
     Args:
         default: The field's default.
-        description: What `--help` prints.
-        alias: Former name of the flag, which is still accepted.
+        description: The help text.
+        alias: Former name of the flag, still accepted.
     """
     return dataclasses.field(default=default, metadata={"help": description, "alias": alias})
 
 
-BATCH_SIZE = 128  # the default number of images that a model takes at once
+BATCH_SIZE = 128  # default number of images per batch
 
-# How an image comes to a square: resized whole, or cropped; see `pag_tf.data.geometry`.
+# How an image is brought to a square: resized whole, or cropped; see `pag_tf.data.geometry`.
 FITS = ("whole", "center_crop", "random_crop")
 _FORMER_FITS = {"centre_crop": "center_crop"}
 
 
 def fit_name(fit: Any) -> Any:
-    """Returns `fit` in today's spelling: files of version 0.1 say `centre_crop`."""
+    """Returns `fit` in its current spelling: files of version 0.1 say `centre_crop`."""
     return _FORMER_FITS.get(fit, fit) if isinstance(fit, str) else fit
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
-    """Returns an integer of Python or NumPy as an int.
+    """Returns a Python or NumPy integer as an int.
 
     Raises:
         ValueError: Another type, or a number below `least`.
@@ -47,10 +46,10 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
 
 
 def finite_number(name: str, value: Any, *, positive: bool, unit: str = "") -> float:
-    """Returns a number of Python or NumPy as a float.
+    """Returns a Python or NumPy number as a float.
 
     Raises:
-        ValueError: Another type, not finite, or below 0 (`positive`: or 0).
+        ValueError: Another type, not finite, below 0, or 0 if `positive`.
     """
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or value < 0 or (positive and value == 0):

@@ -1,4 +1,4 @@
-"""absl flags from the fields of a dataclass: its names, types, defaults and help texts."""
+"""absl flags from the fields of a dataclass: names, types, defaults and help texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-# The flags belong to the script that defines them through this module: its --help lists them.
+# The flags belong to the calling script, whose --help lists them.
 flags.disclaim_key_flags()
 
 Config = TypeVar("Config")
@@ -24,7 +24,7 @@ _define_alias = flags.DEFINE_alias
 
 
 def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines one flag for each field, whose metadata holds its `help` and a former name."""
+    """Defines a flag for each field, with the help text and former name in its metadata."""
     for field in dataclasses.fields(config):
         add = _DEFINE[str(field.type)]
         add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
@@ -35,16 +35,16 @@ def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def read(
     config: type[Config], flag_values: flags.FlagValues = flags.FLAGS, **changes: Any
 ) -> Config:
-    """The dataclass with the values of the parsed flags, some fields replaced."""
+    """Returns a dataclass with the values of the parsed flags; `changes` replace some fields."""
     names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
     return config(**{name: getattr(flag_values, name) for name in names} | changes)
 
 
 def read_file(config: type[Config], path: str, **changes: Any) -> Config:
-    """The dataclass that a flag file gives, some fields replaced; no flag of the program is read.
+    """Reads a dataclass from a flag file only; `changes` replace some fields.
 
     Raises:
-        ValueError: No such file, or a flag in it that the dataclass has no field for.
+        ValueError: No such file, or a flag without a field in the dataclass.
     """
     own = flags.FlagValues()
     define(config, own)
@@ -56,16 +56,16 @@ def read_file(config: type[Config], path: str, **changes: Any) -> Config:
 
 
 def flag_lines(config: Any, leave_out: tuple[str, ...] = ()) -> str:
-    """A flag file (one `--name=value` a line) that gives this dataclass again."""
+    """Returns a flag file (one `--name=value` per line) that reproduces the dataclass."""
     values = dataclasses.asdict(config)
     return "".join(f"--{n}={_text(v)}\n" for n, v in values.items() if n not in leave_out)
 
 
 def run(main: types.FunctionType | Any, *, positional: str = "") -> None:
-    """Runs `main(argv)` under absl; an error of the user's is one line, not a traceback.
+    """Runs `main(argv)` under absl; user errors print one line instead of a traceback.
 
-    `positional` names the flag whose value may also be given without it, before or after the
-    others: `program.py photo.jpg --eps=0` for `program.py --picture=photo.jpg --eps=0`.
+    `positional` names a flag whose value may also be a positional argument:
+    `program.py photo.jpg --eps=0` for `program.py --picture=photo.jpg --eps=0`.
     """
     from absl import app
 

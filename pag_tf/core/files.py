@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all: under a temporary name, then renamed."""
+"""Atomic writing of files and folders: under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any, BinaryIO
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Writes a JSON file, and the folders above it, whole or not at all.
+    """Writes a JSON file atomically; creates missing parent folders.
 
     Raises:
-        OSError: It cannot be written; a former file is as it was.
+        OSError: The file could not be written; a former file is unchanged.
     """
     text = json.dumps(document, indent=2) + "\n"
     write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file, and the folders above it, whole or not at all.
+    """Writes a file atomically; creates missing parent folders.
 
     Args:
         path: The file.
-        write: Is handed the file under a temporary name, open for writing.
+        write: Writes the content to an open binary file. If it raises, a former file is unchanged.
 
     Raises:
-        OSError: It cannot be written; a former file is as it was. So it is if `write` raises.
+        OSError: The file could not be written; a former file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial(path)
@@ -46,10 +46,10 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Replaces files of a folder; each is written whole before the first is replaced.
+    """Replaces files of a folder; all are written before the first is replaced.
 
     Raises:
-        OSError: A file cannot be written; the former files are as they were.
+        OSError: A file could not be written; the former files are unchanged.
     """
     try:
         for name, content in contents.items():
@@ -63,16 +63,16 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Yields a new, empty folder that takes the place of `folder` at the end of the block.
+    """Yields a new, empty folder that replaces `folder` at the end of the block.
 
-    The new folder is a hidden sibling of `folder`, on the same disk; the folders above are made.
-    If the block raises, `folder` is as it was. What a killed process left is cleaned up.
+    The new folder is a hidden sibling of `folder`, on the same disk; missing parent folders are
+    created. If the block raises, `folder` is unchanged. Leftovers of a killed process are removed.
 
     Args:
-        folder: Where the new folder goes; a folder that is there is deleted at the end.
+        folder: Path of the new folder; an existing folder is deleted at the end.
 
     Raises:
-        OSError: The folder cannot be written or renamed; `folder` is as it was.
+        OSError: The folder could not be written or renamed; `folder` is unchanged.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     new, former = (folder.with_name(f".{folder.name}.{word}") for word in ("partial", "former"))
@@ -95,5 +95,5 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 
 def partial(path: Path) -> Path:
-    """Returns the temporary name that `path` is written under."""
+    """Returns the temporary name under which `path` is written."""
     return path.with_name(path.name + ".partial")

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use, so that the package itself is light."""
+"""Public names that are imported on first use, so that importing a package is fast."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def attach(
     ```
 
     Args:
-        package: `__name__` of the package; `dir()` of it lists its `__all__`.
-        names: For each public name, the module that defines it. None is the name of a module of the
-            package: importing that module would take its place.
+        package: `__name__` of the package; `dir()` of the package lists its `__all__`.
+        names: Public name to the module that defines it. A name must not be that of a module of
+            the package, which would replace it when imported.
     """
 
     def load(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Refuses models, images, classes and logits that make every number worthless; names the remedy.
+"""Checks of models, images, classes and logits that make measurements meaningful.
 
-Open to all parts: the conventions (pixels in [0, 1] in, logits out) hold wherever a model is
-attacked, trained, explained or measured. What only one of these can judge is checked there.
+The convention (pixels in [0, 1] in, logits out) holds wherever a model is attacked, trained,
+explained or measured. Checks that apply to only one of these are in its own package.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def check_model(model: Any) -> None:
-    """Raises ValueError for a model that is no Keras model or that ends in softmax or sigmoid."""
+    """Raises ValueError if `model` is not a Keras model or ends in softmax or sigmoid."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"Expected a keras.Model that returns logits, got {type(model).__name__}.")
     layers = getattr(model, "layers", [])
@@ -29,13 +29,13 @@ def check_model(model: Any) -> None:
 
 
 def check_static(model: keras.Model, images: Any, classes: Any, *, noun: str = "label") -> None:
-    """Raises ValueError for wrong dtypes and shapes: what can be checked without values.
+    """Raises ValueError for wrong dtypes and shapes, which can be checked without values.
 
     Args:
         model: If its input shape is known, the images must fit it.
-        images: Array or tensor, symbolic ones as well; float `[B, H, W, C]` is accepted.
-        classes: Array or tensor; integer `[B]` is accepted. None: there are none.
-        noun: What a class is called in messages.
+        images: Array or (symbolic) tensor; float `[B, H, W, C]` is accepted.
+        classes: Array or tensor; integer `[B]` is accepted. None: no classes.
+        noun: The word for a class in messages.
     """
     dtype = keras.backend.standardize_dtype(images.dtype)
     if not dtype.startswith(("float", "bfloat")):
@@ -85,7 +85,7 @@ def check_values(
 ) -> None:
     """Raises ValueError for an empty batch, images not in [0, 1] and negative classes.
 
-    `remedy` is what to do instead of passing negative classes, if there is more to say.
+    `remedy` is added to the message about negative classes.
     """
     if len(images) == 0:
         raise ValueError("The batch is empty: at least one image is needed.")
@@ -101,7 +101,7 @@ def check_values(
 
 
 def check_logits(logits: np.ndarray, classes: np.ndarray | None, *, noun: str = "label") -> None:
-    """Raises ValueError for outputs that are not finite logits over the given classes."""
+    """Raises ValueError unless outputs are finite logits that cover the given classes."""
     if logits.ndim != 2:
         raise ValueError(f"The model must return logits [B, classes], got shape {logits.shape}.")
     if not np.all(np.isfinite(logits)):

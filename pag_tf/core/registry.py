@@ -1,4 +1,4 @@
-"""Names and what they stand for, one file each: how the library is extended.
+"""Registries: named extensions of the library, one file each.
 
 ```
 ATTACKS: Registry[type[Attack]] = Registry("attack", package="pag_tf.attacks.methods")
@@ -7,8 +7,8 @@ ATTACKS: Registry[type[Attack]] = Registry("attack", package="pag_tf.attacks.met
 class FGSM(Attack): ...
 ```
 
-Names are file names: `ATTACKS.names()` lists them without importing any of the files, so that
-`--help` stays fast. A file is imported when its name is looked up.
+Names are file names: `ATTACKS.names()` lists them without importing the files, which keeps
+`--help` fast. A file is imported when its name is looked up.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Things of one kind by name.
+    """Maps names to objects of one kind.
 
     Args:
-        noun: What one of them is called in error messages, such as `"attack"`.
-        package: Package whose modules each register the thing of their own name; `""` for none.
-            Modules that begin with an underscore are left out.
+        noun: The word for an object in error messages, such as `"attack"`.
+        package: Package whose modules each register an object under the name of the module; `""`
+            for none. Modules that begin with an underscore are skipped.
     """
 
     def __init__(self, noun: str, *, package: str = "") -> None:
@@ -37,14 +37,14 @@ class Registry(Generic[T]):
         self._things: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Returns a decorator that registers what it is put on under `name`.
+        """Returns a decorator that registers an object under `name`.
 
         Raises:
             ValueError: The name is taken.
         """
 
         def add(thing: T) -> T:
-            # The file of this name registers it while it is imported; nothing else may.
+            # Only the file of this name may register it, while it is imported.
             reserved = name in self._modules() and f"{self._package}.{name}" not in sys.modules
             if name in self._things or reserved:
                 raise ValueError(
@@ -56,7 +56,7 @@ class Registry(Generic[T]):
         return add
 
     def names(self) -> tuple[str, ...]:
-        """Returns all names in alphabetical order; imports nothing."""
+        """Returns all names in alphabetical order without importing anything."""
         return tuple(sorted({*self._things, *self._modules()}))
 
     def __contains__(self, name: object) -> bool:
@@ -66,10 +66,10 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def __getitem__(self, name: str) -> T:
-        """Returns the thing of this name, imported on first use.
+        """Returns the object of this name, imported on first use.
 
         Raises:
-            ValueError: No such name; the message lists the known ones.
+            ValueError: Unknown name; the message lists the known ones.
         """
         if name not in self._things and name in self._modules():
             importlib.import_module(f"{self._package}.{name}")

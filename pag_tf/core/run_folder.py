@@ -1,4 +1,4 @@
-"""The folder of a run that can be resumed: whose it is, what is refused, what is deleted when."""
+"""The output folder of a resumable run: when it is accepted, resumed or overwritten."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CONFIG_FILE = "config.json"
 
 
 def check(config: Any, *, places: Collection[str], resume: bool, overwrite: bool) -> Path:
-    """The folder `config.output`; refuses one that holds another run. Changes nothing.
+    """Returns the folder `config.output`; refuses one with another run. Changes nothing.
 
     Args:
         config: The run's settings: a dataclass of plain JSON values with a field `output`.
-        places: Names of fields that may differ on resuming: where files lie, not what is computed.
-        resume: Go on with the run in the folder, if there is one.
-        overwrite: The run in the folder may be deleted.
+        places: Names of fields that may differ on resuming, as they do not change the result.
+        resume: Resume the run in the folder, if there is one.
+        overwrite: Allow the run in the folder to be deleted.
 
     Returns:
-        The folder, which need not exist.
+        The folder, which may not exist yet.
 
     Raises:
-        ValueError: No output; a file; a folder with other files, with a run that is neither to be
-            resumed nor overwritten, or with one of other settings; resume and overwrite together.
+        ValueError: No output; the output is a file, a folder with other files, with a run of other
+            settings, or with a run while neither resume nor overwrite is set; both are set.
     """
     if not config.output:
         raise ValueError("output is empty: name a folder for the run (--output=runs/my-run).")
@@ -39,7 +39,7 @@ def check(config: Any, *, places: Collection[str], resume: bool, overwrite: bool
     document = folder / CONFIG_FILE
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"The output folder {folder} is a file: name a folder.")
-    # A run that was killed while it claimed its folder left nothing else than this.
+    # A run that was killed while it claimed its folder leaves only this file.
     left = [file for file in folder.glob("*") if file.name != files.partial(document).name]
     if document.exists() and resume:
         _check_same_run(config, document, places)
@@ -52,10 +52,12 @@ def check(config: Any, *, places: Collection[str], resume: bool, overwrite: bool
 
 
 def claim(folder: Path, config: Any, *, overwrite: bool) -> None:
-    """Makes a checked folder the run's own. Call it when everything that can be refused has been.
+    """Writes the settings of the run into a checked folder, after all other checks have passed.
+
+    Deletes the former content if `overwrite` is set.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder could not be written.
     """
     if overwrite and folder.exists():
         shutil.rmtree(folder)
@@ -69,7 +71,7 @@ def _check_same_run(config: Any, document: Path, places: Collection[str]) -> Non
         raise ValueError(
             f"{document} cannot be read ({error}). Use another output folder, or --overwrite."
         ) from None
-    # A run of an older version lacks the settings that came since: it had what is now the default.
+    # Settings that are newer than the run have their default values, which match its behavior.
     before = {
         field.name: before.get(field.metadata.get("alias"), field.default)
         for field in dataclasses.fields(config)

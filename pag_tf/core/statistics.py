@@ -1,7 +1,7 @@
-"""Confidence intervals: how far a measured number may be from that of all images like these.
+"""Confidence intervals of measured numbers over the choice of test images.
 
-Both bootstraps draw as many images as there are, with replacement, and answer for the choice of
-images only: not for that of a model, its seed or a threshold.
+Both bootstraps draw as many images as there are, with replacement. The intervals do not include
+the variation between models, seeds or thresholds.
 
 Source: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile
 intervals).
@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-# Numbers drawn at once: bounds the memory at some tens of megabytes for any number of images.
+# Numbers drawn at once, which limits the memory to tens of megabytes for any number of images.
 _NUMBERS_AT_ONCE = 2_000_000
 
 Intervals = dict[str, tuple[float, float]]
 
 WeightedMetrics = Callable[[np.ndarray], Mapping[str, np.ndarray]]
-"""Weights of the images in D draws, [D, N], to the name of each metric and its values, [D]."""
+"""Maps weights of the images in D draws, [D, N], to the values, [D], of each metric by name."""
 
 
 def confidence_intervals(
@@ -31,18 +31,18 @@ def confidence_intervals(
     All metrics see the same draws.
 
     Args:
-        values: Name of each metric to its numbers (or bools), one per image: all [N].
+        values: Name of each metric to its numbers (or bools), one per image, [N].
         confidence: In (0, 1).
-        resamples: Number of data sets drawn.
-        seed: Seed of the draws: same seed, same intervals.
+        resamples: Number of draws.
+        seed: Seed of the draws; the same seed gives the same intervals.
 
     Returns:
         Name of each metric to (low, high). For equal values, and for one image, both are that
         value.
 
     Raises:
-        ValueError: No images, different lengths, values that are not finite, or settings that
-            `check_bootstrap` refuses.
+        ValueError: No images, different lengths, values that are not finite, or invalid settings
+            (see `check_bootstrap`).
     """
     check_bootstrap(confidence, resamples, seed)
     if not values:
@@ -53,7 +53,7 @@ def confidence_intervals(
         _drawn_counts(rng, draws, len(table)) @ table / len(table)
         for draws in _parts(resamples, len(table))
     ]
-    # A mean lies between the extremes; its rounding may not.
+    # A mean lies between the extremes, but rounding may exceed them.
     drawn = np.clip(np.concatenate(means), table.min(axis=0), table.max(axis=0))
     return _percentile_intervals(dict(zip(values, drawn.T, strict=True)), confidence)
 
@@ -69,14 +69,14 @@ def class_averaged_intervals(
 ) -> Intervals:
     """Returns percentile bootstrap intervals of class-averaged metrics.
 
-    Images of seen and of unseen classes are drawn apart, as they are two test sets. All metrics see
-    the same draws. A class that is not drawn is left out of that draw's average, like any class
-    without images.
+    Images of seen and unseen classes are drawn separately, as they are two test sets. All metrics
+    see the same draws. A class that is not drawn is left out of the average of that draw, like any
+    class without images.
 
     Args:
         labels: [N], the true classes.
-        is_seen: Bool [N], whether an image is of a seen class.
-        metrics: Computes the metrics for weights [D, N], which sum to 1 over the images of seen
+        is_seen: Bool [N], True for images of seen classes.
+        metrics: Computes the metrics from weights [D, N], which sum to 1 over the images of seen
             classes and over those of unseen classes.
         confidence, resamples, seed: As in `confidence_intervals`.
 
@@ -84,11 +84,11 @@ def class_averaged_intervals(
         Name of each metric to (low, high).
 
     Raises:
-        ValueError: Settings that `check_bootstrap` refuses.
+        ValueError: Invalid settings (see `check_bootstrap`).
     """
     check_bootstrap(confidence, resamples, seed)
     subsets = [np.flatnonzero(is_seen), np.flatnonzero(~is_seen)]
-    # One generator each: the draws do not depend on how many are made at once.
+    # One generator each, so that draws do not depend on how many are made at once.
     generators = [np.random.default_rng([seed, subset]) for subset in range(2)]
     values: dict[str, list[np.ndarray]] = {}
     for draws in _parts(resamples, len(labels)):
@@ -127,20 +127,20 @@ def check_bootstrap(confidence: float, resamples: int, seed: int) -> None:
 
 
 def _parts(resamples: int, images: int) -> Iterator[int]:
-    """Yields numbers of draws that sum to `resamples`, each few enough for the memory."""
+    """Yields numbers of draws that fit into memory and sum to `resamples`."""
     at_once = max(1, _NUMBERS_AT_ONCE // images)
     for start in range(0, resamples, at_once):
         yield min(at_once, resamples - start)
 
 
 def _drawn_counts(rng: np.random.Generator, draws: int, images: int) -> np.ndarray:
-    """Returns how often each image is in each of the draws: integers [draws, images]."""
+    """Returns how often each image occurs in each draw, integers [draws, images]."""
     drawn = rng.integers(0, images, (draws, images)) + images * np.arange(draws)[:, None]
     return np.bincount(drawn.ravel(), minlength=draws * images).reshape(draws, images)
 
 
 def _class_weights(labels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the weights [draws, n] of images in averages over the classes of each draw."""
+    """Returns the weights [draws, n] of images in the class average of each draw."""
     order = np.argsort(labels, kind="stable")
     _, starts, group = np.unique(labels[order], return_index=True, return_inverse=True)
     sizes = np.add.reduceat(counts[:, order], starts, axis=1)

@@ -1,4 +1,4 @@
-"""What an adversary may do to an image: the norm and the size of the perturbation."""
+"""Threat models: the norm and the size of an adversarial perturbation."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
-else:  # not in Python 3.10, and without a meaning when the program runs
+else:  # not in Python 3.10, and only for type checkers
     dataclass_transform = lambda **_: lambda function: function  # noqa: E731
 
 NORMS = ("linf", "l2")
 
 Class = TypeVar("Class", bound=type)
 
-# As a fraction "1e999999999" would be computed digit by digit, and fill the memory.
+# As a Fraction, "1e999999999" would be expanded digit by digit and exhaust the memory.
 _LONG_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")
 
 
 @dataclasses.dataclass(frozen=True)
 class ThreatModel:
-    """A ball around each image in which a perturbation has to stay.
+    """A ball around each image that contains all allowed perturbed images.
 
     Attributes:
         norm: `"linf"` (largest change of any channel of any pixel) or `"l2"` (Euclidean length of
             the change over all pixels and channels of one image).
-        eps: Radius of the ball, in units of pixels in [0, 1]. 0 means no adversary (natural
-            training). For `linf` at most 1.
+        eps: Radius of the ball, in units of pixels in [0, 1]. 0 means no adversary (standard
+            training). At most 1 for `linf`.
 
     Raises:
         ValueError: Unknown norm; `eps` negative, not finite, not a number, or above 1 for `linf`.
@@ -69,16 +69,16 @@ class ThreatModel:
         """Reads a threat model from any of its written forms.
 
         Args:
-            text: `"2/255"`, `"0.00784"`, `"linf:2/255"`, `"l2:0.5"`, a number (of NumPy as well),
-                or a `ThreatModel` (returned as it is).
-            norm: The norm that is wanted; a text that names another one is refused.
-            default_norm: The norm of a text that names none, where `norm` is not given.
+            text: `"2/255"`, `"0.00784"`, `"linf:2/255"`, `"l2:0.5"`, a Python or NumPy number, or a
+                `ThreatModel` (returned as it is).
+            norm: The required norm; a text that names another one is refused.
+            default_norm: The norm of a text that names none, if `norm` is not given.
 
         Returns:
             The threat model.
 
         Raises:
-            ValueError: The text has none of these forms, or see the class.
+            ValueError: The text has none of these forms; see also the class.
 
         >>> ThreatModel.parse("linf:2/255") == ThreatModel("linf", 2 / 255)
         True
@@ -96,9 +96,9 @@ class ThreatModel:
 
     @property
     def eps_text(self) -> str:
-        """Epsilon as people write it: `"2/255"`, `"0.5/255"`, `"0"`, or a decimal number.
+        """Epsilon as text: `"2/255"`, `"0.5/255"`, `"0"`, or a decimal number.
 
-        Parsing the text gives the same number back, to nine digits.
+        Parsing the text gives the same number to nine digits.
         """
         if self.eps == 0:
             return "0"
@@ -129,10 +129,10 @@ def _parse_number(number: str, text: str) -> float:
 
 
 class ThreatModelField:
-    """A dataclass field that is given any form of a threat model and holds a `ThreatModel`.
+    """A dataclass field that accepts any form of a threat model and holds a `ThreatModel`.
 
-    A descriptor, because type checkers then know both: what the constructor accepts, and what the
-    attribute is. Without a value the attribute is missing.
+    As a descriptor, it tells type checkers both what the constructor accepts and what the attribute
+    is. Without a value, the attribute is missing.
     """
 
     @overload
@@ -159,8 +159,8 @@ class ThreatModelField:
 def frozen(cls: Class) -> Class:
     """Makes a class with a `ThreatModelField` a frozen dataclass.
 
-    Type checkers give an attribute of `dataclass(frozen=True)` the type of its parameter, and miss
-    that a threat model that may be given as text is a `ThreatModel` afterwards.
+    With `dataclass(frozen=True)`, type checkers give an attribute the type of its parameter and do
+    not see that a threat model given as text becomes a `ThreatModel`.
     """
     dataclasses.dataclass(frozen=True)(cls)
     return cls
