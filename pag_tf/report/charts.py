@@ -42,7 +42,7 @@ _SETTINGS: Any = {
     "axes.labelcolor": TEXT,
     "axes.edgecolor": TEXT,
 }
-# Leaves out what would differ from one call or version to the next.
+# Omits metadata that differs between calls or versions.
 _METADATA: Mapping[str, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
@@ -156,9 +156,9 @@ def draw_panels(panels: Sequence[Panel], *, has_slider: bool = False) -> Figure:
 def _draw_series(
     axes: Any, points: Points, positions: Mapping[float, int], scale: float, number: int, name: str
 ) -> None:
-    """Draws a line through the mean at each epsilon, each single point, and a band.
+    """Draws a line through the means at each epsilon, the single points, and a band.
 
-    The band is the confidence interval; where several points share an epsilon, it spans them.
+    The band is the confidence interval, or the range of several points at one epsilon.
     """
     values: list[list[float]] = [[] for _ in positions]
     ends: list[list[float]] = [[] for _ in positions]
@@ -207,7 +207,7 @@ def _line_names(panel: Panel) -> list[str]:
 
 
 def _plotted(number: Number) -> float:
-    """Returns the number in the unit of the axis; NaN, a gap, where nothing was measured."""
+    """Returns the number in the unit of the axis; NaN, a gap, if it was not measured."""
     if number.value is None:
         return math.nan
     return 100 * number.value if number.percent else number.value
@@ -231,7 +231,7 @@ def _line_style(number: int) -> dict[str, Any]:
 
 
 def _step_style(step: int) -> dict[str, Any]:
-    """Style of the mark of a slider position; `inline` finds it by its id."""
+    """Returns the style of the mark of a slider position; `inline` finds it by its id."""
     return {"color": BASELINE, "linewidth": 6, "alpha": 0.25, "zorder": 0, "gid": f"step-{step}"}
 
 

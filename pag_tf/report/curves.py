@@ -32,7 +32,7 @@ class Curve:
         series: Name of each line to its points (epsilon, number); several points at one epsilon
             are several models or seeds.
         baseline: Name and value of lines that do not depend on a model.
-        caption: What the metric says.
+        caption: Explanation of the metric.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Curve:
         return any(number.percent for points in self.series.values() for _, number in points)
 
     def text_for(self, eps_texts: dict[float, str]) -> str:
-        """Returns the content of the chart in words."""
+        """Returns the content of the chart as text."""
         parts = []
         for name, points in self.series.items():
             listed = ", ".join(f"{number.text} at {eps_texts[eps]}" for eps, number in points)
@@ -84,7 +84,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        """Some points in words: equally spaced ones and the highest."""
+        """Some points as text: equally spaced ones and the highest."""
         known = [(x, y) for x, y in self.points if y.value is not None]
         shown = set(np.linspace(0, len(known) - 1, _SPOKEN).round().astype(int).tolist())
         values = [y.value for _, y in known if y.value is not None]
@@ -120,7 +120,7 @@ class Panel:
 
     @property
     def text(self) -> str:
-        """The content of the panel in words."""
+        """The content of the panel as text."""
         lines = "; ".join(line.text for line in self.lines)
         return f"{self.title}: {self.y_title} against {self.x_title}. {lines}."
 
@@ -143,7 +143,7 @@ class PanelFigure:
 
 
 def by_epsilon(results: Results) -> list[Group]:
-    """Returns the curves of all metrics that were measured of any model.
+    """Returns the curves of all metrics that were measured for any model.
 
     Raises:
         ValueError: The key of a metric cannot be a file name.
@@ -156,7 +156,7 @@ def by_epsilon(results: Results) -> list[Group]:
 
 
 def by_model(results: Results) -> list[PanelFigure]:
-    """Returns the figures of all curves that were measured of any model."""
+    """Returns the figures of all curves that were measured for any model."""
     figures = [
         PanelFigure(
             "spectrum",
@@ -217,9 +217,9 @@ def _curves(kind: str, rows: Sequence[TableRow]) -> Iterator[Curve]:
 def _baseline(
     column: Column, rows: Sequence[TableRow], series: dict[str, Points]
 ) -> dict[str, float]:
-    """Returns what one box in the middle of every image gives: the name of a line to its value.
+    """Returns the center-box baseline: the name of a line to its value.
 
-    With the class that a model predicts it depends on the model, and becomes one of the series.
+    A baseline that uses the predicted class depends on the model and becomes one of the series.
     """
     key = numbers.BASELINES.get(column.key)
     values = set()
@@ -293,7 +293,7 @@ def _lines(
     points_of: Callable[[ResultFile], numbers.Points],
     detail_of: Callable[[ResultFile], str],
 ) -> tuple[Line, ...]:
-    """A line for each model of which any of the points was numbers."""
+    """Returns a line for each model with at least one measured point."""
     lines = []
     for step, model in enumerate(results.models):
         points = () if model.alignment is None else points_of(model.alignment)

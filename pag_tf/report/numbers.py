@@ -14,18 +14,17 @@ from pag_tf.report.result_files import ResultFile
 
 NOT_MEASURED = "not measured"
 
-# What each localization metric is for one box in the middle of every image.
+# The center-box baseline of each localization metric.
 BASELINES = {"gt_known": "center_box", "top1_loc": "center_top1_loc"}
 
 _SMALL = {*BASELINES, *BASELINES.values()}  # shown for small objects, too
-# Of unseen classes, heat maps explain one of these classes: the view of a recognizer, or the last,
-# which needs none.
+# Views: which class heat maps of images of unseen classes explain. The last needs no recognizer.
 _VIEWS = {
     "true_unseen": "unseen classes",
     "predicted_unseen": "predicted unseen class",
     "likely_seen": "predicted seen class",
 }
-FAITHFULNESS = {"deletion": "deleted", "insertion": "inserted"}  # to what happens to pixels
+FAITHFULNESS = {"deletion": "deleted", "insertion": "inserted"}  # what happens to pixels
 
 TRUE_VIEW, _SEEN_VIEW = "true_unseen", "likely_seen"
 _CALIBRATED = {"S", "U", "H"}
@@ -36,10 +35,10 @@ class Number:
     """One measured number.
 
     Attributes:
-        value: None where nothing was measured.
+        value: None if it was not measured.
         interval: Its 95 % confidence interval, or None.
         percent: True for a share in [0, 1] that is written in percent.
-        images: The number of images behind it where these are fewer than those of its result.
+        images: The number of its images if it is smaller than that of the result.
     """
 
     value: float | None
@@ -49,12 +48,12 @@ class Number:
 
     @property
     def text(self) -> str:
-        """One decimal of a percentage, three digits of anything else."""
+        """The value with one decimal for percentages and three digits otherwise."""
         return NOT_MEASURED if self.value is None else self._written(self.value)
 
     @property
     def interval_text(self) -> str:
-        """Both ends of the interval, and the number of images where these are fewer."""
+        """Both ends of the interval, and the number of images if it is smaller."""
         if self.value is None or self.interval is None:
             return ""
         ends = " to ".join(self._written(end).removesuffix(" %") for end in self.interval)
@@ -66,14 +65,14 @@ class Number:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """What one column of a table, or one chart, shows.
+    """The content of one column of a table, or of one chart.
 
     Two columns are equal if they have the same kind, key, subset and part.
 
     Attributes:
         kind: Kind of the metric.
         key: Key of the metric.
-        subset: Which images; see `schema.Value`.
+        subset: Subset of the images; see `schema.Value`.
         part: The attack, or the view of a zero-shot measurement; "" for none.
         metric: The metric.
     """
@@ -97,7 +96,7 @@ class Column:
 
     @property
     def explanation(self) -> str:
-        """What the metric is, which way is better, and where it comes from."""
+        """Description of the metric, with its better direction and its source."""
         better = f"{self.metric.better.capitalize()} is better." if self.metric.better else ""
         source = self.metric.source
         source = f"{source[:1].upper()}{source[1:]}." if source else ""
@@ -112,7 +111,7 @@ def check(result: ResultFile) -> None:
     """Reads all numbers that a page shows of a result.
 
     Raises:
-        KeyError, TypeError, ValueError and the like: Something is missing, or is no number.
+        KeyError, TypeError, ValueError and the like: A value is missing or is not a number.
     """
     rows(result)
     attack_titles([result])
@@ -136,7 +135,7 @@ def rows(result: ResultFile) -> dict[str, Row]:
 
 
 def _places(result: ResultFile, value: Value) -> Iterator[tuple[str, Column]]:
-    """Yields row and column of a value; none for a value that the report does not show."""
+    """Yields row and column of a value; nothing if the report does not show it."""
     metric, subset, method = value.metric, value.subset, value.method
     if result.kind != "zero_shot":
         if subset == "all" or (subset == "small" and metric.key in _SMALL):
@@ -171,7 +170,7 @@ def _order(item: tuple[Column, Number]) -> bool:
 def attack_titles(results: Sequence[ResultFile]) -> dict[str, str]:
     """Returns the title of each attack, by increasing epsilon.
 
-    It is the attack's threat model, or the attack itself where several share a threat model.
+    The title is the threat model, or the attack itself if several attacks share a threat model.
     """
     attacks = [a for r in results if r.kind == "accuracy" for a in r.document["attacks"]]
     threats = {attack["attack"]: attack["threat_model"] for attack in attacks}

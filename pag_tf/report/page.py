@@ -29,7 +29,7 @@ MARKER = '<meta name="generator" content="pag_tf.report">'
 _HERE = Path(__file__).parent
 _HEAD = 2000  # characters at the start of a page that contain the marker
 _SUFFIXES = {".png", ".svg"}
-# Beside the slider; a phone shows the first two.
+# Shown beside the slider; small screens show the first two.
 _SUMMARY = ("clean_accuracy", "gt_known", "robust_accuracy")
 
 
@@ -158,7 +158,7 @@ def _eps_texts(results: Results) -> dict[float, str]:
 
 
 def _how_drawn(models: Sequence[Model]) -> str:
-    """Returns what the pictures show, in words."""
+    """Returns a description of the pictures."""
     text = (
         "Gradient: of the loss of the image's own class; gray is zero, and each image has its own "
         "scale. Heat map: of the predicted class. Synthesis: the image after a large perturbation "
@@ -174,7 +174,7 @@ def _how_drawn(models: Sequence[Model]) -> str:
 def _summary(model: Model) -> list[tuple[str, str]]:
     """Returns the main numbers of a model by name, for the line beside the slider."""
     accuracy, boxes = model.of_kind("accuracy")[:1], model.of_kind("localization")
-    # Of several methods, the one whose heat maps are shown.
+    # First the method whose heat maps are shown.
     boxes = tuple(sorted(boxes, key=lambda result: _method(result) != _method(model.alignment)))
     attacks = numbers.attack_titles(accuracy)
     facts = [

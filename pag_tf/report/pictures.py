@@ -1,4 +1,4 @@
-"""Example images of a report: their arrays, and what the page shows of them for each model."""
+"""Example images of a report: their arrays, and the pictures of each model on the page."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def read(result: ResultFile) -> Examples | None:
     """Reads the pictures beside an alignment result; returns None if it names no images.
 
     Raises:
-        ValueError: The pictures are missing, damaged, more or fewer than the result names, of
-            wrong shapes, not finite or out of range; an invalid box.
+        ValueError: The pictures are missing, damaged, of wrong number or shape, not finite or out
+            of range; a box is invalid.
         OSError: The file cannot be read.
     """
     records = result.document["examples"]
@@ -79,7 +79,7 @@ def read(result: ResultFile) -> Examples | None:
 
 
 def check_same_images(results: Sequence[tuple[ResultFile, Examples | None]]) -> None:
-    """Raises ValueError if the models do not show the same images in the same order."""
+    """Raises ValueError unless all models show the same images in the same order."""
     for result, examples in results[1:]:
         first, reference = results[0]
         difference = _difference(reference, examples)

@@ -14,7 +14,7 @@ from typing import Any
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.measure import schema
 
-# Settings that only locate files, set the speed or name the entry, which is known anyway.
+# Settings that only locate files, affect the speed or name the entry, which is known anyway.
 _CHANGE_NO_NUMBER = {
     *("output", "data_dir", "resume", "overwrite", "update_entry", "entry", "eps", "norm", "arch"),
     *("batch_size", "jit_compile", "cases", "attribute_maps"),
@@ -45,12 +45,12 @@ class ResultFile:
 
     @property
     def command(self) -> str:
-        """The command that measures the same numbers again."""
+        """The command that reproduces the numbers."""
         return str(self.document["command"])
 
     @functools.cached_property
     def config(self) -> dict[str, Any]:
-        """All settings, under today's names."""
+        """All settings, under their current names."""
         return schema.settings(self.document)
 
     @property
@@ -60,7 +60,7 @@ class ResultFile:
 
     @property
     def settings(self) -> str:
-        """Settings that change numbers, as text: equal for two measurements of the same thing."""
+        """Settings that affect the numbers, as text: equal for repeated measurements."""
         if self.kind == "alignment":  # one per model: its pictures stand in one row
             return ""
         settings = {k: v for k, v in self.config.items() if k not in _CHANGE_NO_NUMBER}
@@ -71,13 +71,13 @@ class ResultFile:
 
 
 def read(places: Sequence[Path]) -> list[ResultFile]:
-    """Reads every result below folders, and in files, by path; leaves out copies.
+    """Reads all results in folders (at any depth) and files, by path, without duplicates.
 
     Raises:
         ValueError: No such folder, or no results in it; a file that is not JSON, is incomplete or
-            does not say its kind and schema; results of different data sets or norms; one entry
-            with different weights; alignment measured in different ways; two results of the same
-            thing that disagree.
+            lacks its kind or schema; results of different data sets or norms; different weights
+            for one entry; alignment measured with different settings; contradictory results of
+            one measurement.
         OSError: A file cannot be read.
     """
     paths: set[Path] = set()
@@ -105,7 +105,7 @@ def read(places: Sequence[Path]) -> list[ResultFile]:
 
 @contextlib.contextmanager
 def complete(path: Path, kind: str) -> Iterator[None]:
-    """Names the file in the error about whatever is missing or wrong in it.
+    """Turns errors about the content of a file into one that names the file.
 
     Raises:
         ValueError: In place of KeyError, TypeError and the like.
@@ -113,7 +113,7 @@ def complete(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        reason = error.__cause__ or error  # that of schema.values names no file
+        reason = error.__cause__ or error  # the cause in schema.values does not name a file
         raise ValueError(
             f"{path} is not a complete result of the kind {kind} ({type(reason).__name__}: "
             f"{reason}). Measure again."
@@ -121,7 +121,7 @@ def complete(path: Path, kind: str) -> Iterator[None]:
 
 
 def _read(path: Path) -> ResultFile | None:
-    """Reads one file; returns None for JSON that is no result, such as the settings of a run."""
+    """Reads one file; returns None for other JSON files, such as the settings of a run."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
@@ -143,7 +143,7 @@ def _result(path: Path, document: dict[str, Any]) -> ResultFile:
     dataset = document["training" if kind == "zero_shot" else "config"]["dataset"]
     threat, values = ThreatModel.parse(document["threat_model"]), tuple(schema.values(document))
     result = ResultFile(path, kind, entry, threat, str(dataset), document, values)
-    # Whatever is missing is refused here, before anything is drawn.
+    # Raises here, before anything is drawn, if one of these is missing.
     document["command"], document["weights_sha256"], result.settings  # noqa: B018
     if not values:
         raise ValueError("it has no numbers")
@@ -173,7 +173,7 @@ def _check_one_norm(results: Sequence[ResultFile]) -> None:
 
 
 def _check_weights(results: Sequence[ResultFile]) -> None:
-    """Refuses two models with the id of one entry; zero-shot results of several seeds share it."""
+    """Refuses different models under one entry id, except zero-shot results of several seeds."""
     first: dict[str, ResultFile] = {}
     for result in results:
         if result.kind == "zero_shot":
@@ -192,7 +192,7 @@ def _check_weights(results: Sequence[ResultFile]) -> None:
 
 
 def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
-    """Refuses alignment that was measured in different ways: one line joins all models."""
+    """Refuses alignment measured with different settings, as one line joins all models."""
     found = [result for result in results if result.kind == "alignment"]
     for other in found[1:]:
         one, two = (alignment_settings(r.document) for r in (found[0], other))
@@ -214,7 +214,7 @@ def _check_alignment_settings(results: Sequence[ResultFile]) -> None:
 
 
 def alignment_settings(document: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings that alignment in one table, or on one line, must have in common."""
+    """Returns the settings that alignment results in one table, or on one line, must share."""
     config = schema.settings(document)  # the transfer classifier is compared by its weights
     return {k: v for k, v in config.items() if k not in _CHANGE_NO_NUMBER | {"transfer_classifier"}}
 
@@ -233,7 +233,7 @@ def _without_copies(results: Sequence[ResultFile]) -> list[ResultFile]:
 
 
 def _difference(one: ResultFile, other: ResultFile) -> str:
-    """Returns what two results of the same thing disagree in, or ""."""
+    """Returns the name of the first difference of two results, or ""."""
     for name in ("weights_sha256", "examples"):
         if one.document.get(name) != other.document.get(name):
             return name

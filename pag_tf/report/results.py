@@ -19,9 +19,9 @@ class Model:
     Attributes:
         entry: Id of its zoo entry.
         threat: Threat model of its training.
-        title: Its epsilon, with the entry's id where another model has the same epsilon.
-        results: All its results but those of zero-shot measurements.
-        examples: Its pictures, or None.
+        title: Its epsilon, with the entry's id if another model has the same epsilon.
+        results: All its results except zero-shot results.
+        examples: Its example pictures, or None.
     """
 
     entry: str
@@ -47,7 +47,7 @@ class Results:
     Attributes:
         dataset: Name of the data set.
         models: By increasing epsilon.
-        zero_shot: Results of other models, which were trained on the seen classes only.
+        zero_shot: Results of models that were trained on the seen classes only.
     """
 
     dataset: str
@@ -62,7 +62,7 @@ class Results:
 
 
 def read(places: Sequence[Path]) -> Results:
-    """Reads and checks all results below folders, and in files.
+    """Reads and checks all results in folders and files.
 
     Raises:
         ValueError: See `result_files.read`, `pictures.read` and `pictures.check_same_images`.

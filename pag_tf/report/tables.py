@@ -21,7 +21,7 @@ TITLES = {
     "zero_shot": "Unseen classes",
 }
 
-# Columns without any number are left out; elsewhere they show that something was not measured.
+# Tables without empty columns; in others, empty columns show what was not measured.
 _ONLY_MEASURED = {"localization", "zero_shot"}
 _MODEL, _TRAINED, _IMAGES = "model", "trained within", "images"
 
@@ -31,10 +31,10 @@ class Cell:
     """The content of one cell.
 
     Attributes:
-        text: Number or word.
+        text: The main text.
         detail: Smaller text below it, such as the interval.
-        value: The exact number, to sort by; None: sorted by the text, or not measured.
-        missing: True if nothing was measured.
+        value: The exact number, for sorting; None: sorted by the text, or not measured.
+        missing: True if the number was not measured.
     """
 
     text: str
@@ -48,10 +48,10 @@ class Table:
     """One table.
 
     Attributes:
-        name: Kind of the results; used in addresses of the page.
+        name: Kind of the results; used in anchors of the page.
         title: Heading.
         frame: `Cell`s with a title for each column; the first column names the row.
-        explanations: Column title to a sentence about it.
+        explanations: Column title to its explanation.
         commands: Entry and command of each measurement.
     """
 
@@ -68,7 +68,7 @@ def build(results: Results) -> list[Table]:
 
 
 def tidy(results: Results) -> pd.DataFrame:
-    """Returns all numbers of a report in long form, for analyses and for other tables.
+    """Returns all numbers of a report as a DataFrame in long form.
 
     Columns: `kind`, `model`, `eps`, `row` (the recognizer or ""), `metric` (its key), `subset`,
     `part` (the attack or view or ""), `value`, `low` and `high` (NaN where not measured), `text`
@@ -103,7 +103,7 @@ class TableRow:
 
     Attributes:
         model: The model.
-        result: Its result, or None where it has none.
+        result: Its result, or None.
         name: The recognizer of a zero-shot result, or "".
         numbers: Number of each column.
     """
@@ -115,7 +115,7 @@ class TableRow:
 
 
 def rows(results: Results, kind: str) -> list[TableRow]:
-    """Returns the rows of a kind; none if no model has results of it."""
+    """Returns the rows of a kind; empty if no model has such results."""
     found: list[tuple[Model | ResultFile, ResultFile | None]] = []
     if kind == "zero_shot":
         found = [(result, result) for result in results.zero_shot]
@@ -179,7 +179,7 @@ def _trained(model: Model | ResultFile) -> Cell:
 
 
 def _how(line: TableRow, variants: dict[ResultFile, str]) -> dict[str, Cell]:
-    """Returns cells that tell the results of one model apart."""
+    """Returns the cells that distinguish the results of one model."""
     if line.result is None or line.result.kind not in ("localization", "zero_shot"):
         return {}
     document = line.result.document
