@@ -1,10 +1,10 @@
-"""Times attributions of a batch with a class per image: pag_tf beside tf-explain and others.
+"""Times attributions of a batch with one class per image: pag_tf, tf-explain and others.
 
 python benchmarks/attribution.py --output=attribution.json
 python benchmarks/attribution.py --output=attribution.json --torch_python=/path/to/python
 
-Libraries that this Python does not have are left out and named. README.md beside this file says
-what is timed and how.
+Libraries that are not installed are skipped and listed. See README.md in this folder for what is
+timed and how.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from typing import Any
 import measure
 import peer
 
-# NumPy, TensorFlow and what needs them are imported inside functions: NumPy reads its number of
-# threads from the environment when it is imported, and that number is a flag.
+# NumPy, TensorFlow and modules that need them are imported inside functions: NumPy reads its
+# number of threads from the environment when it is imported, and that number is a flag.
 
 TOLERANCE = 1e-3
-"""Of vanilla gradients, relative to the largest."""
+"""Largest difference of vanilla gradients, relative to the largest gradient."""
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--images", type=int, default=256, help="Images of the batch.")
-    add("--loop_images", type=int, default=64, help="Images of libraries that take one at a time.")
+    add("--images", type=int, default=256, help="Images per batch.")
+    add("--loop_images", type=int, default=64, help="Images for libraries that take one at a time.")
     add("--size", type=int, default=64, help="Height and width of an image in pixels.")
     add("--classes", type=int, default=59, help="Logits of the model.")
     add("--widths", default="48,96,160", help="Channels of each stage of the network.")
     add("--points", type=int, default=16, help="Noisy images, and steps of a path.")
-    add("--batch_size", type=int, default=64, help="Images and points that run together.")
+    add("--batch_size", type=int, default=64, help="Images and points per batch.")
     add("--rounds", type=int, default=10, help="Timings of each part.")
     add("--threads", type=int, default=2, help="Threads of TensorFlow, NumPy and PyTorch each.")
-    add("--torch_python", default="", help="A Python with PyTorch and Captum; empty: not compared.")
-    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--torch_python", default="", help="Python with PyTorch and Captum; empty: not compared.")
+    add("--output", default="", help="JSON file for the results; empty: none.")
     flags = parser.parse_args()
     flags.widths = [int(width) for width in flags.widths.split(",")]
     whole = [v for v in vars(flags).values() if isinstance(v, int)]
     if min(*whole, *flags.widths) < 1:
         parser.error("sizes, rounds, threads and points must be whole numbers >= 1")
     flags.loop_images = min(flags.loop_images, flags.images)
-    # Found out now rather than after the long first part.
+    # Checked now rather than after the long first part.
     if flags.torch_python:
         wrong = peer.missing(flags.torch_python, "captum, numpy, torch")
         if wrong:
@@ -60,7 +60,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 class Parts:
-    """What is timed, how many images each part explains, and what was found out before."""
+    """The timed parts, the images that each explains, and how far the libraries agree."""
 
     def __init__(self) -> None:
         self.timings: dict[str, Callable[[], float]] = {}
@@ -70,10 +70,10 @@ class Parts:
         self.skipped: dict[str, str] = {}
 
     def add(self, library: str, make: Callable[[], dict[str, Callable[[], Any]]]) -> None:
-        """Adds the methods of a library that run here; ours comes first, as the reference."""
+        """Adds the methods of a library that run here; pag_tf comes first, as the reference."""
         try:
             calls = make()
-        except Exception as error:  # Not installed, or not made for this Keras: both are results.
+        except Exception as error:  # Not installed, or incompatible: both are results.
             if self.vanilla is None:
                 raise
             self.skipped[library] = _first_line(error)
@@ -92,14 +92,14 @@ class Parts:
             self.timings[name], self.images[name] = measure.timed(call), len(maps)
 
     def _compare(self, library: str, maps: Any) -> None:
-        """Stops the program if a library explains something else."""
+        """Raises an error if the maps of a library differ from the reference."""
         import numpy as np
 
         if self.vanilla is None:
             self.vanilla = maps
             return
         expected = self.vanilla[: len(maps)]
-        if maps.min() >= 0:  # A library that gives absolute values.
+        if maps.min() >= 0:  # The library returns absolute values.
             expected = np.abs(expected)
         gap = float(np.abs(maps - expected).max() / np.abs(expected).max())
         if not gap <= TOLERANCE:
@@ -108,7 +108,7 @@ class Parts:
 
 
 def run(flags: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
-    """All measurements."""
+    """Runs all measurements."""
     import attribution_libraries as libraries
 
     problem, parts = libraries.random_problem(flags), Parts()
@@ -118,7 +118,7 @@ def run(flags: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
     try:
         if captum:
             parts.add("captum", lambda: libraries.captum_calls(captum, folder))
-            # It times itself, without the exchange of messages.
+            # The process times itself, without the exchange of messages.
             for name in parts.timings:
                 if name.startswith("captum "):
                     parts.timings[name] = captum.timing(f"time {name.split()[1]}")
@@ -149,7 +149,7 @@ def _first_line(error: Exception) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that decides a number here."""
+    """Returns the versions of everything that affects the numbers."""
     from importlib import metadata
 
     names = ("tensorflow", "keras", "numpy", "tf-explain", "xplique", "tf-keras-vis")
@@ -161,7 +161,7 @@ def versions() -> dict[str, str]:
 
 
 def report(result: dict[str, Any]) -> list[str]:
-    """The table that is printed."""
+    """Returns the printed table."""
     rates, settings = result["images_per_s"], result["settings"]
     names = list(dict.fromkeys(part.split()[0] for part in rates))
     methods = list(dict.fromkeys(part.split()[1] for part in rates))
@@ -185,7 +185,7 @@ def report(result: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints the table and writes the JSON file."""
     flags = parse_flags()
     measure.use_threads(flags.threads)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What attribution.py compares: the problem, and how each library is asked to solve it."""
+"""The problem that attribution.py compares libraries on, and the calls of each library."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pag_tf import explain
 
 METHODS = ("vanilla_gradients", "smoothgrad", "integrated_gradients")
 SIGMA = 0.15
-"""Of SmoothGrad's noise, in pixel units."""
+"""Standard deviation of the noise of SmoothGrad, in pixel units."""
 MAPS = "maps.npy"
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What every library is given."""
+    """The input of every library."""
 
     model: Any
     images: Any
@@ -33,13 +33,13 @@ class Problem:
     flags: argparse.Namespace
 
     def chunks(self, points: int) -> list[slice]:
-        """Images that run together when each of them is seen at so many points."""
+        """Returns slices of images that form one batch if each image is evaluated at `points`."""
         size = max(1, self.flags.batch_size // points)
         return [slice(i, i + size) for i in range(0, self.flags.images, size)]
 
 
 def random_problem(flags: argparse.Namespace) -> Problem:
-    """Images of noise and random targets: the arithmetic is that of any other images."""
+    """Returns noise images and random targets, which need the same arithmetic as real ones."""
     keras.utils.set_random_seed(0)
     shape = (flags.size, flags.size, 3)
     options = {"widths": flags.widths, "blocks": [1] * len(flags.widths)}
@@ -50,12 +50,12 @@ def random_problem(flags: argparse.Namespace) -> Problem:
     return Problem(model, images, random.integers(0, flags.classes, flags.images), flags)
 
 
-# Method to a call that returns its maps, of all images or of the first few.
+# Method to a call that returns its maps for all images or the first few.
 Calls = dict[str, Callable[[], Any]]
 
 
 def pag_tf_calls(problem: Problem) -> Calls:
-    """`explain.gradients` as a user calls it, checks and conversions included."""
+    """Returns calls of `explain.gradients`, including checks and conversions."""
     points = problem.flags.points
     options: dict[str, dict[str, Any]] = {
         "smoothgrad": {"samples": points, "sigma": SIGMA},
@@ -76,10 +76,10 @@ def pag_tf_calls(problem: Problem) -> Calls:
 
 
 def tf_explain_calls(problem: Problem) -> Calls:
-    """tf-explain's own functions, image by image: they take one class for all images.
+    """Returns calls of tf-explain, image by image, as it takes one class for all images.
 
-    The class is a tensor; every other Python number would be traced anew. Its SmoothGrad wants
-    probabilities, and differentiates another function.
+    The class is a tensor, as every new Python number would be traced again. Its SmoothGrad expects
+    probabilities and differentiates another function.
     """
     from tf_explain.core import IntegratedGradients, SmoothGrad, VanillaGradients
 
@@ -109,7 +109,7 @@ def tf_explain_calls(problem: Problem) -> Calls:
 
 
 def xplique_calls(problem: Problem) -> Calls:
-    """Xplique, whole batch; its maps are absolute values (`Saliency`) or signed."""
+    """Returns calls of Xplique on the whole batch; only `Saliency` returns absolute values."""
     from xplique.attributions import IntegratedGradients, Saliency, SmoothGrad
 
     one_hot = keras.utils.to_categorical(problem.targets, problem.flags.classes)
@@ -127,14 +127,14 @@ def xplique_calls(problem: Problem) -> Calls:
 
 
 def tf_keras_vis_calls(problem: Problem) -> Calls:
-    """tf-keras-vis, in batches; it has no integrated gradients."""
+    """Returns calls of tf-keras-vis in batches; it has no integrated gradients."""
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
     saliency = Saliency(problem.model)
 
     def call(samples: int) -> Any:
-        # It runs one noisy variant of the whole batch after another.
+        # It processes one noisy variant of the whole batch after another.
         return np.concatenate(
             [
                 saliency(
@@ -162,9 +162,9 @@ LIBRARIES = {
 
 
 def captum(problem: Problem, folder: pathlib.Path) -> peer.Peer:
-    """attribution_torch.py as a process that waits for commands; see there."""
+    """Starts attribution_torch.py, which waits for commands."""
     flags, path = problem.flags, folder / "problem.npz"
-    # Under the names that torch_peer.Problem reads, those of an attack included.
+    # With the names that torch_peer.Problem reads, including those of an attack.
     np.savez(
         path,
         images=problem.images,
@@ -188,7 +188,7 @@ def captum(problem: Problem, folder: pathlib.Path) -> peer.Peer:
 
 
 def captum_calls(captum: peer.Peer, folder: pathlib.Path) -> Calls:
-    """What the process explains, as for the other libraries."""
+    """Returns calls that make the process explain the batch with Captum."""
 
     def maps(method: str) -> np.ndarray:
         captum.ask(f"maps {method}")

@@ -1,7 +1,7 @@
 """The PyTorch side of attribution.py: Captum on the same network, weights and images.
 
 Runs under a Python that has PyTorch, Captum and NumPy, and needs neither TensorFlow nor pag_tf.
-Reads one command a line from standard input and answers each with one line of JSON:
+Reads one command per line from standard input and answers each with one line of JSON:
 
     maps <method>     writes the maps of <method> to --maps
     time <method>     explains the batch once: {"seconds": ...}
@@ -24,14 +24,14 @@ from captum.attr import IntegratedGradients, NoiseTunnel, Saliency
 
 
 class Network(torch.nn.Module):
-    """torch_peer's network as Captum wants it: a module of images."""
+    """The network of torch_peer as a module of images, as Captum expects."""
 
     def __init__(self, problem: torch_peer.Problem) -> None:
         super().__init__()
         self._problem = problem
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of NCHW images in channels-last memory."""
+        """Returns logits of NCHW images in channels-last memory."""
         x = x.contiguous(memory_format=torch.channels_last)
         return self._problem.logits(x)
 
@@ -39,7 +39,7 @@ class Network(torch.nn.Module):
 def explanations(
     problem: torch_peer.Problem, flags: argparse.Namespace
 ) -> dict[str, Callable[[], torch.Tensor]]:
-    """Method to a call that explains the whole batch, in parts of --batch_size points."""
+    """Returns calls by method that explain the whole batch, --batch_size points at a time."""
     network = Network(problem)
     saliency = Saliency(network)
     tunnel, integrated = NoiseTunnel(saliency), IntegratedGradients(network)
@@ -59,7 +59,7 @@ def explanations(
 
 
 def answer(command: list[str], calls: dict[str, Callable[[], torch.Tensor]], maps: Any) -> Any:
-    """The reply to one command."""
+    """Returns the reply to one command."""
     begin = time.perf_counter()
     result = calls[command[1]]()
     if command[0] == "time":
@@ -75,8 +75,8 @@ def main() -> None:
     add("--problem", type=pathlib.Path, required=True, help="Exported .npz file.")
     add("--maps", type=pathlib.Path, required=True, help="File for maps.")
     add("--points", type=int, required=True, help="Noisy images, and steps of a path.")
-    add("--sigma", type=float, required=True, help="Of the noise.")
-    add("--batch_size", type=int, required=True, help="Images and points that run together.")
+    add("--sigma", type=float, required=True, help="Standard deviation of the noise.")
+    add("--batch_size", type=int, required=True, help="Images and points per batch.")
     add("--threads", type=int, default=2, help="Threads of each operation.")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)

@@ -1,8 +1,8 @@
-"""Times MaxBoxAcc and MaxBoxAccV2 against taking one threshold after another.
+"""Times MaxBoxAcc and MaxBoxAccV2 against an implementation that loops over thresholds.
 
 python benchmarks/localization.py --output=localization.json
 
-README.md beside this file says what is timed and how it is counted.
+See README.md in this folder for what is timed and how it is counted.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ AIM = 10.0
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--maps", type=int, default=512, help="Number of heat maps.")
     add("--size", type=int, default=224, help="Height and width of a map.")
     add("--smoothness", type=float, default=12.0, help="Sigma of the blur, in pixels.")
     add("--thresholds", type=int, default=1000, help="Number of thresholds.")
-    add("--straightforward_maps", type=int, default=64, help="So many maps one after another.")
-    add("--rounds", type=int, default=5, help="Timings of each way.")
+    add("--straightforward_maps", type=int, default=64, help="Number of heat maps for the loop.")
+    add("--rounds", type=int, default=5, help="Timings of each variant.")
     add("--workers", type=int, default=usable_cores(), help="Threads of pag_tf.")
-    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--output", default="", help="JSON file for the results; empty: none.")
     flags = parser.parse_args()
     counts = (flags.size, flags.thresholds, flags.rounds, flags.workers)
     if min(flags.maps, flags.straightforward_maps, *counts) < 1 or flags.smoothness <= 0:
@@ -48,7 +48,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def random_maps(count: int, size: int, sigma: float) -> np.ndarray:
-    """Blurred noise from 0 to 1, float32 [count, size, size]."""
+    """Returns blurred noise from 0 to 1, float32 [count, size, size]."""
     random, maps = np.random.default_rng(0), []
     for _ in range(count):
         noise = random.standard_normal((size, size), dtype=np.float32)
@@ -58,7 +58,7 @@ def random_maps(count: int, size: int, sigma: float) -> np.ndarray:
 
 
 def random_boxes(count: int, size: int) -> list[np.ndarray]:
-    """One box [x0, y0, x1, y1] in pixels for each map, with sides of a quarter to all of it."""
+    """Returns a box [x0, y0, x1, y1] in pixels per map, with sides of 1/4 to 1 of the map."""
     random = np.random.default_rng(1)
     sides = random.integers(size // 4, size, (count, 2))
     corners = random.integers(0, size - sides)
@@ -68,7 +68,7 @@ def random_boxes(count: int, size: int) -> list[np.ndarray]:
 def straightforward_counts(
     maps: np.ndarray, gt: list[np.ndarray], thresholds: np.ndarray, every_contour: bool
 ) -> np.ndarray:
-    """Right images [IoU level, threshold]: what the definition says, in the order it says it."""
+    """Returns numbers of correct images [IoU level, threshold] by a direct implementation."""
     counts = np.zeros((len(IOU_LEVELS), len(thresholds)), int)
     for heat_map, true_boxes in zip(maps, gt, strict=True):
         image = (heat_map.astype(np.float64) * 255).astype(np.uint8)
@@ -80,7 +80,7 @@ def straightforward_counts(
 
 
 def boxes_at(image: np.ndarray, level: int, every_contour: bool) -> list[list[int]]:
-    """Boxes of the contours of the pixels above a level."""
+    """Returns the boxes of the contours of the pixels above a level."""
     _, above = cv2.threshold(image, level, 255, cv2.THRESH_BINARY)
     contours, _ = cv2.findContours(above, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
@@ -96,7 +96,7 @@ def boxes_at(image: np.ndarray, level: int, every_contour: bool) -> list[list[in
 
 
 def overlap(a: list[int], b: list[int]) -> float:
-    """IoU of two boxes whose last pixels count."""
+    """Returns the IoU of two boxes with inclusive last pixels."""
     width = min(a[2], b[2]) - max(a[0], b[0]) + 1
     height = min(a[3], b[3]) - max(a[1], b[1]) + 1
     both = max(width, 0) * max(height, 0)
@@ -106,7 +106,7 @@ def overlap(a: list[int], b: list[int]) -> float:
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
-    """All measurements; AssertionError if the two ways do not find the same numbers."""
+    """Runs all measurements; raises AssertionError if the two variants disagree."""
     maps = random_maps(flags.maps, flags.size, flags.smoothness)
     gt = random_boxes(flags.maps, flags.size)
     thresholds = protocol_thresholds(1 / flags.thresholds)[: flags.thresholds]
@@ -150,7 +150,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """The table that is printed."""
+    """Returns the printed table."""
     settings, ratio = result["settings"], result["ratio"]
     names = {
         "straightforward": f"one after another, {settings['straightforward_maps']} maps",
@@ -176,7 +176,7 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints the table and writes the JSON file."""
     flags = parse_flags()
     result = run(flags)
     print("\n".join(lines(result)))

@@ -1,4 +1,4 @@
-"""What every benchmark needs: alternating timings, the machine's peak, a model's arithmetic."""
+"""Alternating timings, the peak rate of the machine, and the arithmetic of a model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# An idle thread pool spins for a moment before it sleeps; it must not spin into the next timing.
+# An idle thread pool spins briefly before it sleeps, which must not disturb the next timing.
 _REST_SECONDS = 0.02
 QUIET_SPREAD = 1.15
-"""The most that a median may be of the minimum."""
+"""Largest ratio of median to minimum on an undisturbed machine."""
 
 
 def use_threads(count: int) -> None:
-    """Limits NumPy, TensorFlow (and XLA with it) and child processes to so many threads.
+    """Limits NumPy, TensorFlow (including XLA) and child processes to `count` threads.
 
-    NumPy reads its number when it is imported: call this before.
+    Call it before NumPy is imported, which reads its number of threads then.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(count)
@@ -33,7 +33,7 @@ def use_threads(count: int) -> None:
 
 
 def timed(function: Callable[[], Any]) -> Callable[[], float]:
-    """A call that returns how many seconds `function` took; its result must be ready by then."""
+    """Returns a call that times `function`, which must wait for its result, in seconds."""
 
     def call() -> float:
         start = time.perf_counter()
@@ -44,7 +44,7 @@ def timed(function: Callable[[], Any]) -> Callable[[], float]:
 
 
 def warm_up(parts: dict[str, Callable[[], float]]) -> None:
-    """Calls each part twice: the first time compiles it, and how long that took is shown."""
+    """Calls each part twice; the first call compiles it, and its duration is printed."""
     for name, part in parts.items():
         seconds = part()
         part()
@@ -70,7 +70,7 @@ def alternate(
 
 
 def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median and minimum of each part, in milliseconds."""
+    """Returns the median and minimum of each part in milliseconds."""
     return {
         name: {"median_ms": 1e3 * statistics.median(values), "min_ms": 1e3 * min(values)}
         for name, values in seconds.items()
@@ -78,7 +78,7 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 def disturbance(times: dict[str, dict[str, float]]) -> list[str]:
-    """A line of a report that says that the machine was busy, or none."""
+    """Returns a line of the report if the machine was busy; otherwise an empty list."""
     spread = {name: time["median_ms"] / time["min_ms"] for name, time in times.items()}
     worst = max(spread, key=spread.__getitem__)
     if spread[worst] <= QUIET_SPREAD:
@@ -90,13 +90,13 @@ def disturbance(times: dict[str, dict[str, float]]) -> list[str]:
 
 
 def matmul_gflops(multiply: Callable[[], Any], size: int, repeats: int) -> float:
-    """Best rate of a square matrix product: size**3 multiply-adds, two operations each."""
+    """Returns the best rate of a square matrix product of size**3 multiply-adds."""
     multiply()
     return 2e-9 * size**3 / min(timed(multiply)() for _ in range(repeats))
 
 
 def matmul_peaks(size: int, repeats: int) -> dict[str, float]:
-    """Best GFLOP/s of float32 matrix products in NumPy, TensorFlow and TensorFlow with XLA."""
+    """Returns the best GFLOP/s of float32 matrix products in NumPy, TensorFlow and XLA."""
     import numpy as np
     import tensorflow as tf
 
@@ -113,9 +113,9 @@ def matmul_peaks(size: int, repeats: int) -> dict[str, float]:
 
 
 def multiply_adds(model: Any) -> int:
-    """Multiply-adds of one image's forward pass: convolutions and dense layers only.
+    """Returns the multiply-adds of a forward pass of one image in convolutions and dense layers.
 
-    A convolution multiplies its whole kernel at every output pixel, at the padded border as well.
+    Counts the whole kernel of a convolution at every output pixel, including the padded border.
     """
     import keras
 

@@ -1,7 +1,7 @@
-"""A process that a benchmark measures beside its own: another Python, other flags of a compiler.
+"""A second process of a benchmark, with another Python or other compiler flags.
 
-The two talk in lines, one command and one reply at a time, so that parts of several processes can
-take turns. The process imports this file too, and nothing here needs more than Python.
+The processes exchange one command line and one reply line at a time, so that several processes can
+be timed in turn. Both import this file, which needs only the standard library.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 
 class Peer:
-    """The side that asks.
+    """The client side: starts the process and sends commands.
 
-    `info` is what the process said of itself once it was ready. Peers that are started one after
-    another get ready together: `info` is only waited for when it is read.
+    `info` is the first reply of the process, sent when it is ready. It is awaited only when it is
+    read, so that several processes start in parallel.
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
@@ -28,20 +28,20 @@ class Peer:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The first reply."""
+        """The first reply of the process."""
         if self._info is None:
             self._info = self._reply()
         return self._info
 
     def ask(self, command: str) -> dict[str, Any]:
         """Sends one command and waits for its reply."""
-        _ = self.info  # The first reply stands before that to any command.
+        _ = self.info  # The first reply precedes those to commands.
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
         return self._reply()
 
     def timing(self, command: str) -> Callable[[], float]:
-        """A call that returns the seconds that the process counted, without the talk."""
+        """Returns a call that returns the seconds measured by the process itself."""
         return lambda: self.ask(command)["seconds"]
 
     def close(self) -> None:
@@ -59,12 +59,12 @@ class Peer:
 def serve(
     make: Callable[[], tuple[dict[str, Any], Callable[[list[str]], dict[str, Any]]]],
 ) -> None:
-    """The side that answers: until standard input ends, one reply for each line.
+    """The server side: answers each line of standard input with one reply.
 
     Args:
-        make: Gets everything ready and returns what this process says of itself and a function
-            from the words of a command to the reply. What it and its libraries print goes to
-            standard error: standard output is for replies.
+        make: Prepares everything and returns the first reply and a function from the words of a
+            command to its reply. Anything it prints goes to standard error, as standard output is
+            for replies.
     """
     replies, sys.stdout = sys.stdout, sys.stderr
     info, answer = make()
@@ -74,7 +74,7 @@ def serve(
 
 
 def missing(python: str, modules: str) -> str:
-    """What is wrong with a Python that has to import `modules`; empty: nothing."""
+    """Returns an error message if `python` cannot import `modules`; otherwise ""."""
     try:
         subprocess.run([python, "-c", f"import {modules}"], check=True)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,8 +1,8 @@
-"""Measures a report's page as a reader meets it: its weight, its first paint, what axe-core finds.
+"""Measures a report page: its size, its first paint and the findings of axe-core.
 
 python benchmarks/report_page.py runs/reproduce-shapes/report/index.html
 
-README.md beside this file says what is measured and how.
+See README.md in this folder for what is measured and how.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ else new PerformanceObserver((list) => {
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", nargs="+", type=pathlib.Path, help="index.html of reports.")
-    parser.add_argument("--rounds", type=int, default=10, help="How often a page is opened.")
-    parser.add_argument("--axe", default="", help="axe.min.js; empty: selenium-axe-python's.")
-    parser.add_argument("--screenshots", type=pathlib.Path, help="Folder for a PNG a screen.")
+    parser.add_argument("--rounds", type=int, default=10, help="How often to open a page.")
+    parser.add_argument("--axe", default="", help="axe.min.js; empty: that of selenium-axe-python.")
+    parser.add_argument("--screenshots", type=pathlib.Path, help="Folder for one PNG per screen.")
     flags = parser.parse_args()
     if flags.rounds < 1:
         parser.error(f"--rounds must be at least 1, got {flags.rounds}")
@@ -55,7 +55,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def first_paints(driver: Any, page: pathlib.Path, rounds: int) -> list[float]:
-    """Milliseconds from opening the page to its first content, once a round."""
+    """Returns the milliseconds from opening the page to its first content, per round."""
     driver.set_script_timeout(30)
     found = []
     for _ in range(rounds):
@@ -66,7 +66,7 @@ def first_paints(driver: Any, page: pathlib.Path, rounds: int) -> list[float]:
 
 
 def measure(driver: Any, page: pathlib.Path, flags: argparse.Namespace) -> bool:
-    """Prints what is found of a page; whether axe-core and the console had nothing to say."""
+    """Prints the measurements of a page; returns True without findings or console errors."""
     print(f"{page}: {page.stat().st_size / 1e6:.2f} MB", flush=True)
     clean = True
     for name, (size, dark) in SCREENS.items():
@@ -92,7 +92,7 @@ def measure(driver: Any, page: pathlib.Path, flags: argparse.Namespace) -> bool:
 
 
 def main() -> None:
-    """Opens each page in headless Chromium, cut off any network."""
+    """Opens each page in headless Chromium without network access."""
     flags = parse_flags()
     with (
         tempfile.TemporaryDirectory() as profile,

@@ -1,4 +1,4 @@
-"""Our PGD beside PyTorch's: exports the problem, checks that both agree, times them in turn."""
+"""Compares PGD of pag_tf and PyTorch: exports the problem, checks agreement, times in turn."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pag_tf.attacks import Attack, loss_gradient
 from pag_tf.core import backend
 
 TOLERANCE = 1e-3
-"""Of logits, and of input gradients relative to the largest."""
+"""Tolerance of logits, and of input gradients relative to the largest."""
 
 
 def gaps(
     torch: peer.Peer, way: str, ours: dict[str, np.ndarray], checks: pathlib.Path
 ) -> dict[str, Any]:
-    """Differences between PyTorch's numbers and ours, or why this way does not run."""
+    """Returns differences between PyTorch and pag_tf, or why a variant does not run."""
     reply = torch.ask(f"check {way}")
     if "failed" in reply:
         return reply
@@ -49,12 +49,12 @@ def compare(
     rounds: int,
     matmul_size: int,
 ) -> dict[str, Any]:
-    """Times `attack` compiled as in training, as a plain call, and in every way of the peer.
+    """Times `attack` compiled as in training, as a plain call, and in every variant of the peer.
 
     Args:
-        python: A Python that has PyTorch and NumPy.
+        python: A Python with PyTorch and NumPy.
         model: `pag_tf.models.build("resnet", ...)` with its default options; its batch norms are
-            moved away from the identity.
+            randomized.
         attack: PGD in the linf norm.
         images, labels: The batch.
         threads, rounds, matmul_size: See the flags of train_step.py.
@@ -114,7 +114,7 @@ def compare(
 
 
 def randomize_norms(model: keras.Model) -> None:
-    """Batch norms away from the identity, so that a peer that gets them wrong is noticed."""
+    """Randomizes batch norms, so that an error of the peer in them is noticed."""
     random = np.random.default_rng(1)
     for norm in _layers(model, keras.layers.BatchNormalization):
         for weight in (norm.gamma, norm.moving_variance):
@@ -124,14 +124,14 @@ def randomize_norms(model: keras.Model) -> None:
 
 
 def exported_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of a pre-activation residual network, in the order in which it uses them."""
+    """Returns the weights of a pre-activation residual network in order of use."""
     convolutions = _layers(model, keras.layers.Conv2D)
     kernels = [c for c in convolutions if c.kernel_size == (3, 3)]
     shortcuts = [c for c in convolutions if c.kernel_size == (1, 1)]
     norms = _layers(model, keras.layers.BatchNormalization)
     (normalization,) = _layers(model, keras.layers.Normalization)
     (dense,) = _layers(model, keras.layers.Dense)
-    # The stem ends in a pooling; a block begins with one where its first convolution sees less.
+    # The stem ends with pooling; a block begins with pooling if its first convolution sees less.
     heights = [kernels[0].output.shape[1] // 2, *(k.output.shape[1] for k in kernels[1::2])]
     arrays = {
         "mean": np.reshape(np.array(normalization.mean), -1),
@@ -151,5 +151,5 @@ def exported_weights(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def _layers(model: keras.Model, kind: type) -> list[Any]:
-    """The model's layers of one kind, from input to output."""
+    """Returns the layers of one kind, from input to output."""
     return [layer for layer in model.layers if isinstance(layer, kind)]

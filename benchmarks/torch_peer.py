@@ -1,7 +1,7 @@
 """The PyTorch side of train_step.py: the same network, weights, images and PGD attack.
 
 Runs under a Python that has PyTorch and NumPy, and needs neither TensorFlow nor pag_tf. Reads one
-command a line from standard input and answers each with one line of JSON:
+command per line from standard input and answers each with one line of JSON:
 
     check <variant>     writes logits, input gradient and attacked images of <variant> to --checks
     time <variant>      attacks the batch once: {"seconds": ...}
@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional
 
 EPSILON = 1e-5
-"""Of batch normalisation."""
+"""Epsilon of batch normalization."""
 
 
 class Problem:
@@ -46,7 +46,7 @@ class Problem:
             self.bias = torch.from_numpy(arrays["bias"])
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """The pre-activation residual network of pag_tf.models, in inference mode."""
+        """Returns logits of the pre-activation residual network of pag_tf.models (inference)."""
         kernels, shortcuts, norms = iter(self.kernels), iter(self.shortcuts), iter(self.norms)
 
         def activate(x: torch.Tensor) -> torch.Tensor:
@@ -70,19 +70,19 @@ class Problem:
 
     @property
     def widths(self) -> list[int]:
-        """Output channels of each block: those of its second convolution."""
+        """Returns the output channels of each block, those of its second convolution."""
         return [kernel.shape[0] for kernel in self.kernels[2::2]]
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy, summed over the images."""
+        """Returns the cross-entropy, summed over the images."""
         return functional.cross_entropy(self.logits(x), self.labels, reduction="sum")
 
     def gradient(self, x: torch.Tensor) -> torch.Tensor:
-        """Of the loss with respect to the images. No weight requires a gradient."""
+        """Returns the gradient of the loss for the images; weights require no gradient."""
         return _input_gradient(self.loss, x)
 
     def move(self, x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """A step along the gradient's sign, back into the ball and into [0, 1]."""
+        """Steps along the sign of the gradient and projects onto the ball and [0, 1]."""
         x = x + self.step_size * gradient.sign()
         x = torch.minimum(torch.maximum(x, self.images - self.eps), self.images + self.eps)
         return x.clamp(0.0, 1.0)
@@ -92,8 +92,8 @@ Step = Callable[[torch.Tensor], torch.Tensor]
 
 
 def variants(problem: Problem) -> dict[str, tuple[Step, Step]]:
-    """Ways to run the attack, each `(input gradient, one step)` as functions of the images."""
-    # Without it, torch.autograd.grad cannot be traced.
+    """Returns variants of the attack: `(input gradient, one step)`, functions of images."""
+    # Required to trace torch.autograd.grad.
     torch._dynamo.config.trace_autograd_ops = True
     compiled_loss = torch.compile(problem.loss, fullgraph=True)
     compiled_move = torch.compile(problem.move, fullgraph=True)
@@ -108,9 +108,9 @@ def variants(problem: Problem) -> dict[str, tuple[Step, Step]]:
 
     return {
         "eager": (problem.gradient, lambda x: problem.move(x, problem.gradient(x))),
-        # The loss is compiled, forward and backward; torch.autograd.grad is called from outside.
+        # Compiles forward and backward of the loss; torch.autograd.grad is called from outside.
         "compile_loss": (outside, lambda x: compiled_move(x, outside(x))),
-        # The whole step is one graph, the gradient included.
+        # Compiles the whole step, including the gradient, as one graph.
         "compile_step": (inside, whole(problem.gradient)),
         "compile_step_func": (
             torch.compile(functional_gradient, fullgraph=True),
@@ -120,7 +120,7 @@ def variants(problem: Problem) -> dict[str, tuple[Step, Step]]:
 
 
 def attack(step: Step, problem: Problem) -> torch.Tensor:
-    """Projected gradient descent from the exported start."""
+    """Runs projected gradient descent from the exported start."""
     x = problem.start
     for _ in range(problem.steps):
         x = step(x)
@@ -128,7 +128,7 @@ def attack(step: Step, problem: Problem) -> torch.Tensor:
 
 
 def answer(command: list[str], problem: Problem, ways: dict[str, Any], checks: Any) -> Any:
-    """The reply to one command."""
+    """Returns the reply to one command."""
     if command[0] == "matmul":
         return {"gflops": _matmul_gflops(*map(int, command[1:]))}
     gradient, step = ways[command[1]]
@@ -138,7 +138,7 @@ def answer(command: list[str], problem: Problem, ways: dict[str, Any], checks: A
         return {"seconds": time.perf_counter() - begin}
     try:
         results = {"gradient": gradient(problem.start), "attacked": attack(step, problem)}
-    except Exception as error:  # Whatever a compiler refuses is a result: this way does not exist.
+    except Exception as error:  # A compiler failure is a result: the variant does not run.
         return {"failed": f"{type(error).__name__}: {error}".strip().splitlines()[0]}
     arrays = {name: value.permute(0, 2, 3, 1).numpy() for name, value in results.items()}
     with torch.no_grad():
@@ -163,7 +163,7 @@ def _matmul_gflops(size: int, repeats: int) -> float:
 
 
 def _image_tensor(array: np.ndarray) -> torch.Tensor:
-    """NHWC in memory, as before, and NCHW by its indices."""
+    """Returns an NCHW view of an array that stays NHWC in memory."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 

@@ -1,9 +1,9 @@
-"""Times a K-step adversarial training step against its parts, and its attack against PyTorch.
+"""Times a K-step adversarial training step and its parts, and its attack against PyTorch.
 
 python benchmarks/train_step.py --output=train_step.json
 python benchmarks/train_step.py --output=train_step.json --torch_python=/path/to/python
 
-README.md beside this file says what is timed and how it is counted.
+See README.md in this folder for what is timed and how it is counted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import measure
 import peer
 
-# NumPy, TensorFlow and what needs them are imported inside functions: NumPy reads its number of
-# threads from the environment when it is imported, and that number is a flag.
+# NumPy, TensorFlow and modules that need them are imported inside functions: NumPy reads its
+# number of threads from the environment when it is imported, and that number is a flag.
 
 THREAT, CLASSES, IMAGE_SHAPE, PEER_STEPS = "linf:2/255", 10, (32, 32, 3), 10
 STEP_TARGET, EAGER_AIM, COMPILE_AIM = 1.10, 1.0, 0.8
@@ -30,21 +30,21 @@ OPERATIONS_PER_MULTIPLY_ADD = 2 * 2
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--batch_size", type=int, default=128, help="Images of a batch.")
+    add("--batch_size", type=int, default=128, help="Images per batch.")
     add("--rounds", type=int, default=20, help="Timings of each part.")
-    add("--steps", default="1,2,7,10", help="Numbers of attack steps K, with commas between.")
+    add("--steps", default="1,2,7,10", help="Numbers of attack steps K, separated by commas.")
     add("--threads", type=int, default=2, help="Threads of TensorFlow, NumPy and PyTorch each.")
-    add("--matmul_size", type=int, default=3072, help="Rows of the matrices of the peak.")
-    add("--torch_python", default="", help="A Python with PyTorch; empty: no comparison.")
-    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--matmul_size", type=int, default=3072, help="Rows of the matrices that measure the peak.")
+    add("--torch_python", default="", help="Python with PyTorch; empty: no comparison.")
+    add("--output", default="", help="JSON file for the results; empty: none.")
     flags = parser.parse_args()
     flags.steps = sorted({int(k) for k in flags.steps.split(",")})
     if min(flags.batch_size, flags.rounds, flags.threads, flags.matmul_size, *flags.steps) < 1:
         parser.error("sizes, rounds, threads and steps must be whole numbers >= 1")
-    # Found out now rather than after the long first part.
+    # Checked now rather than after the long first part.
     if flags.torch_python:
         wrong = peer.missing(flags.torch_python, "numpy, torch")
         if wrong:
@@ -55,7 +55,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def random_batch(size: int) -> tuple[Any, Any]:
-    """Images of noise and random labels: the arithmetic is that of any other images."""
+    """Returns noise images and random labels, which need the same arithmetic as real ones."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def random_batch(size: int) -> tuple[Any, Any]:
 def training_parts(
     model: Any, images: Any, labels: Any, steps: list[int]
 ) -> dict[str, Callable[[], float]]:
-    """One forward pass and input gradient, one plain training step, and a K-step one for each K."""
+    """Returns an input gradient, a standard training step, and a K-step one for each K."""
     import keras
     import tensorflow as tf
 
@@ -90,7 +90,7 @@ def training_parts(
 
 
 def step_table(times: dict[str, Any], steps: list[int], batch_size: int) -> dict[str, Any]:
-    """Each K-step training step against K gradients and a plain step."""
+    """Compares each K-step training step with K gradients and a standard step."""
     gradient, plain, rows = times["gradient"], times["plain"], {}
     for k in steps:
         step = times[f"step_{k}"]
@@ -100,14 +100,14 @@ def step_table(times: dict[str, Any], steps: list[int], batch_size: int) -> dict
             / (k * gradient["median_ms"] + plain["median_ms"]),
             "ratio_of_minima": step["min_ms"] / (k * gradient["min_ms"] + plain["min_ms"]),
             "images_per_s": 1e3 * batch_size / step["median_ms"],
-            # On a disturbed machine the difference of two timings may come out negative.
+            # On a disturbed machine the difference of two timings may be negative.
             "attack_image_steps_per_s": 1e3 * batch_size * k / attack if attack > 0 else None,
         }
     return rows
 
 
 def versions() -> dict[str, str]:
-    """Of everything that decides a number here."""
+    """Returns the versions of everything that affects the numbers."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -119,7 +119,7 @@ def versions() -> dict[str, str]:
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
-    """All measurements."""
+    """Runs all measurements."""
     import keras
 
     import pag_tf
@@ -169,7 +169,7 @@ _RATE_HEAD = f"{'img x steps/s':>15}{'GFLOP/s':>9}{'peak':>7}"
 
 
 class Report:
-    """The table that is printed."""
+    """Formats the printed table."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         self.result = result
@@ -177,7 +177,7 @@ class Report:
         self._gflop = 1e-9 * operations
 
     def rate(self, image_steps_per_s: float | None) -> str:
-        """Images x steps per second, as arithmetic, and as a share of the machine's peak."""
+        """Returns images x steps per second, also as GFLOP/s and as a share of the peak."""
         if image_steps_per_s is None:
             return f"{'-':>15}{'-':>9}{'-':>7}"
         gflops = self._gflop * image_steps_per_s
@@ -185,7 +185,7 @@ class Report:
         return f"{image_steps_per_s:15.1f}{gflops:9.1f}{share:7.1%}"
 
     def lines(self) -> list[str]:
-        """All of it."""
+        """Returns the lines of the table."""
         result = self.result
         settings, peaks = result["settings"], result["matmul_gflops"]
         found = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
@@ -254,7 +254,7 @@ def _verdict(reached: bool) -> str:
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints the table and writes the JSON file."""
     flags = parse_flags()
     measure.use_threads(flags.threads)
     result = run(flags)

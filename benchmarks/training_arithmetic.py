@@ -1,9 +1,9 @@
-"""Times a training step in each way that layers may compute on a CPU.
+"""Times a training step for each variant of layer arithmetic on a CPU.
 
 python benchmarks/training_arithmetic.py --output=training_arithmetic.json
 
-README.md beside this file says what the ways are. Each runs in a process of its own, as XLA reads
-its flags once; the processes take turns.
+See README.md in this folder for the variants. Each runs in its own process, as XLA reads its flags
+only once; the processes take turns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import measure
 import peer
 
 CLUSTERS = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE"
-# Name: TF_XLA_FLAGS, whether the whole step is compiled, sums as products, dtype of convolutions.
+# Name: TF_XLA_FLAGS, compile the whole step, sums as products, dtype of convolutions.
 WAYS: dict[str, tuple[str, bool, bool, str]] = {
     "xla_keras_sums": ("", True, False, "float32"),
     "xla": ("", True, True, "float32"),
@@ -32,13 +32,13 @@ OPTIONS = {"widths": [32, 64, 128, 256], "blocks": [1, 1, 1, 1], "stem": "pool",
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--batch_size", type=int, default=128, help="Images of a batch.")
-    add("--rounds", type=int, default=15, help="Timings of each way.")
-    add("--threat", default="linf:2/255", help="Of the one-step attack; linf:0 trains naturally.")
-    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--batch_size", type=int, default=128, help="Images per batch.")
+    add("--rounds", type=int, default=15, help="Timings of each variant.")
+    add("--threat", default="linf:2/255", help="Threat model; linf:0 is standard training.")
+    add("--output", default="", help="JSON file for the results; empty: none.")
     add("--way", default="", choices=["", *WAYS], help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if min(flags.batch_size, flags.rounds) < 1:
@@ -47,7 +47,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def step(way: str, batch_size: int, threat: str) -> Callable[[], Any]:
-    """A training step of the zoo's network for Tiny-ImageNet, by N-FGSM, on images of noise."""
+    """Returns an N-FGSM training step of the Tiny-ImageNet network of the zoo on noise images."""
     _, jit_compile, products, dtype = WAYS[way]
     import keras
     import numpy as np
@@ -70,13 +70,13 @@ def step(way: str, batch_size: int, threat: str) -> Callable[[], Any]:
 
 
 def answers(flags: argparse.Namespace) -> Any:
-    """What a process says of itself, and its answer to any command: the seconds of a step."""
+    """Returns the first reply of a process and its answer to any command: seconds of a step."""
     part = measure.timed(step(flags.way, flags.batch_size, flags.threat))
     return {"way": flags.way}, lambda command: {"seconds": part()}
 
 
 def main(flags: argparse.Namespace) -> None:
-    """Starts a process for each way and lets them take turns."""
+    """Starts a process for each variant and times them in turn."""
     peers = {}
     for name, (xla_flags, *_) in WAYS.items():
         environment = os.environ | {"TF_XLA_FLAGS": xla_flags, "KERAS_BACKEND": "tensorflow"}

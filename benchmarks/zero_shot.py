@@ -1,8 +1,8 @@
-"""Times ESZSL in closed form against two fits of scikit-learn's Ridge that give the same matrix.
+"""Times closed-form ESZSL against two scikit-learn Ridge fits with the same result.
 
 python benchmarks/zero_shot.py --output=zero_shot.json
 
-README.md beside this file says what is timed and how it is counted.
+See README.md in this folder for what is timed and how it is counted.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class Problem(NamedTuple):
 
 
 def parse_flags() -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--images", type=int, default=7057, help="Number of images.")
-    add("--features", type=int, default=2048, help="Features of an image.")
-    add("--classes", type=int, default=150, help="Seen classes.")
-    add("--attributes", type=int, default=312, help="Attributes of a class.")
-    add("--gamma", type=float, default=1000.0, help="Ridge on the features' side.")
-    add("--lamda", type=float, default=1.0, help="Ridge on the attributes' side.")
-    add("--rounds", type=int, default=11, help="Timings of each way.")
-    add("--choose", action="store_true", help="Also time the choice of settings, once.")
-    add("--output", default="", help="JSON file for everything measured; empty: none.")
+    add("--features", type=int, default=2048, help="Features per image.")
+    add("--classes", type=int, default=150, help="Number of seen classes.")
+    add("--attributes", type=int, default=312, help="Attributes per class.")
+    add("--gamma", type=float, default=1000.0, help="Ridge on the features.")
+    add("--lamda", type=float, default=1.0, help="Ridge on the attributes.")
+    add("--rounds", type=int, default=11, help="Timings of each variant.")
+    add("--choose", action="store_true", help="Also time the choice of settings once.")
+    add("--output", default="", help="JSON file for the results; empty: none.")
     add("--one", choices=WAYS, help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if min(flags.images, flags.features, flags.attributes, flags.rounds) < 1:
@@ -63,7 +63,7 @@ def parse_flags() -> argparse.Namespace:
 
 
 def random_problem(flags: argparse.Namespace) -> Problem:
-    """Classes around means of their own, made in place: nothing larger than the data exists."""
+    """Returns Gaussian classes, generated in place: no array is larger than the data."""
     rng = np.random.default_rng(0)
     labels = np.arange(flags.images) % flags.classes
     features = rng.standard_normal((flags.images, flags.features))
@@ -75,7 +75,7 @@ def random_problem(flags: argparse.Namespace) -> Problem:
 
 
 def ways(problem: Problem, gamma: float, lamda: float) -> dict[str, Callable[[], np.ndarray]]:
-    """Name to a function that gives W [d, a]."""
+    """Returns functions by name that compute W [d, a]."""
     from sklearn.linear_model import Ridge
 
     options = {"fit_intercept": False, "copy_X": False, "solver": "cholesky"}
@@ -92,12 +92,12 @@ def ways(problem: Problem, gamma: float, lamda: float) -> dict[str, Callable[[],
 
 
 def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
-    """Of two matrices, relative to the largest number."""
+    """Returns the largest difference of two matrices, relative to the largest value."""
     return float(abs(found - expected).max() / abs(expected).max())
 
 
 def peak_megabytes(flags: argparse.Namespace) -> dict[str, float]:
-    """Of each way, in a process of its own: what its largest memory exceeds the data's by."""
+    """Returns the peak memory of each variant beyond the data, in its own process."""
     sizes = ("images", "features", "classes", "attributes", "gamma", "lamda")
     command = [sys.executable, __file__, *(f"--{name}={getattr(flags, name)}" for name in sizes)]
     peaks = {}
@@ -110,7 +110,7 @@ def peak_megabytes(flags: argparse.Namespace) -> dict[str, float]:
 
 
 def own_peak(flags: argparse.Namespace) -> float:
-    """The peak of one way in this process, after a small problem has loaded all libraries."""
+    """Returns the peak of one variant in this process, after a small warm-up problem."""
     small = argparse.Namespace(images=40, features=20, classes=10, attributes=12)
     ways(random_problem(small), flags.gamma, flags.lamda)[flags.one]()
     fit = ways(random_problem(flags), flags.gamma, flags.lamda)[flags.one]
@@ -120,10 +120,10 @@ def own_peak(flags: argparse.Namespace) -> float:
 
 
 def largest_megabytes() -> float:
-    """The most memory that this process has had so far."""
+    """Returns the peak memory of this process so far."""
     status = pathlib.Path("/proc/self/status")
     if status.is_file():
-        # What getrusage says on Linux starts with the memory of the process that started this one.
+        # On Linux, getrusage includes the memory of the parent process.
         (line,) = (text for text in status.read_text().splitlines() if text.startswith("VmHWM"))
         return int(line.split()[1]) * 1024 / 1e6
     unit = 1 if sys.platform == "darwin" else 1024
@@ -131,7 +131,7 @@ def largest_megabytes() -> float:
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
-    """All measurements; AssertionError if the two ways do not find the same matrix."""
+    """Runs all measurements; raises AssertionError if the two matrices differ."""
     import sklearn
 
     problem = random_problem(flags)
@@ -163,7 +163,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def timed_choice(problem: Problem) -> dict[str, float]:
-    """Seconds and number of settings of the default grid."""
+    """Returns the seconds and the number of settings of the default grid."""
     chosen: list[Any] = []
     data = problem.features, problem.labels, problem.attributes
     seconds = measure.timed(lambda: chosen.append(ESZSL.choose(*data)))()
@@ -172,7 +172,7 @@ def timed_choice(problem: Problem) -> dict[str, float]:
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """The table that is printed."""
+    """Returns the printed table."""
     settings, ratio = result["settings"], result["ratio"]
     table = [
         f"{name:38}{result['times'][name]['median_ms']:11.1f}"
@@ -200,7 +200,7 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures, prints the table and writes the JSON file."""
     flags = parse_flags()
     try:
         import sklearn  # noqa: F401

@@ -1,4 +1,4 @@
-"""Time from `zoo.load` to the first logits, split into its parts, each round in a fresh process.
+"""Times `zoo.load` to the first logits, split into parts, in a fresh process per round.
 
 python benchmarks/zoo_load.py
 python benchmarks/zoo_load.py --model=hf:namespace/name --rounds=7
@@ -30,8 +30,8 @@ PARTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="2/255", help="what zoo.load takes")
-    parser.add_argument("--dataset", default="cifar10", help="with an epsilon")
+    parser.add_argument("--model", default="2/255", help="argument of zoo.load")
+    parser.add_argument("--dataset", default="cifar10", help="data set, needed for an epsilon")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(model: str, dataset: str) -> list[float]:
-    """Seconds of each part, in this process."""
+    """Returns the seconds of each part in this process."""
     seconds: list[float] = []
 
     def timed(part: Callable[[], Any]) -> Any:
