@@ -48,7 +48,7 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     assert entries == {name for name in named if name.startswith(("cifar10-", "shapes-"))}
     assert {name.split("-")[0] for name in entries} == {"cifar10", "shapes"}
     assert "pag_tf/py.typed" in names
-    # Tables are of use with their licence only, and code with its tables.
+    # Tables are of use with their license only, and code with its tables.
     data = {name.removeprefix("pag_tf/data/") for name in names if name.startswith("pag_tf/data/")}
     assert {name for name in data if not name.endswith(".py")} == {
         "class_splits.json",

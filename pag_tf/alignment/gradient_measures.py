@@ -103,7 +103,7 @@ def energy_in_mask(gradients: Any, masks: Any, *, ignore: Any = None) -> np.ndar
 def total_variation(gradients: Any) -> np.ndarray:
     """Returns how much the gradient changes from pixel to pixel, relative to its size.
 
-    The sum of absolute differences between neighbours below and beside each other (anisotropic
+    The sum of absolute differences between neighbors below and beside each other (anisotropic
     total variation; Rudin, Osher & Fatemi 1992, "Nonlinear total variation based noise removal
     algorithms", there isotropic) over the sum of absolute values, both over all channels. 0 for a
     constant gradient, `2 * sqrt(2)` = 2.83 on average for white Gaussian noise, at most 4.

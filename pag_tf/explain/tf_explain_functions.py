@@ -1,6 +1,6 @@
 """The computing functions of tf-explain 0.3.1, and the ways around its traps: here only.
 
-tf-explain (https://github.com/sicara/tf-explain) is made to draw: its `explain()` standardises over
+tf-explain (https://github.com/sicara/tf-explain) is made to draw: its `explain()` standardizes over
 the batch, returns uint8 pictures and takes one class for the whole batch (issue 110). The static
 functions underneath return raw gradients and accept any callable as the model. Given a callable
 that returns each image's own score as the only column, and class index 0, they explain a batch

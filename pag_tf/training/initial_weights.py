@@ -107,7 +107,7 @@ def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
             layer.set_weights(source.get_layer(layer.name).get_weights())
     options = _with_defaults(config.arch, config.options)
     kernel, bias = source.get_layer(first).get_weights()
-    rewritten = _for_normalised_rgb(kernel, bias, options["mean"], options["std"])
+    rewritten = _for_normalized_rgb(kernel, bias, options["mean"], options["std"])
     classifier.get_layer(first).set_weights(rewritten)
 
 
@@ -122,7 +122,7 @@ def _application(function: str) -> keras.Model:
         ) from error
 
 
-def _for_normalised_rgb(kernel: np.ndarray, bias: np.ndarray, mean: Any, std: Any) -> Any:
+def _for_normalized_rgb(kernel: np.ndarray, bias: np.ndarray, mean: Any, std: Any) -> Any:
     """Rewrites a convolution of BGR pixels minus Keras' means for (RGB in [0, 1] - mean) / std.
 
     Its former input is 255 std times the new input, plus 255 mean - Keras' means.

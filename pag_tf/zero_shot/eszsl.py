@@ -36,7 +36,7 @@ LAMDAS = tuple(10.0**power for power in range(-3, 4))
 class ESZSL:
     """A bilinear model W [d, a] in closed form.
 
-    It minimises, with X [N, d], S [K, a] and Y [N, K] of 1 (the image's class) and -1 (elsewhere),
+    It minimizes, with X [N, d], S [K, a] and Y [N, K] of 1 (the image's class) and -1 (elsewhere),
 
         |X W S' - Y|^2 + gamma |W S'|^2 + lamda |X W|^2 + gamma lamda |W|^2.
 

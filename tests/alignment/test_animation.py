@@ -34,7 +34,7 @@ def test_nothing_is_lost(tmp_path, suffix):
             assert np.array_equal(np.asarray(picture.convert("RGB")), expected[index])
 
 
-def test_grey_frames_of_one_image(tmp_path):
+def test_gray_frames_of_one_image(tmp_path):
     frames = np.linspace(0, 1, 4).reshape(4, 1, 1, 1) * np.ones((4, 3, 2, 1))
     path = save_animation(frames, tmp_path / "a.gif", fps=50)
     with Image.open(path) as picture:

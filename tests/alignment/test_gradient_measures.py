@@ -35,15 +35,15 @@ def test_cosine_of_an_image_with_itself_and_with_what_is_orthogonal():
     assert alignment.cosine_alignment(images, gradients) == pytest.approx([1, 0], abs=1e-12)
 
 
-def test_centred_cosine_sees_structure_only():
+def test_centered_cosine_sees_structure_only():
     structure = np.array([[[[1.0], [-1.0]], [[-1.0], [1.0]]]])
     images = 0.5 + 0.1 * structure
     # The plain cosine of structure in a bright image is small: 0.4 / (2 * sqrt(1.04)).
     plain = alignment.cosine_alignment(images, structure)
     assert plain == pytest.approx([0.4 / (2 * np.sqrt(1.04))], abs=1e-12)
-    centred = alignment.cosine_alignment(images, structure, center=True)
-    assert centred == pytest.approx([1], abs=1e-12)
-    # A gradient that answers to brightness alone: all of the plain cosine, nothing of the centred.
+    centered = alignment.cosine_alignment(images, structure, center=True)
+    assert centered == pytest.approx([1], abs=1e-12)
+    # A gradient that answers to brightness alone: all of the plain cosine, nothing of the centered.
     brightness = np.ones_like(images)
     assert alignment.cosine_alignment(images, brightness)[0] > 0.98
     found = alignment.cosine_alignment(images, brightness, center=True)
@@ -79,7 +79,7 @@ def test_energy_in_box_and_mask_by_hand():
     assert alignment.energy_in_mask(gradients, mask, ignore=ignore) == pytest.approx([1])
 
 
-def test_energy_is_that_of_the_plain_heat_map_of_localisation():
+def test_energy_is_that_of_the_plain_heat_map_of_localization():
     gradients = RNG.normal(size=(3, 6, 5, 3))
     boxes = [[0.1, 0.2, 0.7, 0.9], [0, 0, 0.5, 0.5], [0.4, 0.1, 1, 0.6]]
     maps = np.abs(gradients).mean(-1)

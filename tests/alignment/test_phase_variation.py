@@ -87,7 +87,7 @@ def test_the_small_image_family_samples_evenly(images, stem):
     assert max(phase_variation(model, images).values()) < 0.05
 
 
-def test_the_patch_stem_leaves_a_grid_of_its_own_patch_at_initialisation(images):
+def test_the_patch_stem_leaves_a_grid_of_its_own_patch_at_initialization(images):
     keras.utils.set_random_seed(0)
     model = models.build(
         "resnet", 10, (64, 64, 3), widths=(16, 32), blocks=(1, 1), stem="patch", stem_width=16

@@ -19,7 +19,7 @@ synthesize, maximize_feature, interpolate = (
 )
 RNG = np.random.default_rng(6)
 WEIGHTS = RNG.normal(size=(4, 4, 3))
-GREY = np.full((2, 4, 4, 3), 0.5, "float32")
+GRAY = np.full((2, 4, 4, 3), 0.5, "float32")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def model(linear):
 
 
 def test_l2_moves_along_the_weights_to_the_border(model):
-    found = synthesize(model, GREY, np.array([1, 0]), "l2:0.4", steps=10)
+    found = synthesize(model, GRAY, np.array([1, 0]), "l2:0.4", steps=10)
     direction = 0.4 * WEIGHTS / np.linalg.norm(WEIGHTS)
     assert found.images[0] - 0.5 == pytest.approx(direction, abs=1e-5)
     assert found.images[1] - 0.5 == pytest.approx(-direction, abs=1e-5)
@@ -37,27 +37,27 @@ def test_l2_moves_along_the_weights_to_the_border(model):
 
 
 def test_linf_moves_every_pixel_to_the_border(model):
-    found = synthesize(model, GREY, np.array([1, 0]), "linf:0.3", steps=10)
+    found = synthesize(model, GRAY, np.array([1, 0]), "linf:0.3", steps=10)
     assert found.images[0] - 0.5 == pytest.approx(0.3 * np.sign(WEIGHTS), abs=1e-6)
     assert found.images[1] - 0.5 == pytest.approx(-0.3 * np.sign(WEIGHTS), abs=1e-6)
 
 
 def test_pixels_stay_in_range_in_a_ball_larger_than_the_image(model):
-    found = synthesize(model, GREY, np.array([1, 1]), "l2:100", steps=5)
+    found = synthesize(model, GRAY, np.array([1, 1]), "l2:100", steps=5)
     assert found.images[0] == pytest.approx((WEIGHTS > 0).astype(float), abs=1e-6)
 
 
 def test_frames_are_the_iterates(model):
     steps, step_size = 4, 0.1
     found = synthesize(
-        model, GREY, np.array([1, 0]), "l2:0.35", steps=steps, step_size=step_size, frames=5
+        model, GRAY, np.array([1, 0]), "l2:0.35", steps=steps, step_size=step_size, frames=5
     )
     lengths = np.linalg.norm((found.frames - 0.5).reshape(5, 2, -1), axis=-1)
     expected = np.array([0, 0.1, 0.2, 0.3, 0.35])
     assert lengths == pytest.approx(np.stack([expected, expected], axis=1), abs=1e-5)
     assert np.array_equal(found.frames[-1], found.images)
     two = synthesize(
-        model, GREY, np.array([1, 0]), "l2:0.35", steps=steps, step_size=step_size, frames=2
+        model, GRAY, np.array([1, 0]), "l2:0.35", steps=steps, step_size=step_size, frames=2
     )
     assert np.array_equal(two.frames, found.frames[[0, -1]])
 
@@ -117,10 +117,10 @@ def test_nothing_is_compiled_twice(images, labels, monkeypatch):
 
 
 def test_interpolation_is_a_synthesis_for_each_ball(model):
-    found = interpolate(model, GREY, np.array([1, 0]), ["l2:0", "l2:0.2", "l2:0.4"], steps=8)
+    found = interpolate(model, GRAY, np.array([1, 0]), ["l2:0", "l2:0.2", "l2:0.4"], steps=8)
     lengths = np.linalg.norm((found - 0.5).reshape(3, 2, -1), axis=-1)
     assert lengths == pytest.approx(np.array([[0, 0], [0.2, 0.2], [0.4, 0.4]]), abs=1e-5)
-    last = synthesize(model, GREY, np.array([1, 0]), "l2:0.4", steps=8).images
+    last = synthesize(model, GRAY, np.array([1, 0]), "l2:0.4", steps=8).images
     assert np.array_equal(found[-1], last)
 
 
@@ -139,13 +139,13 @@ def two_layers():
 def test_a_feature_grows_along_its_weights(two_layers, layer):
     kernel = np.asarray(two_layers.get_layer("two").kernel).T.reshape(2, 4, 4, 3)
     found = maximize_feature(
-        two_layers, GREY, np.array([0, 1]), "l2:0.4", layer=layer, steps=5, frames=2
+        two_layers, GRAY, np.array([0, 1]), "l2:0.4", layer=layer, steps=5, frames=2
     )
     for index in range(2):
         direction = 0.4 * kernel[index] / np.linalg.norm(kernel[index])
         assert found.images[index] - 0.5 == pytest.approx(direction, abs=1e-5)
-    assert np.array_equal(found.frames[0], GREY)
-    both = maximize_feature(two_layers, GREY, 1, "linf:0.2", layer=layer, steps=5).images
+    assert np.array_equal(found.frames[0], GRAY)
+    both = maximize_feature(two_layers, GRAY, 1, "linf:0.2", layer=layer, steps=5).images
     assert both[0] - 0.5 == pytest.approx(0.2 * np.sign(kernel[1]), abs=1e-6)
 
 
@@ -161,8 +161,8 @@ def test_what_is_kept_for_a_model_goes_with_it():
     inputs = keras.Input((4, 4, 3))
     hidden = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
-    synthesize(model, GREY, np.array([0, 1]), "l2:0.1", steps=1)
-    maximize_feature(model, GREY, 0, "l2:0.1", steps=1)
+    synthesize(model, GRAY, np.array([0, 1]), "l2:0.1", steps=1)
+    maximize_feature(model, GRAY, 0, "l2:0.1", steps=1)
     kept = len(synthesis._REPRESENTATIONS)
     reference = weakref.ref(model)
     del model, hidden, inputs
@@ -174,7 +174,7 @@ def test_what_is_kept_for_a_model_goes_with_it():
 def test_gradients_that_are_zero(linear):
     flat = linear(np.zeros((4, 4, 3, 2)))
     with pytest.raises(ValueError, match="zero for every image, at every step"):
-        synthesize(flat, GREY, np.array([0, 1]), "l2:1", steps=2)
+        synthesize(flat, GRAY, np.array([0, 1]), "l2:1", steps=2)
     inputs = keras.Input((1, 1, 1))
     x = keras.layers.ReLU()(keras.layers.Rescaling(1.0, -0.5)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))

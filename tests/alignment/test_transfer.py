@@ -13,8 +13,8 @@ from pag_tf.alignment.synthesis_transfer import _random_perturbations
 transfer = functools.partial(alignment.transfer, jit_compile=False)
 RNG = np.random.default_rng(2)
 WEIGHTS = RNG.normal(size=(6, 6, 3, 3))
-GREY = np.full((12, 6, 6, 3), 0.5, "float32")
-# Class 0 is the answer for grey.
+GRAY = np.full((12, 6, 6, 3), 0.5, "float32")
+# Class 0 is the answer for gray.
 BIAS = -0.5 * WEIGHTS.sum(axis=(0, 1, 2)) + [2, 0, 0]
 LABELS = np.zeros(12, int)
 
@@ -26,7 +26,7 @@ def model(linear):
 
 def test_a_classifier_that_sees_the_same_and_one_that_sees_nothing(linear, model):
     same = linear(2 * WEIGHTS, 2 * BIAS)
-    found = transfer(model, same, GREY, LABELS, threat="l2:2", steps=10)
+    found = transfer(model, same, GRAY, LABELS, threat="l2:2", steps=10)
     assert set(found.targets.tolist()) == {1, 2}
     assert found.called_target.all()
     assert found.reached.all()
@@ -35,7 +35,7 @@ def test_a_classifier_that_sees_the_same_and_one_that_sees_nothing(linear, model
     assert found.random.mean() < 0.5
     # A classifier with its classes exchanged calls the pictures of class 1 class 2.
     exchanged = linear(WEIGHTS[..., [0, 2, 1]], BIAS[[0, 2, 1]])
-    found = transfer(model, exchanged, GREY, LABELS, threat="l2:2", steps=10)
+    found = transfer(model, exchanged, GRAY, LABELS, threat="l2:2", steps=10)
     assert not found.called_target.any()
     assert found.reached.all()
 
@@ -44,7 +44,7 @@ def test_the_classifier_is_asked_for_given_targets(linear, model):
     # It calls everything class 2.
     constant = linear(np.zeros_like(WEIGHTS), [0, 0, 5])
     targets = np.array([1, 2] * 6)
-    found = transfer(model, constant, GREY, LABELS, threat="l2:2", steps=3, targets=targets)
+    found = transfer(model, constant, GRAY, LABELS, threat="l2:2", steps=3, targets=targets)
     for values in (found.called_target, found.random, found.unperturbed):
         assert values.tolist() == (targets == 2).tolist()
     assert found.targets.tolist() == targets.tolist()
@@ -98,24 +98,24 @@ def test_a_model_is_no_transfer_classifier_of_itself(model):
     copy.set_weights(model.get_weights())
     for classifier in (model, copy):
         with pytest.raises(ValueError, match="The transfer classifier is the model itself, or has"):
-            transfer(model, classifier, GREY, LABELS)
+            transfer(model, classifier, GRAY, LABELS)
 
 
 def test_refusals(linear, model, softmax, images, labels):
     classifier = linear(-WEIGHTS, BIAS)
     with pytest.raises(ValueError, match="The model has 3 classes, the transfer classifier 2"):
-        transfer(model, linear(WEIGHTS[..., :2]), GREY, LABELS)
+        transfer(model, linear(WEIGHTS[..., :2]), GRAY, LABELS)
     with pytest.raises(ValueError, match="The target of image 1 is its label, 0"):
-        transfer(model, classifier, GREY, LABELS, targets=np.array([1, 0] * 6))
+        transfer(model, classifier, GRAY, LABELS, targets=np.array([1, 0] * 6))
     with pytest.raises(ValueError, match="Targets must lie in 0 to 2, got 1 to 3"):
-        transfer(model, classifier, GREY, LABELS, targets=np.array([1, 3] * 6))
+        transfer(model, classifier, GRAY, LABELS, targets=np.array([1, 3] * 6))
     with pytest.raises(ValueError, match=r"Targets must be integers \[12\]"):
-        transfer(model, classifier, GREY, LABELS, targets=np.ones(3, int))
+        transfer(model, classifier, GRAY, LABELS, targets=np.ones(3, int))
     with pytest.raises(ValueError, match="Label 3 is out of range"):
-        transfer(model, classifier, GREY, LABELS + 3)
+        transfer(model, classifier, GRAY, LABELS + 3)
     with pytest.raises(ValueError, match=r"The model takes images \(6, 6, 3\)"):
         transfer(model, classifier, images, labels)
     with pytest.raises(ValueError, match="ends in softmax"):
         transfer(linear(RNG.normal(size=(8, 8, 3, 3))), softmax, images, labels)
     with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
-        transfer(model, classifier, GREY, LABELS, seed=-1)
+        transfer(model, classifier, GRAY, LABELS, seed=-1)

@@ -166,7 +166,7 @@ def test_random_numbers_are_uniform_and_independent(by):
     assert numbers.min() >= 0
     assert numbers.max() < 1
     assert stats.kstest(numbers.ravel(), "uniform").pvalue > 0.01
-    # Neither neighbours in a draw nor neighbouring draws tell anything about each other.
+    # Neither neighbors in a draw nor neighboring draws tell anything about each other.
     for axis in (0, 1):
         first, second = (np.delete(numbers, end, axis).ravel() for end in (-1, 0))
         assert stats.spearmanr(first, second).pvalue > 0.01

@@ -188,7 +188,7 @@ def test_splits_of_other_data_are_refused():
 
 @pytest.mark.realdata
 @pytest.mark.tensorflow
-def test_generalised_evaluation_has_seen_and_unseen_test_images(real_data):
+def test_generalized_evaluation_has_seen_and_unseen_test_images(real_data):
     split = pag_tf.data.class_split("tiny_imagenet", real_data)
     for part, images in (("train", 450), ("validation", 50), ("test", 50)):
         for classes in (split.seen, split.unseen):

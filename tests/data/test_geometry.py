@@ -121,7 +121,7 @@ def test_a_crop_worked_out_by_hand():
     np.testing.assert_allclose(found["box"], [1 / 4, 4 / 8, 1, 1])
 
 
-def test_the_centre_is_cut_out_of_the_centre():
+def test_the_center_is_cut_out_of_the_center():
     found = geometry.center_crop({"image": numbered(7, 10)}, 4)
     np.testing.assert_array_equal(found["image"], numbered(7, 10)[1:5, 3:7])
 
@@ -146,7 +146,7 @@ def test_the_paper_sizes_of_224():
 def test_shrinking_is_antialiased():
     image = np.repeat(np.array([[[0.0], [0], [1], [1]]], np.float32), 3, axis=-1)
     found = geometry.resize({"image": image}, 1, 2)["image"]
-    # A triangle four pixels wide around 1.0 weighs the pixel centres by 3/4, 3/4 and 1/4.
+    # A triangle four pixels wide around 1.0 weighs the pixel centers by 3/4, 3/4 and 1/4.
     np.testing.assert_allclose(found[0, :, 0], [1 / 7, 6 / 7], rtol=1e-6)
 
 
@@ -266,11 +266,11 @@ def test_the_visible_window_is_what_the_crop_shows(height, width):
     ramp = np.stack([(row + 0.5) / height, (column + 0.5) / width, 0 * row], -1)
     fitted = geometry.fit_to_square({"image": ramp.astype("float32")}, size, "center_crop")["image"]
     ymin, xmin, ymax, xmax = geometry.visible_window(height, width, size, "center_crop")
-    centres = (np.arange(size) + 0.5) / size
+    centers = (np.arange(size) + 0.5) / size
     inner = slice(2, -2)  # the antialiasing filter is cut off at the picture's rim
     for channel, low, high in ((0, ymin, ymax), (1, xmin, xmax)):
         seen = fitted.numpy()[..., channel].mean(axis=1 - channel)
-        np.testing.assert_allclose(seen[inner], (low + (high - low) * centres)[inner], atol=0.005)
+        np.testing.assert_allclose(seen[inner], (low + (high - low) * centers)[inner], atol=0.005)
 
 
 def test_the_visible_window_of_a_whole_image_is_all_of_it():

@@ -12,7 +12,7 @@ from pag_tf.data import picture_file
 from pag_tf.data.picture_file import decode_picture, read_picture
 
 # Two rows of three pixels.
-COLOURS = np.array(
+COLORS = np.array(
     [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 255], [0, 0, 0], [51, 102, 153]]], "uint8"
 )
 
@@ -44,9 +44,9 @@ def png_of_size(width, height):
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF"])
 def test_rgb_is_what_was_saved(kind):
-    found = pixels(Image.fromarray(COLOURS), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    found = pixels(Image.fromarray(COLORS), kind, **({"lossless": True} if kind == "WEBP" else {}))
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, COLOURS / 255, atol=1e-6)
+    np.testing.assert_allclose(found, COLORS / 255, atol=1e-6)
 
 
 def test_jpeg_is_what_was_saved_nearly():
@@ -54,10 +54,10 @@ def test_jpeg_is_what_was_saved_nearly():
     np.testing.assert_allclose(pixels(Image.fromarray(flat), "JPEG"), flat / 255, atol=0.02)
 
 
-def test_grey_becomes_three_equal_channels():
-    grey = np.array([[0, 51, 255]], "uint8")
-    expected = np.repeat(grey[..., None] / 255, 3, axis=-1)
-    np.testing.assert_allclose(pixels(Image.fromarray(grey)), expected, atol=1e-6)
+def test_gray_becomes_three_equal_channels():
+    gray = np.array([[0, 51, 255]], "uint8")
+    expected = np.repeat(gray[..., None] / 255, 3, axis=-1)
+    np.testing.assert_allclose(pixels(Image.fromarray(gray)), expected, atol=1e-6)
 
 
 def test_black_and_white():
@@ -67,23 +67,23 @@ def test_black_and_white():
 
 
 def test_transparency_is_shown_on_white_and_told():
-    rgba = np.dstack([COLOURS, [[255, 0, 102], [255, 255, 255]]]).astype("uint8")
+    rgba = np.dstack([COLORS, [[255, 0, 102], [255, 255, 255]]]).astype("uint8")
     found = decode_picture(encoded(Image.fromarray(rgba)), "mine")
     np.testing.assert_allclose(found.pixels[0, 0], [1, 0, 0])
     np.testing.assert_allclose(found.pixels[0, 1], [1, 1, 1])
     np.testing.assert_allclose(found.pixels[0, 2], [0.6, 0.6, 1.0], atol=1e-6)  # 0.4 blue on white
     assert found.notes == ("Transparent pixels are shown on white.",)
-    opaque = np.dstack([COLOURS, np.full((2, 3), 255, "uint8")])
+    opaque = np.dstack([COLORS, np.full((2, 3), 255, "uint8")])
     assert decode_picture(encoded(Image.fromarray(opaque)), "mine").notes == ()
 
 
-def test_grey_with_transparency():
+def test_gray_with_transparency():
     image = Image.fromarray(np.array([[[0, 255], [0, 0], [0, 51]]], "uint8"), "LA")
     np.testing.assert_allclose(pixels(image)[0, :, 1], [0, 1, 0.8], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF"])
-def test_a_palette_with_a_transparent_colour(kind):
+def test_a_palette_with_a_transparent_color(kind):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 255, 0, 0])
     image.putdata([0, 1])
@@ -152,14 +152,14 @@ def test_a_damaged_record_of_the_camera_is_told_and_left_alone(monkeypatch):
         raise SyntaxError("not a TIFF file")
 
     monkeypatch.setattr(picture_file.ImageOps, "exif_transpose", damaged)
-    found = decode_picture(encoded(Image.fromarray(COLOURS)), "mine")
-    np.testing.assert_allclose(found.pixels, COLOURS / 255, atol=1e-6)
+    found = decode_picture(encoded(Image.fromarray(COLORS)), "mine")
+    np.testing.assert_allclose(found.pixels, COLORS / 255, atol=1e-6)
     assert "orientation" in found.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_of_several_pictures_the_first_is_used_and_told(kind):
-    first, second = (Image.new("RGB", (8, 8), colour) for colour in ("#ff0000", "#0000ff"))
+    first, second = (Image.new("RGB", (8, 8), color) for color in ("#ff0000", "#0000ff"))
     data = encoded(first, kind, save_all=True, append_images=[second])
     found = decode_picture(data, "mine")
     np.testing.assert_allclose(found.pixels[4, 4], [1, 0, 0], atol=0.02)
@@ -225,8 +225,8 @@ def test_only_the_named_decoders_run():
 
 def test_a_wrong_name_does_not_matter(tmp_path):
     path = tmp_path / "photo.jpg"
-    path.write_bytes(encoded(Image.fromarray(COLOURS), "PNG"))
-    np.testing.assert_allclose(read_picture(path).pixels, COLOURS / 255, atol=1e-6)
+    path.write_bytes(encoded(Image.fromarray(COLORS), "PNG"))
+    np.testing.assert_allclose(read_picture(path).pixels, COLORS / 255, atol=1e-6)
 
 
 def test_what_is_no_file_is_refused(tmp_path):

@@ -56,8 +56,8 @@ def test_sizes_and_places_vary(examples):
     boxes = np.stack([example["box"] for example in examples])
     sides = (boxes[:, 2:] - boxes[:, :2]).max(1)
     assert 0.2 < sides.min() < 0.32 and 0.68 < sides.max() < 0.8
-    centres = (boxes[:, 2:] + boxes[:, :2]) / 2
-    assert (centres.min(0) < 0.25).all() and (centres.max(0) > 0.75).all()
+    centers = (boxes[:, 2:] + boxes[:, :2]) / 2
+    assert (centers.min(0) < 0.25).all() and (centers.max(0) > 0.75).all()
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -87,7 +87,7 @@ def test_attributes_are_those_of_the_class(examples):
         )
 
 
-def test_plain_objects_have_the_colour_of_their_name(examples):
+def test_plain_objects_have_the_color_of_their_name(examples):
     strongest = {"red": (0,), "green": (1,), "blue": (2,), "yellow": (0, 1)}
     for example in examples:
         colour, texture, _ = INFO.class_names[example["label"]].split()

@@ -59,14 +59,14 @@ def test_the_size_of_a_png():
 
 @pytest.mark.tensorflow
 def test_decoded_pixels_are_those_of_another_decoder():
-    grey, colour = encoded("jpg", channels=1), encoded("jpg")
+    gray, color = encoded("jpg", channels=1), encoded("jpg")
     mask = np.zeros((20, 33), np.uint8)
     mask[3:9, 4:30] = 128
     mask[9:12, 4:30] = 127
 
     def read(indices):
         return {
-            "image": np.array([(grey, colour)[index] for index in indices], object),
+            "image": np.array([(gray, color)[index] for index in indices], object),
             "label": indices,
             "mask": np.array([cv2.imencode(".png", mask)[1].tobytes()] * len(indices), object),
         }
@@ -74,9 +74,9 @@ def test_decoded_pixels_are_those_of_another_decoder():
     source = EncodedSource(np.arange(2), read, (None, None, 3))
     first, second = source.decode(source.records(None))
     assert (first["image"][..., :1] == first["image"]).numpy().all()
-    for example, data in ((first, grey), (second, colour)):
+    for example, data in ((first, gray), (second, color)):
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         found = example["image"].numpy() * 255
         assert example["image"].dtype == np.float32
-        assert np.abs(found - expected).max() <= 1  # libraries round colours differently
+        assert np.abs(found - expected).max() <= 1  # libraries round colors differently
         np.testing.assert_array_equal(example["mask"], mask == 128)

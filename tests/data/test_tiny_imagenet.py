@@ -30,7 +30,7 @@ def lines(*rows):
 
 
 def official():
-    """A small copy: file names and bytes. Each image is grey, of its number's brightness."""
+    """A small copy: file names and bytes. Each image is gray, of its number's brightness."""
     files = {
         "wnids.txt": lines(FROG, FISH),
         "words.txt": lines(f"{FISH}\tgoldfish, Carassius auratus", "n09999999\tan unused word"),
@@ -282,8 +282,8 @@ def test_facts_about_the_boxes(real_data):
     boxes = copy.boxes("test", *copy.images("test"))
     area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     assert area.mean() == pytest.approx(0.5654, abs=1e-4)
-    centred = np.array([0.125, 0.125, 0.875, 0.875])
-    overlap = np.minimum(boxes[:, 2:], centred[2:]) - np.maximum(boxes[:, :2], centred[:2])
+    centered = np.array([0.125, 0.125, 0.875, 0.875])
+    overlap = np.minimum(boxes[:, 2:], centered[2:]) - np.maximum(boxes[:, :2], centered[:2])
     overlap = overlap.clip(0).prod(1)
     iou = overlap / (area + 0.75**2 - overlap)
     assert (iou >= 0.5).sum() == 2_029  # 68.8 % of 2,950
@@ -305,4 +305,4 @@ def test_pixels_are_those_of_another_decoder(real_data):
     for image, data in zip(batch["image"], stored["image"], strict=True):
         assert jpeg_size(data, "") == (64, 64)
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        assert np.abs(image * 255 - expected).max() <= 4  # colours may be upsampled differently
+        assert np.abs(image * 255 - expected).max() <= 4  # colors may be upsampled differently

@@ -153,7 +153,7 @@ def test_smoothgrad_repeats_itself_and_depends_on_the_seed(network, images, targ
     first = call(seed=1)
     assert np.array_equal(call(seed=1), first)
     assert np.abs(call(seed=2) - first).max() > 1e-3
-    # Not the noise of the neighbour: seed 1 shifted by one image.
+    # Not the noise of the neighbor: seed 1 shifted by one image.
     shifted = call(seed=1) - np.roll(call(seed=2), 1, axis=0)
     assert np.abs(shifted[1:]).max() > 1e-3
 

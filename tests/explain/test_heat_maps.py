@@ -135,7 +135,7 @@ def test_constant_gradients_give_zeros(recipe, size):
 
 
 def test_maps_of_grad_cam_are_enlarged_bilinearly():
-    # Half-pixel centres: 0.75 x the pixel it lies in + 0.25 x its neighbour.
+    # Half-pixel centers: 0.75 x the pixel it lies in + 0.25 x its neighbor.
     maps = heatmaps(np.array([[[0.0, 4.0]]]), recipe="plain", size=(2, 4))
     np.testing.assert_allclose(maps, [[[0, 0.25, 0.75, 1]] * 2], atol=1e-7)
     cams = np.random.default_rng(5).random((2, 7, 7))

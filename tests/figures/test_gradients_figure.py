@@ -56,7 +56,7 @@ def test_gradients_are_scaled_by_the_percentile_of_their_own_image():
     np.testing.assert_allclose(shown[1], shown[0], atol=1e-6)
 
 
-def test_a_zero_gradient_is_grey_and_a_sparse_one_is_not():
+def test_a_zero_gradient_is_gray_and_a_sparse_one_is_not():
     gradients = np.zeros((2, 8, 8, 3), np.float32)
     gradients[1, 3, 4, 0] = -7
     shown = to_pixels(gradients)
@@ -79,10 +79,10 @@ def test_each_pixel_of_each_panel_is_a_crisp_square_in_its_row_and_column(images
     assert picture[tops[0, 0] :, : lefts[0, 0]].min() < 0.5
 
 
-def test_one_channel_is_drawn_grey(images):
-    grey = images[..., :1]
-    picture = saved(draw(grey, {"eps 0": grey - 0.5}, labels=["a", "b"]))
-    block = np.repeat(np.kron(grey[1], np.ones((24, 24, 1), np.float32)), 3, axis=-1)
+def test_one_channel_is_drawn_gray(images):
+    gray = images[..., :1]
+    picture = saved(draw(gray, {"eps 0": gray - 0.5}, labels=["a", "b"]))
+    block = np.repeat(np.kron(gray[1], np.ones((24, 24, 1), np.float32)), 3, axis=-1)
     assert len(panels(picture, [block])) == 1
 
 

@@ -13,7 +13,7 @@ from pag_tf.figures import localization as localization_figure
 from pag_tf.figures.localization import PREDICTED, TRUE, Panel, draw, overlay
 
 ROOT = Path(__file__).resolve().parents[2]
-GREY = np.full((8, 8, 3), 0.5, np.float32)
+GRAY = np.full((8, 8, 3), 0.5, np.float32)
 
 
 def saved(figure) -> np.ndarray:
@@ -26,7 +26,7 @@ def saved(figure) -> np.ndarray:
 
 
 def extent(picture: np.ndarray, colour: str) -> list[int]:
-    """First row and column and last row and column of a colour, outside of the legend."""
+    """First row and column and last row and column of a color, outside of the legend."""
     from matplotlib.colors import to_rgb
 
     close = np.abs(picture[:-34] - np.array(to_rgb(colour))).max(-1) < 0.1
@@ -35,7 +35,7 @@ def extent(picture: np.ndarray, colour: str) -> list[int]:
 
 
 def test_boxes_are_drawn_where_they_are():
-    panel = Panel(GREY, "a", true_boxes=[[0.25, 0.5, 0.75, 0.875]], box=[0.125, 0, 1, 0.375])
+    panel = Panel(GRAY, "a", true_boxes=[[0.25, 0.5, 0.75, 0.875]], box=[0.125, 0, 1, 0.375])
     picture = saved(draw([[panel]], columns=["image"], labels=["best"]))
     top, left, side = localization_figure._HEADER, localization_figure._LABELS, 192
     found = np.array(extent(picture, TRUE)) - [top, left, top, left]
@@ -55,7 +55,7 @@ def test_boxes_are_drawn_where_they_are():
     ],
 )
 def test_the_legend_names_the_boxes_that_are_drawn(boxes, named):
-    figure = draw([[Panel(GREY, **boxes)]], columns=["image"], labels=["best"])
+    figure = draw([[Panel(GRAY, **boxes)]], columns=["image"], labels=["best"])
     texts = [text.get_text() for text in figure.texts]
     assert [text for text in texts if text.endswith(" box")] == named
 
@@ -74,7 +74,7 @@ def test_pixels_are_drawn_as_they_are():
 
 def test_text_is_drawn_as_it_is_and_broken_between_words():
     long = "IoU 0.52, seen as yellow dotted triangle"
-    figure = draw([[Panel(GREY, "$a_b"), Panel(GREY, long)]], columns=["x", "y"], labels=["worst"])
+    figure = draw([[Panel(GRAY, "$a_b"), Panel(GRAY, long)]], columns=["x", "y"], labels=["worst"])
     texts = [text.get_text() for text in figure.texts]
     assert {"x", "y", "worst", "$a_b"} < set(texts)
     assert long in {text.replace("\n", " ") for text in texts} and long not in texts
@@ -86,8 +86,8 @@ def test_an_overlay_is_dark_where_the_map_is_low():
     maps[1, 2, 3] = 1
     shown = overlay(images, maps)
     assert shown.shape == (2, 4, 4, 3) and shown.min() >= 0 and shown.max() <= 1
-    grey = images.mean(-1, keepdims=True)
-    np.testing.assert_allclose(shown[0], 0.3 * np.repeat(grey[0], 3, -1), atol=0.02)
+    gray = images.mean(-1, keepdims=True)
+    np.testing.assert_allclose(shown[0], 0.3 * np.repeat(gray[0], 3, -1), atol=0.02)
     assert shown[1, 2, 3].sum() > shown[1].sum(-1)[maps[1] == 0].max() + 0.5
     np.testing.assert_array_equal(overlay(images[..., :1], maps).shape, (2, 4, 4, 3))
 
@@ -98,21 +98,21 @@ def test_an_overlay_is_dark_where_the_map_is_low():
         ({"rows": []}, "At least one row and one column"),
         ({"labels": []}, "Expected 1 labels, one a row, got 0"),
         ({"columns": ["a", "b"]}, "needs 2 panels, one for each column, got 1"),
-        ({"rows": [[Panel(GREY[0])]]}, r"\[H, W, 3\] or \[H, W, 1\], got shape \(8, 3\)"),
-        ({"rows": [[Panel(255 * GREY)]]}, r"must lie in \[0, 1\], got values from 127.5"),
+        ({"rows": [[Panel(GRAY[0])]]}, r"\[H, W, 3\] or \[H, W, 1\], got shape \(8, 3\)"),
+        ({"rows": [[Panel(255 * GRAY)]]}, r"must lie in \[0, 1\], got values from 127.5"),
         (
-            {"rows": [[Panel(GREY, box=[0, 0, 8, 8])]]},
+            {"rows": [[Panel(GRAY, box=[0, 0, 8, 8])]]},
             r"fractions of the image, got \[0, 0, 8, 8\]",
         ),
-        ({"rows": [[Panel(GREY, true_boxes=[[0.5, 0, 0.5, 1]])]]}, "A box must be"),
+        ({"rows": [[Panel(GRAY, true_boxes=[[0.5, 0, 0.5, 1]])]]}, "A box must be"),
         (
-            {"rows": [[Panel(GREY)], [Panel(GREY[:4])]], "labels": ["a", "b"]},
+            {"rows": [[Panel(GRAY)], [Panel(GRAY[:4])]], "labels": ["a", "b"]},
             r"one size: the first has \(8, 8\) pixels, another one \(4, 8\)",
         ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(changes, message):
-    given = {"rows": [[Panel(GREY)]], "columns": ["image"], "labels": ["best"]} | changes
+    given = {"rows": [[Panel(GRAY)]], "columns": ["image"], "labels": ["best"]} | changes
     with pytest.raises(ValueError, match=message):
         draw(given.pop("rows"), **given)
 
@@ -120,11 +120,11 @@ def test_what_cannot_be_drawn_is_refused(changes, message):
 @pytest.mark.parametrize(
     ("images", "maps", "message"),
     [
-        (GREY, GREY[..., 0], r"\[N, H, W, 3\] or \[N, H, W, 1\], got shape \(8, 8, 3\)"),
-        (GREY[None], GREY[None], r"Heat maps must be \(1, 8, 8\) .*got \(1, 8, 8, 3\)"),
+        (GRAY, GRAY[..., 0], r"\[N, H, W, 3\] or \[N, H, W, 1\], got shape \(8, 8, 3\)"),
+        (GRAY[None], GRAY[None], r"Heat maps must be \(1, 8, 8\) .*got \(1, 8, 8, 3\)"),
         (
-            GREY[None],
-            3 * GREY[None, ..., 0],
+            GRAY[None],
+            3 * GRAY[None, ..., 0],
             r"Heat maps must lie in \[0, 1\], got values from 1.5",
         ),
     ],

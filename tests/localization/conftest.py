@@ -1,4 +1,4 @@
-"""Heat maps of every kind that localisation meets."""
+"""Heat maps of every kind that localization meets."""
 
 import cv2
 import numpy as np

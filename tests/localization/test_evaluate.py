@@ -20,7 +20,7 @@ MAPS = np.stack(
         with_square(0, 0, 4),  # Right box of a small object.
         with_square(0, 0, 6),  # Right box of a large object.
         with_square(4, 4, 4),  # Beside a small object.
-        with_square(1, 1, 6),  # Right box of a large object in the centre.
+        with_square(1, 1, 6),  # Right box of a large object in the center.
     ]
 )
 GT = np.array(
@@ -50,7 +50,7 @@ def test_hand_worked_numbers():
     assert result.mean_iou == pytest.approx(0.75, abs=1e-6)
     assert result.energy_in_box == pytest.approx(0.75, abs=1e-6)
     assert result.pointing_game == 0.75
-    # The centred box of 6 pixels: 9/43 and 25/47 with the others, 1 with the last.
+    # The centered box of 6 pixels: 9/43 and 25/47 with the others, 1 with the last.
     assert result.center_box == 0.5
     assert result.center_top1_loc == 0.0  # neither of these two is seen as what it is
     seen = localization.evaluate(MAPS, GT, threshold=0.2, labels=[0, 0, 2, 3], predictions=RANKED)
@@ -278,7 +278,7 @@ def test_settings_move_the_limits():
         MAPS, GT, threshold=0.2, small_below=0.2, center_fraction=0.5, iou_threshold=0.3
     )
     assert result.by_size["small"].images == 0
-    # The centred box of 4 pixels: 4/28, 16/36, 4/28 and 16/36.
+    # The centered box of 4 pixels: 4/28, 16/36, 4/28 and 16/36.
     assert result.center_box == 0.5
     few = localization.evaluate(MAPS, GT, threshold=0.2, resamples=50, confidence=0.5)
     low, high = few.intervals["gt_known"]

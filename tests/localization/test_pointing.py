@@ -62,7 +62,7 @@ def test_energy_in_mask_refuses():
 @pytest.mark.parametrize(
     ("box", "tolerance", "expected"),
     [
-        # The highest pixel is row 1 of 2, column 2 of 4: its centre is 0.75, 0.625.
+        # The highest pixel is row 1 of 2, column 2 of 4: its center is 0.75, 0.625.
         ([0.5, 0.5, 1, 0.75], 0, True),
         ([0.75, 0.625, 1, 1], 0, True),
         ([0, 0, 0.5, 1], 0, False),

@@ -1,4 +1,4 @@
-"""Heat maps to boxes: hand-worked, against a naive labelling, and against SciPy's."""
+"""Heat maps to boxes: hand-worked, against a naive labeling, and against SciPy's."""
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ MAPS = SHAPES.flatmap(lambda shape: arrays("float32", shape, elements=VALUES))
 
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(heat_map=MAPS, threshold=st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0]))
-def test_boxes_equal_a_naive_labelling(heat_map, threshold):
+def test_boxes_equal_a_naive_labeling(heat_map, threshold):
     found = box_in_pixels(heat_map, threshold)
     assert found == naive_box(heat_map, threshold)
     _, candidates = scipy_size_of_largest_region(heat_map, threshold)

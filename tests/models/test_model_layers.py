@@ -1,4 +1,4 @@
-"""Normalisation and non-linearities, by their values."""
+"""Normalization and non-linearities, by their values."""
 
 import keras
 import numpy as np
@@ -24,10 +24,10 @@ def apply(layer_function, x, *arguments):
         ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225], [[-2.117904, 0.196429, 2.64]]),
     ],
 )
-def test_normalisation(mean, std, expected):
+def test_normalization(mean, std, expected):
     pixels = np.array([0.0, 0.5, 1.0], "float32").reshape(1, 1, 1, 3)
-    normalised = apply(normalization, pixels, mean, std)
-    np.testing.assert_allclose(normalised.reshape(1, 3), expected, atol=1e-5)
+    normalized = apply(normalization, pixels, mean, std)
+    np.testing.assert_allclose(normalized.reshape(1, 3), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("beta", [0.5, 1, 10.0])

@@ -357,7 +357,7 @@ def test_numbers_as_people_read_them():
     assert Number(None, (0.1, 0.2)).interval_text == ""
 
 
-def test_the_right_class_with_a_centred_box_is_beside_top1_loc(results):
+def test_the_right_class_with_a_centered_box_is_beside_top1_loc(results):
     for level in (0, 2):
         results.localization(level)
     (group,) = curves.by_epsilon(read([results.folder]))

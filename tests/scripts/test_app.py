@@ -41,11 +41,11 @@ def entry():
     return pag_tf.zoo.list_models(dataset="shapes", eps="2/255")[0]
 
 
-def png(colour, size=(96, 64)):
-    """A disc on grey."""
+def png(color, size=(96, 64)):
+    """A disc on gray."""
     image = np.full((size[1], size[0], 3), 128, "uint8")
     row, column = np.ogrid[: size[1], : size[0]]
-    image[(row - 30) ** 2 + (column - 50) ** 2 < 400] = colour
+    image[(row - 30) ** 2 + (column - 50) ** 2 < 400] = color
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()

@@ -171,7 +171,7 @@ def test_the_picture_shows_the_images_and_each_models_gradient(demo, done, world
     expected.savefig(output / "expected.png")
     picture = imread(output / demo.PICTURE)
     np.testing.assert_allclose(picture, imread(output / "expected.png"), atol=0.02)
-    # Two rows and three columns of panels of 192 pixels: each shows more than one colour.
+    # Two rows and three columns of panels of 192 pixels: each shows more than one color.
     top, left = picture.shape[0] - 2 * 200, picture.shape[1] - 3 * 200
     for row in range(2):
         for column in range(3):

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory):
-    """A blurred disc on grey, wider than high."""
+    """A blurred disc on gray, wider than high."""
     row, column = np.mgrid[:60, :100]
     disc = np.clip(2 - np.hypot(row - 25, column - 60) / 12, 0, 1)[..., None]
     pixels = (disc * [230, 20, 20] + (1 - disc) * 110).astype("uint8")

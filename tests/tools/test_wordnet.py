@@ -52,7 +52,7 @@ def test_all_hypernyms_near_and_far(program, wordnet):
     assert "n00000006" in words and "n00000007" not in words
 
 
-def test_the_table_carries_the_licence_that_it_comes_with(program, wordnet, tmp_path):
+def test_the_table_carries_the_license_that_it_comes_with(program, wordnet, tmp_path):
     config = program.HypernymsConfig(
         wordnet=str(wordnet), wnids="n00000006, n00000003", output=str(tmp_path / "new" / "t.json")
     )
@@ -144,8 +144,8 @@ def test_the_packaged_table_is_what_the_program_makes(program):
     assert program.hypernym_table(program.WordNet(INSTALLED), wnids) == TABLE.read_text("utf-8")
 
 
-def test_the_packaged_table_and_its_licence_lie_together():
+def test_the_packaged_table_and_its_license_lie_together():
     table = json.loads(TABLE.read_text("utf-8"))
-    licence = TABLE.with_name("WORDNET-LICENSE.txt").read_text("utf-8")
-    assert table["wordnet"] == "3.0" and "WordNet 3.0 Copyright 2006" in licence
-    assert licence.endswith("\n".join(table["notice"]) + "\n")
+    license = TABLE.with_name("WORDNET-LICENSE.txt").read_text("utf-8")
+    assert table["wordnet"] == "3.0" and "WordNet 3.0 Copyright 2006" in license
+    assert license.endswith("\n".join(table["notice"]) + "\n")

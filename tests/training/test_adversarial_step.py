@@ -110,7 +110,7 @@ def test_each_step_perturbs_with_the_weights_of_that_step(
     assert_weights(found, twin.get_weights(), atol=1e-6)
 
 
-def normalised_linear():
+def normalized_linear():
     """Batch norm with momentum 0.9 straight on the pixels, then a linear layer."""
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.BatchNormalization(momentum=0.9, name="norm")(inputs)
@@ -128,9 +128,9 @@ def normalised_linear():
 @pytest.mark.parametrize("steps", [1, 4], ids=["fgsm", "pgd-4"])
 def test_batch_norm_statistics_move_once_a_step(images, labels, mode, steps):
     attack = PGD(f"linf:{EPS}", steps, random_start=False)
-    untouched = normalised_linear()
+    untouched = normalized_linear()
     perturbed = perturb(attack, untouched, images, labels, training=mode == "training")
-    model = normalised_linear()
+    model = normalized_linear()
 
     trained(model, attack, images, labels, attack_batch_norm=mode)
 
@@ -145,7 +145,7 @@ def test_batch_norm_statistics_move_once_a_step(images, labels, mode, steps):
 
 
 def test_the_batch_norm_mode_changes_the_attack(images, labels):
-    model = normalised_linear()
+    model = normalized_linear()
     difference = fgsm(model, images, labels) - fgsm(model, images, labels, training=True)
     assert np.abs(difference).max() > EPS
 

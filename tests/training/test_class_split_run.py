@@ -39,7 +39,7 @@ def test_a_linear_head_has_the_seen_classes(tmp_path, split):
     assert entry.training["class_split"] == SPLIT
 
 
-def test_an_attribute_head_recognises_classes_that_were_never_trained_on(tmp_path, split):
+def test_an_attribute_head_recognizes_classes_that_were_never_trained_on(tmp_path, split):
     entry = zoo.read_entry(train(config(tmp_path / "run", attribute_temperature=0.1)))
     model = zoo.load(entry)
     attributes = data.info("shapes").class_attributes

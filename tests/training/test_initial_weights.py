@@ -201,7 +201,7 @@ def test_imagenet_weights_give_the_features_that_keras_gives(monkeypatch):
 def test_another_mean_moves_into_the_bias():
     rng = np.random.default_rng(1)
     kernel, bias = rng.normal(size=(1, 1, 3, 2)), rng.normal(size=2)
-    (new, moved) = initial_weights._for_normalised_rgb(kernel, bias, 0.5, [0.1, 0.2, 0.4])
+    (new, moved) = initial_weights._for_normalized_rgb(kernel, bias, 0.5, [0.1, 0.2, 0.4])
     pixels = rng.random(3)
     before = (255 * pixels - [123.68, 116.779, 103.939])[::-1] @ kernel[0, 0] + bias
     after = ((pixels - 0.5) / [0.1, 0.2, 0.4]) @ new[0, 0] + moved

@@ -75,7 +75,7 @@ def test_the_warm_up_and_the_cosine_hold_for_both_rates(chain):
     assert rates == pytest.approx([0.0525, 0.1, 0.05, 0.0], abs=1e-6)
 
 
-def test_the_settings_survive_serialisation(chain):
+def test_the_settings_survive_serialization(chain):
     optimizer = build_optimizer(chain, settings(head_learning_rate_factor=10.0), 1)
     again = LayerwiseSGD.from_config(optimizer.get_config())
     assert (again.factor, again.faster) == (10.0, ("late/kernel", "logits/kernel"))

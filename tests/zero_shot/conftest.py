@@ -1,4 +1,4 @@
-"""Small data of planted bilinear models, whose unseen classes can be recognised."""
+"""Small data of planted bilinear models, whose unseen classes can be recognized."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ def planted(seed=0, *, images=20, classes=16, width=24, attributes=10, noise=0.5
     """Features of an image are its class's attributes, mapped at random, and noise.
 
     `own` is the share that all images of a class have in common and attributes do not explain: a
-    model that learns it favours seen classes.
+    model that learns it favors seen classes.
     """
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(classes, attributes))

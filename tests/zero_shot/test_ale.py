@@ -58,7 +58,7 @@ def test_one_step_by_hand():
     assert whole.weights == pytest.approx(expected / 2)
 
 
-def test_it_learns_a_planted_model_and_recognises_unseen_classes(plant):
+def test_it_learns_a_planted_model_and_recognizes_unseen_classes(plant):
     data = plant()
     rows = data.of_seen
     training = data.features[rows], data.labels[rows], data.attributes

@@ -56,7 +56,7 @@ def test_it_solves_the_normal_equations(size, gamma, lamda):
 
 
 @pytest.mark.parametrize("size", [(15, 4, 3, 3), (6, 8, 3, 4)])
-def test_it_minimises_the_objective_of_the_paper(size):
+def test_it_minimizes_the_objective_of_the_paper(size):
     x, labels, s = random_problem(size, seed=1)
     y, shape = targets_of(labels, len(s)), (x.shape[1], s.shape[1])
 
@@ -120,7 +120,7 @@ def test_input_is_left_alone():
     assert all(np.array_equal(a, b) for a, b in zip(before, (x, labels, s), strict=True))
 
 
-def test_unseen_classes_are_recognised(plant):
+def test_unseen_classes_are_recognized(plant):
     data = plant()
     rows = data.of_seen
     training = data.features[rows], data.labels[rows], data.attributes

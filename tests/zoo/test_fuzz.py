@@ -24,7 +24,7 @@ def listing(folder: Path) -> dict[Path, tuple[int, int]]:
 
 @pytest.fixture
 def place(pristine, tmp_path):
-    """A folder to damage, one for temporary files, and neighbours that must not change."""
+    """A folder to damage, one for temporary files, and neighbors that must not change."""
     shutil.copytree(pristine, tmp_path / "folder")
     shutil.copytree(pristine, tmp_path / "neighbours" / "x")
     (tmp_path / "tmp").mkdir()

@@ -1,6 +1,6 @@
 """Published attribute classifiers of the seen classes: what they know, measured on what they don't.
 
-No entry of this kind need be there; one that is has to recognise classes that it has never seen.
+No entry of this kind need be there; one that is has to recognize classes that it has never seen.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def parameters():
 
 
 @pytest.mark.parametrize("entry", parameters())
-def test_unseen_classes_are_recognised_far_above_chance(entry):
+def test_unseen_classes_are_recognized_far_above_chance(entry):
     split = pag_tf.data.class_split(entry.dataset, split_name=entry.training["class_split"])
     pag_tf.data.check_no_leak(entry.class_names, split)
     attributes = pag_tf.data.info(entry.dataset).class_attributes[list(split.unseen)]
