@@ -24,8 +24,8 @@ MAP_FUNCTIONS = {
 BAD_MAPS = {
     "NaN": (np.float32([MAPS[0], MAPS[1] * np.nan]), r"NaN or infinity \(the first is map 1\)"),
     "infinity": (MAPS + np.float32(np.inf), r"NaN or infinity \(the first is map 0\)"),
-    "negative": (MAPS - 1, r"must lie in \[0, 1\], got values from -0.5 to -0.5. Normalise"),
-    "above 1": (MAPS * 4, r"must lie in \[0, 1\], got values from 2 to 2. Normalise"),
+    "negative": (MAPS - 1, r"must lie in \[0, 1\], got values from -0.5 to -0.5. Normalize"),
+    "above 1": (MAPS * 4, r"must lie in \[0, 1\], got values from 2 to 2. Normalize"),
     "one map": (MAPS[0], r"a batch \[B, H, W\], got shape \(4, 4\). For one map use map\[None\]"),
     "channels": (MAPS[..., None], "Leave out the channel axis"),
     "a vector": (MAPS[0, 0], r"a batch \[B, H, W\], got shape \(4,\)"),
@@ -65,8 +65,8 @@ BAD_BOXES = {
     "too many": ([WHOLE] * 3, "one entry for each of the 2 heat maps, got 3"),
     "three numbers": ([[0, 0, 1], [0, 0, 1]], r"got shape \(3,\) for image 0"),
     "an image without": ([[WHOLE], []], "Image 1 has no box in gt_boxes: leave the image out"),
-    "an empty data set": ([], "There are no gt_boxes: localisation can only be measured on"),
-    "none": (None, "There are no gt_boxes: localisation can only be measured on"),
+    "an empty data set": ([], "There are no gt_boxes: localization can only be measured on"),
+    "none": (None, "There are no gt_boxes: localization can only be measured on"),
 }
 
 
