@@ -33,7 +33,7 @@ class ImageNetWeights(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """How a model is checked, sized and built.
+    """An architecture: how its models are checked, sized and built.
 
     Attributes:
         name: The registered name, such as `"resnet"`.
