@@ -184,7 +184,7 @@ def relabel(data: Any, classes: Iterable[int]) -> Any:
     `relabel(images, split.seen)` fits a classifier of the seen classes only.
 
     Args:
-        data: Labels as integer array `[N]`; or a stream of dicts with `label` or of
+        data: Labels as integer array or tensor `[N]`; or a stream of dicts with `label` or of
             (image, label) pairs, single or batched: a `tf.data.Dataset`, or an iterable over
             NumPy arrays, which the result reads anew each time.
         classes: Class indices, in the order of the new labels.
@@ -209,8 +209,8 @@ def relabel(data: Any, classes: Iterable[int]) -> Any:
 
     if hasattr(data, "element_spec"):
         return _relabel_dataset(data, positions)
-    if isinstance(data, np.ndarray):
-        return relabeled(data)
+    if hasattr(data, "shape"):
+        return relabeled(np.asarray(data))
     return _RelabeledStream(data, relabeled)
 
 
