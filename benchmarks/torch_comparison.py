@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from pag_tf.attacks import Attack, loss_gradient
 from pag_tf.core import backend
+from pag_tf.core.random_stream import RandomStream
 
 TOLERANCE = 1e-3
 """Tolerance of logits, and of input gradients relative to the largest."""
@@ -64,7 +65,7 @@ def compare(
     start = np.clip(images + shift, 0.0, 1.0).astype("float32")
 
     def perturb(model: Any, images: Any, labels: Any, start: Any) -> Any:
-        random = backend.RandomStream(0, 0)
+        random = RandomStream(0, 0)
         return attack.perturb(model, images, labels, random=random, start=start)
 
     unrolled = backend.compiled(perturb, model)

@@ -178,7 +178,7 @@ def test_the_checker_allows_what_the_design_allows(tmp_path):
         {
             "__init__.py": "from . import attacks, training",
             "core/threat_model.py": "import math",
-            "core/backend.py": "import keras",
+            "core/backend/__init__.py": "import keras",
             "attacks/pgd.py": "from . import geometry\nfrom ..core.threat_model import ThreatModel",
             "attacks/geometry.py": "from pag_tf.core.backend import input_gradient\nimport keras",
             "training/model.py": "from .. import attacks, data, models, zoo\nfrom . import step",
@@ -212,6 +212,91 @@ def test_parts_without_models_import_no_deep_learning():
         if module.split(".")[0] in DEEP_LEARNING
     ]
     assert found == []
+
+
+def depends_on_backend(package: Path) -> list[str]:
+    """One line for each import of a backend, or decision by its name, outside core/backend."""
+    lines = []
+    for path in python_files(package):
+        if package / "core" / "backend" in path.parents:
+            continue
+        where = path.relative_to(package.parent)
+        lines += [
+            f"{where}:{line}: imports {module}"
+            for module, line in imports(path, package)
+            if module.split(".")[0] in {"jax", "jaxlib", "torch"}
+        ]
+        lines += [
+            f"{where}:{node.lineno}: decides by the backend's name: {ast.unparse(node)}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if any(map(_names_backend, _compared(node)))
+        ]
+    return lines
+
+
+def _compared(node: ast.AST) -> Iterator[ast.expr]:
+    """Yields what a comparison, a look-up or a case compares, elements of literals included."""
+    if isinstance(node, ast.Compare):
+        yield from (node.left, *node.comparators)
+        for operand in (node.left, *node.comparators):
+            yield from getattr(operand, "elts", ())
+    elif isinstance(node, ast.Subscript):
+        yield node.slice
+        yield from filter(None, getattr(node.value, "keys", ()))
+    elif isinstance(node, ast.Match):
+        yield node.subject
+        for case in node.cases:
+            yield from (n.value for n in ast.walk(case.pattern) if isinstance(n, ast.MatchValue))
+
+
+def _names_backend(value: ast.expr) -> bool:
+    """Whether this is the name of a backend written out, or reads the name of the one in use."""
+    if isinstance(value, ast.Constant):
+        return value.value in ("tensorflow", "jax", "torch")
+    return any(
+        ast.unparse(node).endswith(("backend.NAME", "backend()"))
+        for node in ast.walk(value)
+        if isinstance(node, (ast.Attribute, ast.Call))
+    )
+
+
+def test_only_core_backend_depends_on_the_backend():
+    assert depends_on_backend(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import jax", "imports jax"),
+        ("def f():\n    import jax.numpy as jnp", "imports jax.numpy"),
+        ("from torch import nn", "imports torch.nn"),
+        ("import_module('torch')", "imports torch"),
+        ("if backend.NAME != other: pass", "decides by"),
+        ("if core.backend.NAME in names: pass", "decides by"),
+        ("x = 1 if keras.backend.backend() == name else 2", "decides by"),
+        ("x = keras.config.backend() in names", "decides by"),
+        ("x = name in ('jax', 'torch')", "decides by"),
+        ("x = {'jax': 1}[name]", "decides by"),
+        ("x = ways[backend.NAME]", "decides by"),
+        ("x = backend.NAME.lower() == name", "decides by"),
+        ("match backend.NAME:\n    case other:\n        pass", "decides by"),
+        ("match name:\n    case 'jax' | 'tensorflow':\n        pass", "decides by"),
+    ],
+)
+def test_a_decision_by_backend_is_caught(tmp_path, source, found):
+    package = plant(tmp_path, {"attacks/a.py": source, "core/backend/jax.py": source})
+    lines = depends_on_backend(package)
+    assert lines
+    assert all(line.startswith("pag_tf/attacks/a.py:") for line in lines)
+    assert all(found in line for line in lines)
+
+
+def test_recording_the_backend_is_no_decision(tmp_path):
+    source = (
+        "import tensorflow as tf\nresult = dict(backend=keras.backend.backend())\n"
+        "found = find_spec('tensorflow') is not None"
+    )
+    assert depends_on_backend(plant(tmp_path, {"measure/a.py": source})) == []
 
 
 def test_the_library_imports_no_script():

@@ -22,6 +22,7 @@ from pag_tf.attacks.base import Outcome, State, ascend
 from pag_tf.core import backend
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.logits import class_logit
+from pag_tf.core.random_stream import RandomStream
 from pag_tf.core.threat_model import ThreatModel
 
 _REPRESENTATIONS: weakref.WeakKeyDictionary[keras.Model, dict[str | None, keras.Model]] = (
@@ -210,7 +211,7 @@ def _travel(
 def _started(attack: PGD, images: np.ndarray) -> np.ndarray:
     """Draws a random start for each image by its index, independent of the batch."""
     starts = [
-        attack.start(ops.convert_to_tensor(image[None]), backend.RandomStream(attack.seed, index))
+        attack.start(ops.convert_to_tensor(image[None]), RandomStream(attack.seed, index))
         for index, image in enumerate(images)
     ]
     return np.concatenate([ops.convert_to_numpy(each) for each in starts])

@@ -23,6 +23,7 @@ from pag_tf.attacks import geometry
 from pag_tf.core import backend, model_checks
 from pag_tf.core.config import finite_number, whole_number
 from pag_tf.core.logits import loss_gradient
+from pag_tf.core.random_stream import RandomStream
 from pag_tf.core.threat_model import ThreatModel, ThreatModelField, frozen
 
 # Tensors whose first axis is the image, so that each image may be replaced by another one. Always
@@ -142,7 +143,7 @@ class Attack:
         """Settings that `step` is compiled for; those that are numbers belong into the state."""
         return {"norm": self.threat.norm}
 
-    def start(self, images: Any, random: backend.RandomStream, scale: Any = 1.0) -> Any:
+    def start(self, images: Any, random: RandomStream, scale: Any = 1.0) -> Any:
         """Returns the first iterate: a random point of the ball, clipped to [0, 1]."""
         if self.start_radius == 0:
             return images
@@ -152,7 +153,7 @@ class Attack:
     def init(
         self,
         images: Any,
-        random: backend.RandomStream | None = None,
+        random: RandomStream | None = None,
         *,
         scale: Any = 1.0,
         start: Any = None,
@@ -200,7 +201,7 @@ class Attack:
         images: Any,
         labels: Any,
         *,
-        random: backend.RandomStream,
+        random: RandomStream,
         scale: Any = 1.0,
         training: bool = False,
         start: Any = None,
@@ -275,7 +276,7 @@ class Attack:
             widest = max(self.start_radius, self.radius)
             start = geometry.project(self.threat.norm, start, images, widest)
         for restart in range(self.restarts):
-            state = self.init(images, backend.RandomStream(self.seed, restart), start=start)
+            state = self.init(images, RandomStream(self.seed, restart), start=start)
             # One step more than the attack takes finds the loss of the last iterate.
             for index in range(self.steps + keep_worst):
                 x = state["x"]

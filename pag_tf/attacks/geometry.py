@@ -10,7 +10,7 @@ from typing import Any
 
 from keras import ops
 
-from pag_tf.core.backend import RandomStream
+from pag_tf.core.random_stream import RandomStream
 
 _TINY = 1e-12
 

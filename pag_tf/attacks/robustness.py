@@ -16,6 +16,7 @@ from pag_tf.attacks import geometry
 from pag_tf.attacks.base import Attack, State, check_budget, check_gradients
 from pag_tf.core import backend, model_checks
 from pag_tf.core.config import BATCH_SIZE, whole_number
+from pag_tf.core.random_stream import RandomStream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -380,7 +381,7 @@ class _Slots:
     def _start(self, places: np.ndarray) -> None:
         if not places.any():
             return
-        random = backend.RandomStream(self.attack.seed, self.fills)
+        random = RandomStream(self.attack.seed, self.fills)
         fresh = _as_arrays(self.attack.init(ops.convert_to_tensor(self.images), random))
         for name, value in fresh.items():
             kept = self.state.get(name, value)

@@ -15,6 +15,8 @@ from pag_tf.core import backend, model_checks
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.explain.methods import Chunk, Compiled, Method, check_whole, with_options
 
+_NEEDS_TENSORFLOW = "Gradients are computed with tf-explain, which needs TensorFlow"
+
 
 def check(
     model: keras.Model,
@@ -37,7 +39,7 @@ def check(
         ValueError: As `gradients`, except for what depends on pixels, targets and outputs.
         RuntimeError: Keras does not run on TensorFlow.
     """
-    _check_backend()
+    backend.require("tensorflow", _NEEDS_TENSORFLOW)
     model_checks.check_model(model)
     chosen = with_options(method, options)
     images = np.zeros((1, *image_shape), np.float32)
@@ -88,7 +90,7 @@ def gradients(
             `allow_zeros`, gradients that are zero for every image (for some, that is a warning).
         RuntimeError: Keras does not run on TensorFlow, or XLA cannot compile the model.
     """
-    _check_backend()
+    backend.require("tensorflow", _NEEDS_TENSORFLOW)
     model_checks.check_model(model)
     chosen = with_options(method, options)
     check_whole("batch_size", batch_size, 1)
@@ -178,15 +180,6 @@ def _call(function: Callable[..., Any], *tensors: Any) -> Any:
             "XLA cannot compile or run this model; try jit_compile=False. "
             f"TensorFlow says: {error.message}"
         ) from error
-
-
-def _check_backend() -> None:
-    if backend.NAME != "tensorflow":
-        raise RuntimeError(
-            "Gradients are computed with tf-explain, which needs TensorFlow; Keras runs on "
-            f"{backend.NAME!r}. Set the environment variable KERAS_BACKEND=tensorflow before Keras "
-            "is imported (or 'backend' in ~/.keras/keras.json)."
-        )
 
 
 def _check_finite(sizes: np.ndarray, first: int) -> None:

@@ -13,6 +13,7 @@ from keras import ops
 from pag_tf.attacks import PGD, Attack
 from pag_tf.core import backend, model_checks
 from pag_tf.core.config import BATCH_SIZE
+from pag_tf.core.random_stream import RandomStream
 from pag_tf.training.arithmetic import convolutions_in, sums_as_products
 from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
 
@@ -155,35 +156,34 @@ class AdversarialModel(keras.Model):
         return super().evaluate(x, y, batch_size=batch, **kwargs)
 
     def train_step(self, *arguments: Any) -> Any:
-        """Perturbs the batch and takes Keras' training step (JAX hands its state in first)."""
-        *state, data = arguments
+        """Perturbs the batch and takes Keras' training step."""
+        *given, data = arguments
+        state = backend.step_state(self, given)
         x, y, sample_weight = self._checked(data)
-        step = self._iterations(state)
-        with self._scope(state):
+        step = state.iterations(self.optimizer)
+        with state.scope():
             if self.augment is not None:
                 x = self.augment(x, self._stream(_AUGMENTATION, step))
             x = ops.stop_gradient(self._perturb(x, y, step, state))
-        outputs = super().train_step(*state, (x, y, sample_weight))
-        logs = outputs[0] if state else outputs
-        logs.pop(self.adversarial_accuracy.name, None)
+        outputs = super().train_step(*given, (x, y, sample_weight))
+        state.logs(outputs).pop(self.adversarial_accuracy.name, None)
         return outputs
 
     def test_step(self, *arguments: Any) -> Any:
         """Keras' test step on clean images, then accuracy on images perturbed by `eval_attack`."""
-        *state, data = arguments
+        *given, data = arguments
+        state = backend.step_state(self, given)
         x, y, sample_weight = self._checked(data)
-        outputs = super().test_step(*state, data)
+        outputs = super().test_step(*given, data)
         if self.eval_attack is None or self.eval_attack.threat.eps == 0:
-            (outputs[0] if state else outputs).pop(self.adversarial_accuracy.name, None)
+            state.logs(outputs).pop(self.adversarial_accuracy.name, None)
             return outputs
-        with self._scope(state):
+        with state.scope():
             random = self._stream(_EVALUATION, 0)
             x = self.eval_attack.perturb(self.classifier, x, y, random=random)
             logits = self.classifier(x, training=False)
-        if not state:
-            self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
-            return self.get_metrics_result()
-        return self._jax_metric_update(outputs[1], y, logits, sample_weight)
+        update = self.adversarial_accuracy.update_state
+        return state.updated_metrics(outputs, lambda: update(y, logits, sample_weight))
 
     def _checked(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -196,11 +196,11 @@ class AdversarialModel(keras.Model):
         return x, y, sample_weight
 
     def _check_arrays(self, x: Any, y: Any) -> None:
-        """Before Keras sees them: on JAX it traces the model before the first step."""
+        """Before Keras sees them: it may trace the model before the first step."""
         if hasattr(x, "shape") and len(x):
             self._checked((x, None if y is None else np.asarray(y)))
 
-    def _perturb(self, x: Any, y: Any, step: Any, state: list[Any]) -> Any:
+    def _perturb(self, x: Any, y: Any, step: Any, state: backend.StepState) -> Any:
         if self.attack.threat.eps == 0:
             return x
         clean = self._clean_images(x) if self.clean_fraction else 0
@@ -208,7 +208,7 @@ class AdversarialModel(keras.Model):
         def frozen(images: Any, training: bool) -> Any:
             # A scope for each call: what it does to the batch-norm statistics, in whatever mode, is
             # forgotten, and no later step of the attack sees it.
-            with self._scope(state), self._arithmetic():
+            with state.scope(), self._arithmetic():
                 return self.classifier(images, training=training)
 
         perturbed = self.attack.perturb(
@@ -235,15 +235,8 @@ class AdversarialModel(keras.Model):
             return 1.0
         return ops.minimum(1.0, (ops.cast(step, "float32") + 1.0) / self.eps_warmup_steps)
 
-    def _stream(self, purpose: int, step: Any) -> backend.RandomStream:
-        return backend.RandomStream(3 * self.seed + purpose, step)
-
-    def _iterations(self, state: list[Any]) -> Any:
-        if not state:
-            return self.optimizer.iterations
-        # By identity: comparing variables would read values, which are not there inside a step.
-        pairs = zip(self.optimizer.variables, state[0][2], strict=True)
-        return next(value for variable, value in pairs if variable is self.optimizer.iterations)
+    def _stream(self, purpose: int, step: Any) -> RandomStream:
+        return RandomStream(3 * self.seed + purpose, step)
 
     @contextlib.contextmanager
     def _arithmetic(self) -> Iterator[None]:
@@ -253,21 +246,6 @@ class AdversarialModel(keras.Model):
             if backend.on_cpu():
                 ways.enter_context(sums_as_products(self.classifier))
             yield
-
-    def _scope(self, state: list[Any]) -> Any:
-        """Nothing that happens in this scope changes a variable."""
-        if not state:
-            return backend.stateless_scope([], [])
-        variables = [*self.trainable_variables, *self.non_trainable_variables]
-        return backend.stateless_scope(variables, [*state[0][0], *state[0][1]])
-
-    def _jax_metric_update(self, state: Any, y: Any, logits: Any, sample_weight: Any) -> Any:
-        trainable, non_trainable, metrics = state
-        with backend.stateless_scope(self.metrics_variables, metrics) as scope:
-            self.adversarial_accuracy.update_state(y, logits, sample_weight=sample_weight)
-            logs = self.get_metrics_result()
-        metrics = [scope.get_current_value(v) for v in self.metrics_variables]
-        return logs, (trainable, non_trainable, metrics)
 
 
 def _as_pairs(x: Any, batch_size: int, shuffle_seed: int | None = None) -> tuple[Any, int | None]:

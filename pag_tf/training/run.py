@@ -14,7 +14,8 @@ import pag_tf.data
 import pag_tf.models
 import pag_tf.zero_shot
 import pag_tf.zoo
-from pag_tf.core import backend, run_folder
+from pag_tf.core import run_folder
+from pag_tf.core.random_stream import RandomStream
 from pag_tf.data.augmentation import Augmentation
 from pag_tf.training import checkpoint
 from pag_tf.training.adversarial_model import AdversarialModel
@@ -120,7 +121,7 @@ def build_trainer(
     trainer.compile(optimizer, jit_compile=config.jit_compile)
     image = keras.ops.zeros((1, *classifier.input_shape[1:]))
     trainer(image, training=False)
-    augment(image, backend.RandomStream(0, 0))  # refuses a shift that is too large
+    augment(image, RandomStream(0, 0))  # refuses a shift that is too large
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
 

@@ -11,6 +11,7 @@ from keras.ops import convert_to_numpy as to_numpy
 
 from pag_tf.attacks import FGSM, NFGSM, PGD
 from pag_tf.core import backend
+from pag_tf.core.random_stream import RandomStream
 
 NORMS = [("linf", 0.1), ("l2", 1.0)]
 
@@ -45,8 +46,7 @@ def test_the_seed_decides_the_start(network, images, labels, norm, eps):
     assert np.array_equal(runs[0], runs[1])
     assert np.abs(runs[0] - runs[2]).max() > 1e-3
     starts = [
-        to_numpy(PGD(f"{norm}:{eps}").start(images, backend.RandomStream(seed, 0)))
-        for seed in (4, 5)
+        to_numpy(PGD(f"{norm}:{eps}").start(images, RandomStream(seed, 0))) for seed in (4, 5)
     ]
     assert np.all(np.any(starts[0] != starts[1], axis=(1, 2, 3)))
 
@@ -64,7 +64,7 @@ def test_restarts_keep_the_worst_of_each_image(
         broken, losses = judge(adversarial, wanted)
         return worse(broken != targeted, sign * losses)
 
-    starts = [single.start(images, backend.RandomStream(2, restart)) for restart in range(3)]
+    starts = [single.start(images, RandomStream(2, restart)) for restart in range(3)]
     scores = np.array([score(single(network, images, wanted, start=s)) for s in starts])
     assert len(set(scores.argmax(0))) > 1, "one restart is worst for all: the test shows nothing"
     kept = PGD(f"{norm}:{eps}", 1, step_size=eps / 4, targeted=targeted, seed=2, restarts=3)(
@@ -186,14 +186,14 @@ def test_an_attack_leaves_the_model_as_it_was(network, images, labels, norm, eps
     for jit_compile in (True, False):
         PGD(f"{norm}:{eps}", 2, restarts=2, jit_compile=jit_compile)(network, images, labels)
     tensors = ops.convert_to_tensor(images), ops.convert_to_tensor(labels)
-    PGD(f"{norm}:{eps}", 1).perturb(network, *tensors, random=backend.RandomStream(0, 0))
+    PGD(f"{norm}:{eps}", 1).perturb(network, *tensors, random=RandomStream(0, 0))
     for variable, value in zip(network.variables, before, strict=True):
         assert np.array_equal(to_numpy(variable), value), variable.path
 
 
 def test_training_mode_of_perturb_uses_the_statistics_of_the_batch(network, images, labels):
     tensors = ops.convert_to_tensor(images), ops.convert_to_tensor(labels)
-    attack, random = PGD("l2:1", 1, random_start=False), backend.RandomStream(0, 0)
+    attack, random = PGD("l2:1", 1, random_start=False), RandomStream(0, 0)
     # The scope throws the update of the moving statistics away.
     with backend.stateless_scope([], []):
         training = to_numpy(attack.perturb(network, *tensors, random=random, training=True))

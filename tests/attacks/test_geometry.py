@@ -9,7 +9,7 @@ from keras import ops
 from scipy import stats
 
 from pag_tf.attacks import geometry
-from pag_tf.core import backend
+from pag_tf.core.random_stream import RandomStream
 
 NORMS = ["linf", "l2"]
 
@@ -117,7 +117,7 @@ def test_steepest_ascent_of_size_one_whatever_the_scale_of_the_gradient(norm, ex
 
 def draw(norm, shape, radius=0.5, seed=5):
     like = ops.zeros(shape)
-    return rows(geometry.random_point(norm, like, radius, backend.RandomStream(seed, 0)))
+    return rows(geometry.random_point(norm, like, radius, RandomStream(seed, 0)))
 
 
 def test_the_l2_start_is_uniform_in_the_ball():

@@ -1,4 +1,4 @@
-"""What differs between Keras' backends: gradients, compilation and random streams."""
+"""What differs between Keras' backends: gradients, compilation and the state of a step."""
 
 import gc
 import weakref
@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from scipy import stats
 
 from pag_tf.core import backend
 
@@ -54,10 +53,16 @@ def test_no_weight_is_watched(monkeypatch):
     assert watched == []
 
 
-def test_an_unsupported_backend_is_named(monkeypatch):
-    monkeypatch.setattr(backend, "NAME", "openvino")
+def test_an_unsupported_backend_is_named():
     with pytest.raises(RuntimeError, match=r"'openvino' is not supported.* KERAS_BACKEND to"):
-        backend.input_gradient(lambda x: (ops.sum(x), None), ops.ones((1,)))
+        backend.by_name("openvino")
+
+
+def test_this_backend_is_not_refused_where_it_is_required(monkeypatch):
+    monkeypatch.setattr(backend, "NAME", "torch")
+    backend.require("torch", "This runs on PyTorch only")
+    with pytest.raises(RuntimeError, match=r"only; Keras runs on 'torch'.* KERAS_BACKEND=jax"):
+        backend.require("jax", "This runs on JAX only")
 
 
 def test_eager_values_are_not_symbolic():
@@ -99,11 +104,6 @@ def test_compiled_sees_later_weights_and_lets_the_model_go(jit_compile):
     assert reference() is None
 
 
-def draw(seed, step, draws=1):
-    random = backend.RandomStream(seed, step)
-    return [ops.convert_to_numpy(random.uniform((4,))).tolist() for _ in range(draws)]
-
-
 def test_compiled_once_keeps_a_function_for_each_model_and_constant():
     traced = []
 
@@ -121,79 +121,6 @@ def test_compiled_once_keeps_a_function_for_each_model_and_constant():
     assert traced == [2.0, 3.0, 2.0, 3.0]
 
 
-def test_random_stream_is_a_pure_function_of_its_two_numbers():
-    assert draw(3, 7, draws=2) == draw(3, 7, draws=2)
-    assert draw(3, 7) == draw(3, np.int64(7)) == draw(3, ops.convert_to_tensor(7))
-
-
-def test_random_stream_gives_other_numbers_for_every_seed_step_and_draw():
-    numbers = draw(3, 7, draws=2) + draw(3, 8, draws=2) + draw(4, 7, draws=2)
-    assert len({number for four in numbers for number in four}) == 24
-
-
-def test_random_stream_equals_its_definition():
-    def mix(x):
-        x = np.uint32((x ^ (x >> 16)) * 0x7FEB352D & 0xFFFFFFFF)
-        x = np.uint32((int(x) ^ (int(x) >> 15)) * 0x846CA68B & 0xFFFFFFFF)
-        return int(x) ^ (int(x) >> 16)
-
-    seed, step, draws = 3, 7, 2
-    random = backend.RandomStream(seed, step)
-    random.uniform((1,))
-    random.uniform((1,))
-    drawn = ops.convert_to_numpy(random.uniform((2, 3), -1.0, 3.0))
-    keys = [int(k) for k in np.random.SeedSequence([seed, draws]).generate_state(2)]
-    expected = []
-    for counter in range(6):
-        bits = mix(counter ^ mix((step + keys[0]) % 2**32))
-        bits = mix((bits + mix(step ^ keys[1])) % 2**32)
-        expected.append(-1 + 4 * (bits >> 8) / 2**24)
-    np.testing.assert_allclose(drawn.ravel(), expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("by", ["index", "step", "seed", "draw"])
-def test_random_numbers_are_uniform_and_independent(by):
-    if by == "index":
-        numbers = ops.convert_to_numpy(backend.RandomStream(1, 0).uniform((200, 10)))
-    elif by == "draw":
-        random = backend.RandomStream(1, 0)
-        numbers = np.stack([ops.convert_to_numpy(random.uniform((10,))) for _ in range(200)])
-    else:
-        pairs = [(n, 0) if by == "seed" else (0, n) for n in range(200)]
-        streams = [backend.RandomStream(*pair) for pair in pairs]
-        numbers = np.stack([ops.convert_to_numpy(s.uniform((10,))) for s in streams])
-    assert numbers.dtype == np.float32
-    assert numbers.min() >= 0
-    assert numbers.max() < 1
-    assert stats.kstest(numbers.ravel(), "uniform").pvalue > 0.01
-    # Neither neighbors in a draw nor neighboring draws tell anything about each other.
-    for axis in (0, 1):
-        first, second = (np.delete(numbers, end, axis).ravel() for end in (-1, 0))
-        assert stats.spearmanr(first, second).pvalue > 0.01
-
-
-def test_normal_numbers():
-    numbers = ops.convert_to_numpy(backend.RandomStream(1, 0).normal((2000,)))
-    assert stats.kstest(numbers, "norm").pvalue > 0.01
-
-
-@pytest.mark.tensorflow
-@pytest.mark.parametrize("jit_compile", [True, False])
-def test_random_numbers_are_the_same_compiled_with_a_traced_step(jit_compile):
-    import tensorflow as tf
-
-    @tf.function(jit_compile=jit_compile)
-    def traced(step):
-        random = backend.RandomStream(3, step)
-        return random.uniform((4,)), random.normal((4,))
-
-    for step in (7, 8):
-        random = backend.RandomStream(3, step)
-        uniform, normal = traced(tf.constant(step, tf.int64))
-        assert np.array_equal(uniform, random.uniform((4,)))
-        np.testing.assert_allclose(normal, random.normal((4,)), atol=1e-6)
-
-
 def test_stateless_scope_gives_variables_other_values_and_puts_them_back():
     model = scale_model(3.0)
     x = ops.convert_to_tensor([[2.0]])
@@ -201,3 +128,69 @@ def test_stateless_scope_gives_variables_other_values_and_puts_them_back():
         inside = ops.convert_to_numpy(model(x, training=False)).tolist()
     assert inside == [[20.0]]
     assert ops.convert_to_numpy(model(x, training=False)).tolist() == [[6.0]]
+
+
+def compiled_normalization():
+    """Batch norm of one channel, moving mean 2, with one metric, after one step of SGD."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(momentum=0.5)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.size = keras.metrics.Mean(name="size")
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.iterations.assign(1)
+    model.layers[0].moving_mean.assign([2.0])
+    return model
+
+
+def test_a_step_state_changes_no_variable():
+    model = compiled_normalization()
+    state = backend.StepState(model)
+    assert state.iterations(model.optimizer) is model.optimizer.iterations
+    with state.scope():
+        model(ops.ones((4, 1)), training=True)
+        assert ops.convert_to_numpy(model.layers[0].moving_mean).tolist() == [1.5]
+    assert ops.convert_to_numpy(model.layers[0].moving_mean).tolist() == [2.0]
+    logs = {"loss": 3.0}
+    assert state.logs(logs) is logs
+
+
+def given_by_jax(model, training):
+    """What Keras on JAX passes to a step: values that no variable holds."""
+
+    def values(variables, add):
+        return [ops.convert_to_tensor(ops.convert_to_numpy(v) + add) for v in variables]
+
+    optimizer = [values(model.optimizer.variables, 4)] if training else []
+    weights = [values(model.trainable_variables, 10), values(model.non_trainable_variables, 20)]
+    return [(*weights, *optimizer, values(model.metrics_variables, 0))]
+
+
+def test_on_jax_a_step_computes_with_the_values_it_is_given():
+    pytest.importorskip("jax")
+    model = compiled_normalization()
+    state = backend.by_name("jax").step_state(model, given_by_jax(model, training=True))
+    assert int(state.iterations(model.optimizer)) == 5
+    layer = model.layers[0]
+    with state.scope():
+        assert ops.convert_to_numpy(layer.gamma).tolist() == [11.0]
+        assert ops.convert_to_numpy(layer.moving_mean).tolist() == [22.0]
+        model(ops.ones((4, 1)), training=True)
+    with state.scope():  # nothing of the scope before is left
+        assert ops.convert_to_numpy(layer.moving_mean).tolist() == [22.0]
+    assert ops.convert_to_numpy(layer.moving_mean).tolist() == [2.0]
+    logs = {"loss": 3.0}
+    assert state.logs((logs, "values")) is logs
+
+
+def test_on_jax_metrics_are_updated_in_the_values_of_the_step():
+    pytest.importorskip("jax")
+    model = compiled_normalization()
+    (values,) = given = given_by_jax(model, training=False)
+    state = backend.by_name("jax").step_state(model, given)
+    logs, (trainable, non_trainable, metrics) = state.updated_metrics(
+        ({}, values), lambda: model.size.update_state([3.0, 5.0])
+    )
+    assert float(logs["size"]) == 4.0
+    assert trainable is values[0]
+    assert non_trainable is values[1]
+    assert sum(float(np.sum(v)) for v in metrics) == 10.0  # a total of 8, a count of 2
+    assert float(model.size.result()) == 0.0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pag_tf.core.backend import RandomStream
+from pag_tf.core.random_stream import RandomStream
 from pag_tf.data.augmentation import Augmentation
 
 

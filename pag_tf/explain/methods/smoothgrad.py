@@ -82,9 +82,9 @@ def noisy_points(model: Any, images: Any, steps: Any, sigma: Any, *, samples: in
     """Returns `[B, samples, H, W, C]`: images plus normal noise, one uint32 `step` per image."""
     import tensorflow as tf
 
-    from pag_tf.core import backend
+    from pag_tf.core.random_stream import RandomStream
 
     def noise(step: Any) -> Any:
-        return backend.RandomStream(_STREAM, step).normal((samples, *images.shape[1:]))
+        return RandomStream(_STREAM, step).normal((samples, *images.shape[1:]))
 
     return images[:, None] + sigma * tf.map_fn(noise, steps, fn_output_signature="float32")
