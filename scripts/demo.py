@@ -98,9 +98,9 @@ def run(config: DemoConfig, *, progress: bool = True) -> Document:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output={folder} is a file: name a folder.")
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
+    attacked = threat_models(config, entries)
     info = pag_tf.data.info(config.dataset, config.data_dir or None)
     resolve(config.split, info.splits, dataset=config.dataset)
-    attacked = threat_models(config, entries)
     # Of this data set alone, and of the models that there are now: nothing of an earlier demo.
     if config.documents.exists():
         shutil.rmtree(config.documents)

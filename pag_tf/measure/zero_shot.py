@@ -108,7 +108,7 @@ def measure_zero_shot(
             "threat_model": str(task.entry.threat),
         },
         numbers={
-            "training": dict(task.entry.training),
+            "training": {"dataset": task.entry.dataset, **task.entry.training},
             "class_split": _split_record(task),
             "attributes": len(task.attribute_names),
             "recognition": recognition,
