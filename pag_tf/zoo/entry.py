@@ -140,8 +140,9 @@ def write_entry(
         weights_bytes=1,
         folder=target,
     )
+    rebuilt = keras_files.rebuilt(read, entry, by_keras=by_keras)
     with replaced_folder(target) as new:
-        keras_files.write(new, keras_files.rebuilt(read, entry, by_keras=by_keras))
+        keras_files.write(new, rebuilt)
         sha256, size = weights.fingerprint(new / WEIGHTS_FILE)
         entry = dataclasses.replace(entry, weights_sha256=sha256, weights_bytes=size)
         if by_keras:

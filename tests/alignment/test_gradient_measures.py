@@ -193,7 +193,7 @@ def test_gradients_that_cannot_be_measured_are_refused(measure, gradients, messa
 
 def test_other_refusals():
     gradients = np.ones((1, 4, 4, 3))
-    with pytest.raises(ValueError, match=r"one shape, got \(1, 4, 5, 3\) and \(1, 4, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"the same shape, got \(1, 4, 5, 3\) and \(1, 4, 4, 3\)"):
         alignment.cosine_alignment(np.ones((1, 4, 5, 3)), gradients)
     with pytest.raises(ValueError, match="Images must be floats, got uint8"):
         alignment.cosine_alignment(np.ones((1, 4, 4, 3), "uint8"), gradients)

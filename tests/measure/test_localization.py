@@ -437,13 +437,13 @@ def test_what_cannot_be_measured_leaves_no_folder(config, tmp_path, changes, mes
 
 
 BAD_SETTINGS = [
-    ({"method": "saliency"}, "Unknown method 'saliency'. Known: vanilla_gradients, "),
+    ({"method": "saliency"}, "Unknown method 'saliency'. Known: grad_cam, "),
     ({"method_options": '{"samples": 3}'}, "'loss_gradients' has no option 'samples' here"),
     ({"method": "smoothgrad", "method_options": '{"indices": [1]}'}, "has no option 'indices'"),
     ({"method_options": "samples=3"}, 'method_options must be a JSON object such as {"samples": '),
     ({"heatmap": "fancy"}, "Unknown recipe 'fancy'. Known: paper, plain"),
     ({"heatmap_options": '{"blur": 1}'}, "A recipe has no setting 'blur'"),
-    ({"heatmap_options": '{"sigma": "3"}'}, "heatmap_options="),
+    ({"heatmap_options": '{"sigma": "3"}'}, "sigma must be a number of pixels"),
     ({"heatmap_options": "[3]"}, r"must be a JSON object .*got '\[3\]'"),
     ({"target": "best"}, "Unknown target 'best'. Known: predicted, label"),
     ({"threshold": "automatic"}, r"threshold must be auto or a number in \[0, 1\]"),
@@ -465,7 +465,9 @@ def test_data_without_boxes_is_refused(config, data, tmp_path):
     for split in ("validation", "test"):
         with np.load(data / f"{split}.npz") as file:
             np.savez(tmp_path / split, **{n: file[n] for n in ("image", "label", "class_names")})
-    with pytest.raises(ValueError, match=r"arrays has no boxes, .*shapes, tiny_imagenet, cub"):
+    with pytest.raises(
+        ValueError, match=r"arrays has no boxes, .*arrays, cub, shapes, tiny_imagenet"
+    ):
         run(config(data_dir=str(tmp_path)))
 
 

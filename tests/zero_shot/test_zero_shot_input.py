@@ -208,7 +208,7 @@ BAD_MEASUREMENTS = {
     "a class named twice": ({"unseen": [2, 3, 3]}, "unseen names class 3 more than once"),
     "a mask": ({"unseen": np.array([False, False, True, True])}, "use np.flatnonzero"),
     "names": ({"class_names": ["a", "b"]}, "class_names must be 4 names, got 2"),
-    "same names": ({"class_names": ["a", "b", "b", "c"]}, r"must differ, but \['b'\] come more"),
+    "same names": ({"class_names": ["a", "b", "b", "c"]}, r"must differ, but \['b'\] occur more"),
     "calibration": ({"calibration": np.nan}, "calibration must be a finite number, got nan"),
     "text": ({"calibration": "0.5"}, "calibration must be a finite number, got '0.5'"),
 }
