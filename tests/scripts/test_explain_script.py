@@ -76,8 +76,8 @@ def test_the_png_has_a_column_for_each_model(explained):
 def test_a_class_that_is_asked_for_is_explained_by_each(photo, tmp_path):
     output = tmp_path / "asked.png"
     config = ExplainConfig(
-        picture=str(photo), output=str(output), dataset="shapes", eps="2/255", class_name="Blue Plain Square",
-        target="3", target_steps=2, method="grad_cam",
+        picture=str(photo), output=str(output), dataset="shapes", eps="2/255", target="3",
+        class_name="Blue Plain Square", target_steps=2, method="grad_cam",
     )  # fmt: skip
     (model,) = explain_picture(config)["models"]
     assert model["explained"] == "blue plain square"
