@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,22 +49,15 @@ def frame(
     dashed: bool = False,
 ) -> None:
     """Draws a rectangle: edges (top, left, bottom, right) and line width in pixels."""
-    from matplotlib.patches import Rectangle
-
-    full_width, full_height = (side * DPI for side in figure.get_size_inches())
-    top, left, bottom, right = edges
-    rectangle = Rectangle(
-        (left / full_width, 1 - bottom / full_height),
-        (right - left) / full_width,
-        (bottom - top) / full_height,
-        transform=figure.transFigure,
+    _rectangle(
+        figure,
+        edges,
         fill=False,
         edgecolor=color,
         linewidth=width * 72 / DPI,
         linestyle=(0, (3, 2)) if dashed else "solid",
         joinstyle="miter",
     )
-    figure.add_artist(rectangle)
 
 
 def write(
@@ -97,16 +90,14 @@ def in_lines(text: str, characters: int) -> str:
 
 def fill(figure: Figure, edges: tuple[float, float, float, float], color: str) -> None:
     """Draws a filled rectangle: edges (top, left, bottom, right) in pixels."""
+    _rectangle(figure, edges, color=color, linewidth=0)
+
+
+def _rectangle(figure: Figure, edges: tuple[float, float, float, float], **style: Any) -> None:
     from matplotlib.patches import Rectangle
 
     full_width, full_height = (side * DPI for side in figure.get_size_inches())
     top, left, bottom, right = edges
-    rectangle = Rectangle(
-        (left / full_width, 1 - bottom / full_height),
-        (right - left) / full_width,
-        (bottom - top) / full_height,
-        transform=figure.transFigure,
-        color=color,
-        linewidth=0,
-    )
-    figure.add_artist(rectangle)
+    corner = left / full_width, 1 - bottom / full_height
+    width, height = (right - left) / full_width, (bottom - top) / full_height
+    figure.add_artist(Rectangle(corner, width, height, transform=figure.transFigure, **style))

@@ -24,12 +24,6 @@ RESULT_FILE, SHEET_FILE, MEASURED_FILE = "result.json", "contact_sheet.png", "me
 
 _VERSIONED = ("pag_tf", "cv2", "keras", "numpy", "scipy", "tensorflow")
 _NAMED_FIRST = ("dataset", "eps", "entry", "model")
-_SCRIPTS = {
-    "accuracy": "scripts/evaluate.py",
-    "localization": "scripts/localize.py",
-    "alignment": "scripts/align.py",
-    "zero_shot": "scripts/zero_shot.py",
-}
 
 
 class Run:
@@ -143,7 +137,7 @@ def measuring_command(kind: str, config: Any) -> str:
         if field.name not in left_out
         and (field.name in first or getattr(config, field.name) != field.default)
     ]
-    return shlex.join(["python", _SCRIPTS[kind], *arguments])
+    return shlex.join(["python", f"scripts/{schema.SCRIPTS[kind]}", *arguments])
 
 
 def versions() -> dict[str, str]:

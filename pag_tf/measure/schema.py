@@ -37,7 +37,7 @@ _FORMER = {
     "synthesis": "synthesis_threat_model",
     "judge": "transfer_classifier",
 }
-_SCRIPTS = {
+SCRIPTS = {
     "accuracy": "evaluate.py",
     "localization": "localize.py",
     "alignment": "align.py",
@@ -143,7 +143,7 @@ def check(found: Any, where: str) -> None:
     """
     if not isinstance(found, dict):
         raise ValueError(f"{where} is no result: expected a JSON object. Measure again.")
-    again = str(found.get("command") or f"scripts/{', '.join(_SCRIPTS.values())}")
+    again = str(found.get("command") or f"scripts/{', '.join(SCRIPTS.values())}")
     if "kind" not in found or "schema" not in found:
         raise ValueError(
             f"{where} does not say its kind and schema: it is no result, or one of an older "

@@ -68,11 +68,7 @@ def of_entry(entry: str | pag_tf.zoo.Entry, loaded: Subject | None = None) -> Su
     """Returns a zoo entry, given by its folder or record, as a subject; see `find`."""
     if not isinstance(entry, pag_tf.zoo.Entry):
         entry = pag_tf.zoo.read_entry(entry)
-    record = {
-        "entry": entry.id,
-        "weights_sha256": entry.weights_sha256,
-        "threat_model": str(entry.threat),
-    }
+    record = entry_record(entry)
     if loaded is not None:
         return _same(loaded, record)
     return Subject(
@@ -82,6 +78,15 @@ def of_entry(entry: str | pag_tf.zoo.Entry, loaded: Subject | None = None) -> Su
         image_shape=entry.architecture.image_shape,
         entry=entry,
     )
+
+
+def entry_record(entry: pag_tf.zoo.Entry) -> dict[str, Any]:
+    """Returns the facts that identify a zoo entry in a result, plain JSON values."""
+    return {
+        "entry": entry.id,
+        "weights_sha256": entry.weights_sha256,
+        "threat_model": str(entry.threat),
+    }
 
 
 def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:

@@ -19,7 +19,7 @@ from pag_tf.measure.boxes import BoxMetrics, choose_cases, write_contact_sheet
 from pag_tf.measure.config import ZeroShotConfig
 from pag_tf.measure.heat_maps import HeatMaps
 from pag_tf.measure.pipeline import MEASURED_FILE, RESULT_FILE, SHEET_FILE, Run, write_arrays
-from pag_tf.measure.subject import Batch, Subject, joined
+from pag_tf.measure.subject import Batch, Subject, entry_record, joined
 from pag_tf.measure.zero_shot_recognizers import (
     Recognizer,
     attribute_recognizer,
@@ -102,11 +102,7 @@ def measure_zero_shot(
         measured[name] = (view, boxes, *boxes.result())
     result = run.document(
         config,
-        model={
-            "entry": task.entry.id,
-            "weights_sha256": task.entry.weights_sha256,
-            "threat_model": str(task.entry.threat),
-        },
+        model=entry_record(task.entry),
         numbers={
             "training": {"dataset": task.entry.dataset, **task.entry.training},
             "class_split": _split_record(task),
