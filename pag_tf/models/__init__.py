@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pag_tf.core.registry import Registry
+from pag_tf.models import keras_settings
 from pag_tf.models.architecture import Architecture
 from pag_tf.models.options import shown
 
@@ -80,6 +81,9 @@ def validate(arch: str, options: Mapping[str, Any]) -> None:
 def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: Any) -> keras.Model:
     """Builds a classifier with fresh weights.
 
+    Images are channels-last whatever `keras.config.image_data_format()` says. Layers take the
+    global dtype policy, except the head, which is float32.
+
     Args:
         arch: One of `names()`.
         num_classes: Number of logits, 1 to 10**6.
@@ -96,7 +100,8 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
     """
     found = get(arch)
     found.check(num_classes, image_shape, options)
-    return found.build(num_classes, tuple(image_shape), **options)
+    with keras_settings.channels_last():
+        return found.build(num_classes, tuple(image_shape), **options)
 
 
 def count_parameters(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from pag_tf.models import keras_settings
 from pag_tf.zoo import keras_config, weights
 from pag_tf.zoo.record import CONFIG_FILE, WEIGHTS_FILE, Architecture, Entry
 
@@ -171,12 +172,15 @@ def _built_from_config(entry: Entry, most_parameters: int) -> keras.Model:
 def build(entry: Entry) -> keras.Model:
     """Builds the architecture of an entry with fresh weights; its name is the id of the entry.
 
+    Layers are float32 whatever the global dtype policy is, as the published numbers are.
+
     Raises:
         ValueError: `pag_tf.models` does not know the architecture or refuses an option.
     """
     from pag_tf import models
 
-    model = _of_architecture(entry, models.build)
+    with keras_settings.float32():
+        model = _of_architecture(entry, models.build)
     model.name = entry.id
     return model
 
@@ -278,7 +282,7 @@ def _compare_logits(model: keras.Model, fresh: keras.Model, entry: Entry) -> Non
             "The model returns probabilities; logits are expected. Remove the softmax at its end "
             "(Dense(..., activation=None)) and train it with from_logits=True."
         )
-    # In half precision the two differ by rounding where the global policy is another one.
+    # A model built in half precision differs from its float32 copy by rounding.
     exact = all(layer.compute_dtype == "float32" for layer in model.layers)
     allowed = (1e-3 if exact else 5e-2) * max(1.0, float(np.abs(expected).max()))
     if found.shape != expected.shape or not np.abs(found - expected).max() <= allowed:

@@ -86,6 +86,21 @@ def test_the_default_resnet_has_at_most_800_000_parameters():
     assert 500_000 < models.build("resnet", 10, (32, 32, 3)).count_params() <= 800_000
 
 
+@pytest.mark.parametrize("name", BUILDS)
+def test_images_are_channels_last_whatever_keras_is_set_to(name):
+    arch, image_shape, options, _ = BUILDS[name]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = models.build(arch, 10, image_shape, **options)
+        assert keras.config.image_data_format() == "channels_first"
+        logits = keras.ops.convert_to_numpy(model(np.zeros((1, *image_shape)), training=False))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert logits.shape == (1, 10)
+    formats = [getattr(layer, "data_format", None) for layer in model.layers]
+    assert set(formats) == {"channels_last", None}
+
+
 def test_logits_are_float32_under_mixed_precision():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -51,6 +51,37 @@ def test_write_then_load_gives_identical_logits(pristine, model, images):
     assert not loaded.compiled
 
 
+@pytest.mark.parametrize("setting", ["image_data_format", "floatx", "dtype_policy"])
+@pytest.mark.parametrize("written", [False, True])
+def test_settings_of_keras_change_no_loaded_model(
+    setting, written, pristine, write, tmp_path, model, images
+):
+    import keras
+
+    others = {
+        "image_data_format": ["channels_first"],
+        "floatx": ["float64", "float16"],
+        "dtype_policy": ["mixed_float16", "float64"],
+    }
+    setter = getattr(keras.config, f"set_{setting}")
+    former = getattr(keras.config, setting)()
+    policy = keras.config.dtype_policy()
+    expected = logits(model, images)
+    try:
+        for other in others[setting]:
+            setter(other)
+            if setting == "floatx":
+                keras.config.set_dtype_policy(other)  # what Keras takes from floatx at its start
+            folder = write(tmp_path / other).folder if written else pristine
+            np.testing.assert_array_equal(logits(zoo.load(folder), images), expected)
+            stock = keras.saving.load_model(folder)
+            np.testing.assert_array_equal(logits(stock, images), expected)
+            assert str(other) in str(getattr(keras.config, setting)())
+    finally:
+        setter(former)
+        keras.config.set_dtype_policy(policy)
+
+
 def test_a_compiled_trained_model_is_written_without_its_optimizer(tmp_path, write, images):
     from pag_tf import models
 
