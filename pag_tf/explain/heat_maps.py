@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+_CHANNELS = (1, 3, 4)
 _BORDERS = ("reflect", "nearest", "mirror", "constant", "wrap")
 
 
@@ -133,7 +134,8 @@ def heatmaps(
     gives a map of zeros.
 
     Args:
-        grads: float `[B, H, W, C]` or `[B, h, w]` (maps of `grad_cam`), array or tensor.
+        grads: float `[B, H, W, C]` or `[B, h, w]` (maps of `grad_cam`), array or tensor. More than
+            4 maps of more than 4 rows but 1, 3 or 4 columns are passed as `maps[..., None]`.
         recipe: `"paper"`, `"plain"` or a `Recipe`.
         size: `(height, width)` of the result, at least that of `grads`: maps are enlarged
             bilinearly with pixels as squares (half-pixel centers), border values repeated.
@@ -143,8 +145,8 @@ def heatmaps(
         float32 `[B, H, W]` in [0, 1]; 0 and 1 are both reached unless the map is zero.
 
     Raises:
-        ValueError: Unknown recipe or override, a value out of range, gradients of another shape, of
-            integers or not finite.
+        ValueError: Unknown recipe or override, a value out of range, gradients of another shape or
+            of one that may be a single gradient, of integers or not finite.
     """
     chosen = resolve_recipe(recipe, **overrides)
     grads = np.asarray(grads)
@@ -193,6 +195,12 @@ def _check_gradients(grads: np.ndarray) -> None:
         raise ValueError(
             "Expected gradients [B, H, W, C] or maps [B, h, w] with at least one image, "
             f"got shape {grads.shape}. For one image use gradient[None]."
+        )
+    if grads.ndim == 3 and grads.shape[2] in _CHANNELS and min(grads.shape[:2]) > max(_CHANNELS):
+        raise ValueError(
+            f"Expected gradients [B, H, W, C] or maps [B, h, w], got shape {grads.shape}, which "
+            f"is one gradient [H, W, C] or maps of {grads.shape[2]} columns: use gradient[None] "
+            "or maps[..., None]."
         )
     if not np.issubdtype(grads.dtype, np.floating):
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+_CHANNELS = (1, 3, 4)
 _FORM = "[ymin, xmin, ymax, xmax] as fractions of the image"
 
 
@@ -25,6 +26,12 @@ def heat_maps(maps: Any) -> np.ndarray:
         if maps.ndim == 4 and 1 in (maps.shape[1], maps.shape[3]):
             remedy = "Leave out the channel axis: use maps.squeeze(-1), or squeeze(1) for NCHW."
         raise ValueError(f"Heat maps must be a batch [B, H, W], got shape {maps.shape}. {remedy}")
+    if maps.shape[2] in _CHANNELS and min(maps.shape[:2]) > max(_CHANNELS):
+        raise ValueError(
+            f"Heat maps must be a batch [B, H, W], got shape {maps.shape}, which may be one "
+            "picture [H, W, C]: make its map with pag_tf.explain.heatmaps(gradient[None]). Maps of "
+            "so few columns are enlarged with heatmaps(maps[..., None], size=...)."
+        )
     if maps.size == 0:
         raise ValueError(f"There are no heat maps (shape {maps.shape}): at least one is needed.")
     if not np.issubdtype(maps.dtype, np.floating):

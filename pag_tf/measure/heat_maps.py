@@ -64,6 +64,8 @@ class HeatMaps:
             allow_zeros=True,  # One image alone in the last batch must not stop thousands.
             **options,
         )
+        grads = np.asarray(grads)
+        grads = grads.reshape(*grads.shape[:3], -1)  # maps of Grad-CAM have no channels
         return explain.heatmaps(grads, self.choice.recipe, size=images.shape[1:3])
 
     def check(self, model: keras.Model, image_shape: tuple[Any, ...]) -> None:

@@ -148,6 +148,17 @@ def test_maps_of_grad_cam_are_enlarged_bilinearly():
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+def test_maps_as_narrow_as_channels_have_an_axis_of_their_own():
+    maps = np.random.default_rng(6).random((6, 7, 4))
+    found = heatmaps(maps[..., None], "plain")
+    assert found.shape == (6, 7, 4)
+    low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
+    np.testing.assert_allclose(found, (maps - low) / (high - low), atol=1e-6)
+    # Grad-CAM gives 4x4 and less for small images; no image is 4 pixels wide or high.
+    for few in (maps[:, :4], maps[:4]):
+        assert np.array_equal(heatmaps(few, "plain"), heatmaps(few[..., None], "plain"))
+
+
 def test_tensors_are_taken(images):
     from keras import ops
 
@@ -161,6 +172,14 @@ FINE = np.zeros((1, 4, 4, 3), "float32")
     ("grads", "options", "message"),
     [
         (FINE[0, 0], {}, r"\[B, H, W, C\] or maps \[B, h, w\] .*got shape \(4, 3\)"),
+        (
+            np.zeros((8, 5, 3)),
+            {},
+            r"got shape \(8, 5, 3\), which is one gradient \[H, W, C\] or maps of 3 columns: use "
+            r"gradient\[None\] or maps\[\.\.\., None\]",
+        ),
+        (np.zeros((8, 5, 1)), {}, r"or maps of 1 columns"),
+        (np.zeros((8, 5, 4)), {}, r"or maps of 4 columns"),
         (FINE[:0], {}, r"at least one image, got shape \(0, 4, 4, 3\)"),
         (FINE.astype("uint8"), {}, "raw gradients, signed floats, got uint8: pictures drawn"),
         (FINE + np.nan, {}, "The gradients contain NaN or infinity"),

@@ -27,6 +27,10 @@ BAD_MAPS = {
     "negative": (MAPS - 1, r"must lie in \[0, 1\], got values from -0.5 to -0.5. Normalize"),
     "above 1": (MAPS * 4, r"must lie in \[0, 1\], got values from 2 to 2. Normalize"),
     "one map": (MAPS[0], r"a batch \[B, H, W\], got shape \(4, 4\). For one map use map\[None\]"),
+    "a picture": (
+        np.zeros((8, 5, 3), "float32"),
+        r"got shape \(8, 5, 3\), which may be one picture",
+    ),
     "channels": (MAPS[..., None], "Leave out the channel axis"),
     "a vector": (MAPS[0, 0], r"a batch \[B, H, W\], got shape \(4,\)"),
     "bytes": ((MAPS * 255).astype("uint8"), "must be float32 .* got uint8. Use maps.astype"),

@@ -14,6 +14,8 @@ from pag_tf import localization as measures
 from pag_tf.measure import LocalizeConfig, localize
 from pag_tf.measure import localization as localizing
 from pag_tf.measure.boxes import choose_cases
+from pag_tf.measure.config import Attribution
+from pag_tf.measure.heat_maps import HeatMaps
 
 pytestmark = pytest.mark.tensorflow
 
@@ -175,6 +177,19 @@ def test_masks_and_image_size_of_shapes(tmp_path):
     assert result["localization"] == expected.to_dict()
     assert result["localization"]["pxap"] > 0
     assert set(result["clean"]) == {"top1", "top5"}
+
+
+def test_grad_cam_of_upright_images():
+    inputs = keras.Input((14, 8, 3))
+    x = keras.layers.Conv2D(4, 3, 2, padding="same", activation="silu")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    images = np.random.default_rng(3).random((6, 14, 8, 3), dtype=np.float32)
+    targets = np.arange(6) % 2
+    grads = explain.gradients(model, images, targets, method="grad_cam", jit_compile=False)
+    assert grads.shape == (6, 7, 4)
+    maps = HeatMaps(Attribution("grad_cam"), batch_size=6, jit_compile=False)
+    found = maps(model, images, targets, np.arange(6))
+    np.testing.assert_array_equal(found, explain.heatmaps(grads[..., None], size=(14, 8)))
 
 
 def test_the_result_says_everything(entry, data, tmp_path):
