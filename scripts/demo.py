@@ -70,7 +70,7 @@ class DemoConfig:
     @property
     def documents(self) -> Path:
         """The folder of the result documents."""
-        return Path(self.output, DOCUMENTS, self.dataset)
+        return files.user_path(self.output) / DOCUMENTS / self.dataset
 
 
 def run(config: DemoConfig, *, progress: bool = True) -> Document:
@@ -94,7 +94,7 @@ def run(config: DemoConfig, *, progress: bool = True) -> Document:
     from pag_tf.data.splits import resolve
     from pag_tf.report import ReportConfig, write_page
 
-    started, folder = time.perf_counter(), Path(config.output)
+    started, folder = time.perf_counter(), files.user_path(config.output)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output={folder} is a file: name a folder.")
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
@@ -300,7 +300,7 @@ UNSEEN_COLUMNS = {
 
 def report(config: DemoConfig, result: Document) -> str:
     """Returns the result as text, and where to look."""
-    models, folder = result["models"], Path(config.output)
+    models, folder = result["models"], files.user_path(config.output)
     boxes = "localization" in models[0]
     parts = [
         f"\nAccuracy on {models[0]['accuracy']['images']} test images of {config.dataset}, clean "

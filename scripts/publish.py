@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
+from pag_tf.core.files import user_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _folder(config: PublishConfig) -> Iterator[Path]:
         raise ValueError(
             "--run is needed: the folder of a training run, a zoo folder, or a .keras file."
         )
-    run, facts = Path(config.run), (config.dataset, config.class_names, config.threat_model)
+    run, facts = user_path(config.run), (config.dataset, config.class_names, config.threat_model)
     if run.suffix != ".keras":
         if any(facts):
             raise ValueError(
@@ -115,7 +116,7 @@ def _folder(config: PublishConfig) -> Iterator[Path]:
 
 
 def _output(config: PublishConfig) -> Path:
-    return Path(config.output or Path("runs", "publish", config.repo_id.replace("/", "-")))
+    return user_path(config.output or Path("runs", "publish", config.repo_id.replace("/", "-")))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from stages import ROOT, Stage, run
 import pag_tf
 from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
+from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.splits import resolve
 
@@ -93,7 +94,7 @@ class ReproduceConfig:
     @property
     def folder(self) -> Path:
         """Where everything goes."""
-        return Path(self.output or Path("runs", f"reproduce-{self.dataset}"))
+        return user_path(self.output or Path("runs", f"reproduce-{self.dataset}"))
 
 
 # Images of each split that identify the data.
@@ -234,9 +235,10 @@ def _entry_files(folder: Path) -> tuple[Path, ...]:
 def _recipe(config: ReproduceConfig, threat: ThreatModel) -> Path:
     """The flag file of a training."""
     if config.recipe:
-        if not Path(config.recipe).is_file():
-            raise ValueError(f"There is no recipe {config.recipe}: give one (--recipe).")
-        return Path(config.recipe)
+        recipe = user_path(config.recipe)
+        if not recipe.is_file():
+            raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
+        return recipe
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
     linf = [entry for entry in entries if entry.threat.norm == "linf"]
     if not linf:

@@ -23,6 +23,7 @@ from result_table import print_result
 from pag_tf import data
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
+from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.measure import ZeroShotConfig
 
@@ -103,7 +104,7 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
     from pag_tf.training import TrainConfig
 
     recipe = choice.recipe or str(RECIPES / f"zero_shot-{choice.dataset}.flags")
-    if not Path(recipe).is_file():
+    if not user_path(recipe).is_file():
         raise ValueError(f"There is no recipe {recipe}: name a flag file (--recipe).")
     if choice.class_split or not choice.recipe:
         split = pag_tf.data.class_split(
@@ -154,7 +155,7 @@ def main(_: list[str]) -> None:
         command = _command(choice, config)
         eps = re.sub("[/:]", "-", choice.eps)
         named = f"zero_shot-{choice.dataset}-{eps}-seed-{choice.seed}"
-        folder = Path(config.output or Path("runs", named))
+        folder = user_path(config.output or Path("runs", named))
         if config.calibration_entry:
             choice = dataclasses.replace(choice, calibrate=False)
         entry, calibration = trained(choice, folder, config.data_dir, **how)
@@ -167,7 +168,7 @@ def main(_: list[str]) -> None:
     result = measure_zero_shot(config, command=command, **how)
     print_result(result, heading(result), *at_edge(result))
     if config.output:
-        written = sorted(path.name for path in Path(config.output).glob("*.png"))
+        written = sorted(path.name for path in user_path(config.output).glob("*.png"))
         print(
             f"Look at {', '.join(written) or 'result.json'} in {config.output}; result.json holds "
             "every number and setting."

@@ -17,6 +17,7 @@ import numpy as np
 
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
+from pag_tf.core.files import user_path
 
 if TYPE_CHECKING:
     import keras
@@ -105,7 +106,7 @@ def run(config: PhaseConfig) -> dict[str, dict[int, float]]:
     plain = plain_resnet(architecture.num_classes, shape, options)
     keras.utils.set_random_seed(config.seed)
     even = pag_tf.models.build(architecture.name, architecture.num_classes, shape, **options)
-    folder = Path(config.output)
+    folder = user_path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
     _draw(gradient_map(plain, images), folder / PLAIN)
     _draw(gradient_map(even, images), folder / EVEN)

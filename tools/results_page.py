@@ -20,6 +20,7 @@ import zero_shot_tables
 
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
+from pag_tf.core.files import user_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _block(folder: Path) -> str:
 def main(_: list[str]) -> None:
     """Reads the results, writes the page."""
     config = dataclass_flags.read(PageConfig)
-    page, folder = Path(config.page), Path(config.results)
+    page, folder = user_path(config.page), user_path(config.results)
     for path in (page, folder):
         if not path.exists():
             raise ValueError(f"{path} does not exist: see --help for what is read and written.")

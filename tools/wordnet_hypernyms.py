@@ -56,7 +56,7 @@ class HypernymsConfig:
         text = self.wnids.replace(",", "\n")
         # A long list is no name that a file may have: asking for such a file is an error.
         if not all(_WNID.fullmatch(word.strip()) for word in text.split("\n") if word.strip()):
-            path = Path(self.wnids)
+            path = files.user_path(self.wnids)
             text = path.read_text("utf-8") if path.is_file() else text
         wnids = sorted({line.strip() for line in text.splitlines() if line.strip()})
         wrong = [wnid for wnid in wnids if not _WNID.fullmatch(wnid)]
@@ -160,8 +160,8 @@ def write_hypernyms(config: HypernymsConfig) -> Path:
 
     Raises ValueError for classes that are no wnids or unknown, and where there is no WordNet.
     """
-    text = hypernym_table(WordNet(Path(config.wordnet)), config.classes())
-    output = Path(config.output)
+    text = hypernym_table(WordNet(files.user_path(config.wordnet)), config.classes())
+    output = files.user_path(config.output)
     files.write_whole(output, lambda file: file.write(text.encode()))
     return output
 

@@ -181,7 +181,7 @@ def save_animation(
         ValueError: Another suffix, bad frames, fps or scale.
         OSError: The file cannot be written; an earlier one is unchanged.
     """
-    path = Path(path)
+    path = files.user_path(path)
     settings = _FORMATS.get(path.suffix.lower())
     if settings is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Atomic writing of files and folders: under a temporary name, then renamed."""
+"""Paths that users give, and atomic writing: under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Returns a path from a user, with `~` or `~name` at its start replaced by the home folder.
+
+    A shell leaves `~` alone in `--output=~/runs`.
+
+    Raises:
+        ValueError: There is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{os.fspath(path)!r} begins with '~', but there is no such home folder: write the "
+            "path out."
+        ) from None
 
 
 def write_json(path: Path, document: Any) -> None:

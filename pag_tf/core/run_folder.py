@@ -35,7 +35,7 @@ def check(config: Any, *, places: Collection[str], resume: bool, overwrite: bool
         raise ValueError("output is empty: name a folder for the run (--output=runs/my-run).")
     if resume and overwrite:
         raise ValueError("resume and overwrite exclude each other: choose one.")
-    folder = Path(config.output)
+    folder = files.user_path(config.output)
     document = folder / CONFIG_FILE
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"The output folder {folder} is a file: name a folder.")

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from pag_tf.core.files import user_path
+
 DATA_VARIABLE = "PAG_TF_DATA"
 
 
@@ -21,7 +23,7 @@ def find(dataset: str, data_dir: str | Path | None, matches: Callable[[Path], bo
     """
     if data_dir is None and not os.environ.get(DATA_VARIABLE):
         return None
-    place = Path(os.environ[DATA_VARIABLE] if data_dir is None else data_dir).expanduser()
+    place = user_path(os.environ[DATA_VARIABLE] if data_dir is None else data_dir)
     if data_dir is not None and not place.exists():
         raise ValueError(f"data_dir={str(data_dir)!r} does not exist: expected a file or a folder.")
     # A file given by name is what is meant, whatever it is called.
@@ -73,7 +75,7 @@ def find_tfds(
 ) -> tuple[Path | None, list[Path]]:
     """Returns the folder of a prepared TFDS data set or None, and the folders looked for."""
     roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
-    folders = [root.expanduser() / dataset / version for root in roots]
+    folders = [user_path(root) / dataset / version for root in roots]
     prepared = (folder for folder in folders if (folder / "dataset_info.json").is_file())
     return next(prepared, None), folders
 

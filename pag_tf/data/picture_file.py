@@ -10,10 +10,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from pag_tf.core.files import user_path
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MOST_BYTES = 50_000_000
@@ -56,7 +57,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         ValueError: No such file, a folder or something else that is no file; see `decode_picture`.
         OSError: The file cannot be read.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name one image file in it.")
     if not path.exists():

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from pag_tf.core.files import user_path
 from pag_tf.data.archives import checked_name
 
 CACHE_VARIABLE = "PAG_TF_CACHE"
@@ -84,8 +85,8 @@ def cached_folder(name: str, identity: str, beside: Path, write: Callable[[Path]
 
 def _roots(beside: Path) -> list[Path]:
     if os.environ.get(CACHE_VARIABLE):
-        return [Path(os.environ[CACHE_VARIABLE]).expanduser()]
-    user = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        return [user_path(os.environ[CACHE_VARIABLE])]
+    user = user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return [beside / _BESIDE, user / "pag_tf"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -43,7 +42,7 @@ def evaluate(
             takes, or an output that exists.
     """
     command = measuring_command("accuracy", config)
-    output = Path(config.output) if config.output else None
+    output = files.user_path(config.output) if config.output else None
     if output is not None and output.exists() and not config.overwrite:
         raise ValueError(f"The output {output} exists; --overwrite replaces it.")
     subject = find(config, subject)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pag_tf.core.config import fit_name
+from pag_tf.core.files import user_path
 from pag_tf.core.statistics import confidence_intervals
 from pag_tf.measure import schema
 from pag_tf.measure.boxes import METRIC_PREFIX
@@ -40,7 +41,7 @@ def compare(first: str, second: str, *, resamples: int = 1000, seed: int = 0) ->
         ValueError: Not a finished run, or two that did not measure the same images.
         OSError: A file cannot be read.
     """
-    runs = [_read(Path(folder)) for folder in (first, second)]
+    runs = [_read(user_path(folder)) for folder in (first, second)]
     (one, before), (other, after) = runs
     _check_same(one, other, before, after)
     small = before["object_area"] < one["localization"]["settings"]["small_below"]

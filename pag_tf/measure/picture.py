@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -325,10 +324,10 @@ def _similar(wanted: str, names: Sequence[str]) -> list[str]:
 def _checked_output(config: ExplainConfig) -> Path:
     if not config.picture:
         raise ValueError("No picture: name an image file (python scripts/explain.py photo.jpg).")
-    output = Path(config.output)
+    picture, output = files.user_path(config.picture), files.user_path(config.output)
     if output.is_dir():
         raise ValueError(f"The output {output} is a folder: name a PNG file.")
-    if output.exists() and os.path.exists(config.picture) and output.samefile(config.picture):
+    if output.exists() and picture.exists() and output.samefile(picture):
         raise ValueError(f"The output would replace the picture {output}: choose another --output.")
     return output
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import numpy as np
 
 import pag_tf.data
 import pag_tf.zoo
+from pag_tf.core.files import user_path
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.measure.config import AUTO, Data, LocalizeConfig, ModelChoice
 from pag_tf.zoo import weights
@@ -96,7 +96,7 @@ def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:
         ValueError: No such file, one of another kind or a damaged one, layers that Keras does not
             know, or a model that does not take images.
     """
-    file = Path(path)
+    file = user_path(path)
     if file.suffix != ".keras" or not file.is_file():
         raise ValueError(
             f"model={path!r} is not a .keras file: expected one that keras.Model.save wrote. "

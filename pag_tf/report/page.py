@@ -65,7 +65,7 @@ def write_page(config: ReportConfig) -> Path:
     """
     if not config.results:
         raise ValueError("results is empty: name a folder with result files (--results=results).")
-    places = [Path(place) for place in config.results.split(",")]
+    places = [files.user_path(place) for place in config.results.split(",")]
     folder = _check_folder(config.out, places, overwrite=config.overwrite)
     found = all_results.read(places)
     groups, figures = curves.by_epsilon(found), curves.by_model(found)
@@ -210,7 +210,7 @@ def _check_folder(out: str, results: Sequence[Path], *, overwrite: bool) -> Path
     """
     if not out:
         raise ValueError("out is empty: name a folder for the report (--out=report).")
-    folder = Path(out).resolve()
+    folder = files.user_path(out).resolve()
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"The output {folder} is a file: name a folder (--out).")
     for source in results:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pag_tf.data
+from pag_tf.core.files import user_path
 from pag_tf.zoo import places
 from pag_tf.zoo.entry import read_entry
 from pag_tf.zoo.record import Entry
@@ -27,7 +27,7 @@ def find_weights(name: str) -> Entry:
     found = {entry.id: entry for entry in places.bundled()}
     if name in found:
         return found[name]
-    if Path(name).is_dir():
+    if user_path(name).is_dir():
         return read_entry(name)
     raise ValueError(
         f"initial_weights={name!r} is neither an entry of the zoo nor a folder. Give the id of an "

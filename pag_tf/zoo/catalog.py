@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.zoo import keras_files, places, weights
 from pag_tf.zoo.entry import NEEDED_TO_LOAD, read_entry
@@ -287,11 +288,11 @@ def _places(
 def _as_folder(eps: object) -> Path | None:
     """Returns the folder that a path, or a text with a separator that is no epsilon, names."""
     if isinstance(eps, os.PathLike):
-        return Path(eps)
+        return user_path(eps)
     separators = {"/", os.sep, os.altsep or os.sep}
     if not isinstance(eps, str) or not separators & set(eps) or eps.startswith(PREFIX):
         return None
-    return None if _is_threat_text(eps) else Path(eps)
+    return None if _is_threat_text(eps) else user_path(eps)
 
 
 def _as_id(eps: object) -> str | None:

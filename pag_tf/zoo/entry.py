@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pag_tf.core.files import replaced_folder, write_files
+from pag_tf.core.files import replaced_folder, user_path, write_files
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.options import shown
 from pag_tf.zoo import card, fields, keras_config, keras_files, metric, record, weights
@@ -53,7 +53,7 @@ def read_entry(
             names the file and the field.
         OSError: `pag.json` cannot be read.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     _check_files(folder, files)
     path = folder / RECORD_FILE
     try:
@@ -117,14 +117,14 @@ def write_entry(
             probabilities as output; weights that are not finite. An existing folder is as it was.
         OSError: The disk is full or the folder cannot be written. An existing folder is as it was.
     """
-    target = Path(os.path.abspath(folder))
+    target = Path(os.path.abspath(user_path(folder)))
     _check_target(target, overwrite)
     if not isinstance(flags_text, str):
         raise ValueError(f"flags_text: expected text, got {type(flags_text).__name__}.")
     by_keras = architecture is None
     if arch and not by_keras:
         raise ValueError(f"arch={arch!r} names a model that `architecture` names. Leave it out.")
-    read = keras_config.read_model_file(Path(model)) if _is_path(model) else model
+    read = keras_config.read_model_file(user_path(model)) if _is_path(model) else model
     described = _architecture(read, architecture, arch)
     threat = fields.threat(threat, "threat")
     entry = Entry(
@@ -170,7 +170,7 @@ def update_metrics(folder: str | os.PathLike[str], metrics: Sequence[Metric]) ->
         ValueError: See `read_entry`; something that is not a `Metric`; two with the same key.
         OSError: The folder cannot be written.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     entry = read_entry(folder)
     new = metric.checked(metrics)
     entry = dataclasses.replace(entry, metrics=metric.merged(entry.metrics, new))
@@ -196,7 +196,7 @@ def update_card(
         ValueError: See `read_entry` and `card.render`; nothing was changed then.
         OSError: The folder cannot be written.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     entry = read_entry(folder)
     pictures = {} if picture is None else {PICTURE_FILE: picture}
     text = _card(entry, repo_id=repo_id, picture=picture is not None)

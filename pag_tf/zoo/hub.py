@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pag_tf.core.files import user_path
 from pag_tf.zoo import weights
 from pag_tf.zoo.entry import MOST_RECORD_BYTES, RECORD_FILE, read_entry
 from pag_tf.zoo.hub_errors import explained
@@ -47,6 +48,10 @@ class Hub:
     token: str | bool | None = None
     cache_dir: str | Path | None = None
     local_files_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cache_dir is not None:
+            object.__setattr__(self, "cache_dir", user_path(self.cache_dir))
 
     @property
     def offline(self) -> bool:

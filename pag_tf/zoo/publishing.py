@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pag_tf.core.files import replaced_folder
+from pag_tf.core.files import replaced_folder, user_path
 from pag_tf.zoo import card, claims, keras_files
 from pag_tf.zoo.catalog import load_entry
 from pag_tf.zoo.entry import CARD_FILE, FILES, FLAGS_FILE, PICTURE_FILE, read_entry
@@ -104,8 +104,9 @@ def publish(
     head, existing = repository.card(may_be_absent=dry_run is not None)
     files = _files(entry, repo_id, existing)
     if dry_run is not None:
-        _write(files, Path(dry_run))
-        url, commit = str(dry_run), None
+        target = user_path(dry_run)
+        _write(files, target)
+        url, commit = str(target), None
     else:
         url, commit = repository.commit(files, head, message or f"Publish {entry.id}")
     return Publication(

@@ -129,3 +129,25 @@ def test_an_error_is_one_line_and_a_status(tmp_path):
     assert finished.stderr.splitlines()[-1] == "error: images must be at least 1, got 0."
     assert "Traceback" not in finished.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_scripts_expand_the_home_folder(load_script, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.flags").write_text("--epochs=3\n")
+    demo, reproduce, publish, zero_shot = map(
+        load_script, ("demo", "reproduce", "publish", "zero_shot")
+    )
+    config = demo.DemoConfig(dataset="shapes", output="~/demo")
+    assert config.documents == tmp_path / "demo" / demo.DOCUMENTS / "shapes"
+    assert reproduce.ReproduceConfig(output="~/all").folder == tmp_path / "all"
+    recipe = reproduce._recipe(reproduce.ReproduceConfig(recipe="~/mine.flags"), None)
+    assert recipe == tmp_path / "mine.flags"
+    with publish._folder(publish.PublishConfig(run="~/mine")) as folder:
+        assert folder == tmp_path / "mine"
+    assert publish._output(publish.PublishConfig(output="~/look")) == tmp_path / "look"
+    choice = zero_shot.TrainingChoice(
+        dataset="shapes", recipe="~/mine.flags", class_split="combinations"
+    )
+    with pytest.raises(ValueError, match=r"~/mine.flags.*attributes"):
+        zero_shot.training_config(choice, "")

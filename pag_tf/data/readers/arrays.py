@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pag_tf.core.files import user_path
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.readers import Reader, register
 from pag_tf.data.sources import IndexedSource
@@ -97,7 +98,7 @@ def _files(data_dir: str | Path | None) -> dict[str, Path]:
             "The data set 'arrays' needs data_dir: the path of an .npz file, or of a folder with "
             "train.npz, validation.npz or test.npz."
         )
-    root = Path(data_dir).expanduser()
+    root = user_path(data_dir)
     if root.is_file():
         return {"train": root}
     files = {split: root / f"{split}.npz" for split in _SPLITS}
