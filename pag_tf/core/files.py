@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_MOST_LFS_BYTES = 1024
+
 
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Returns a path from a user, with `~` or `~name` at its start replaced by the home folder.
@@ -26,6 +29,24 @@ def user_path(path: str | os.PathLike[str]) -> Path:
             f"{os.fspath(path)!r} begins with '~', but there is no such home folder: write the "
             "path out."
         ) from None
+
+
+def check_fetched(path: Path) -> None:
+    """Refuses the small text that a clone without git-lfs holds in place of a large file.
+
+    Its form: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+
+    Raises:
+        ValueError: The file is such a pointer.
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(_MOST_LFS_BYTES)
+    if len(start) < _MOST_LFS_BYTES and start.startswith(LFS_POINTER):
+        raise ValueError(
+            f"{path} is a git-lfs pointer, not the file that it stands for: install git-lfs and "
+            "run `git lfs pull` in the clone."
+        )
 
 
 def write_json(path: Path, document: Any) -> None:

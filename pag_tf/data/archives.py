@@ -16,6 +16,8 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
+from pag_tf.core.files import check_fetched
+
 # A colon stands for a drive ("C:") or a hidden stream ("a:b") on Windows.
 _UNSAFE_CHARACTERS = re.compile(r"[\\:\x00-\x1f\x7f]")
 _ENCRYPTED = 0x1
@@ -104,6 +106,7 @@ def zip_files(path: Path) -> ZipFiles:
         ValueError: The file is no complete zip, or it holds unsafe names, links, encrypted files,
             or files packed by a method other than stored or deflated.
     """
+    check_fetched(path)
     status = path.stat()
     return _zip_files(path, status.st_size, status.st_mtime_ns)
 

@@ -14,7 +14,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
-from pag_tf.core.files import user_path
+from pag_tf.core.files import LFS_POINTER, user_path
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MOST_BYTES = 50_000_000
@@ -33,6 +33,7 @@ _OTHERS = (
     (b"MZ", "a program"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
+    (LFS_POINTER, "a git-lfs pointer, in place of the file that `git lfs pull` fetches"),
 )
 _PHONES = {b"heic", b"heix", b"mif1", b"msf1", b"avif"}
 

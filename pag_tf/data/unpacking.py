@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from pag_tf.core.files import user_path
+from pag_tf.core.files import check_fetched, user_path
 from pag_tf.data.archives import checked_name
 
 CACHE_VARIABLE = "PAG_TF_CACHE"
@@ -42,6 +42,7 @@ def unpacked(archive: Path) -> Path:
         ValueError: The archive is cut off or damaged, or holds unsafe names, links, devices, or a
             file twice. Nothing of it is left on disk then.
     """
+    check_fetched(archive)
     status = archive.stat()
     identity = f"{archive.name}:{status.st_size}:{status.st_mtime_ns}"
 

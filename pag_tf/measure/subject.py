@@ -11,7 +11,7 @@ import numpy as np
 
 import pag_tf.data
 import pag_tf.zoo
-from pag_tf.core.files import user_path
+from pag_tf.core.files import check_fetched, user_path
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.measure.config import AUTO, Data, LocalizeConfig, ModelChoice
 from pag_tf.zoo import weights
@@ -102,6 +102,7 @@ def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:
             f"model={path!r} is not a .keras file: expected one that keras.Model.save wrote. "
             "The folder of a zoo entry goes into --entry."
         )
+    check_fetched(file)
     sha256, _ = weights.fingerprint(file)
     record = {"model": file.name, "model_sha256": sha256}
     if loaded is not None:

@@ -100,13 +100,19 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
             f"{what}: access to this repository has to be requested on its page at {_endpoint()}. "
             "Then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
         )
+    if _is_token_refused(error):
+        return PermissionError(
+            f"{what}: the Hub answered 401: the token is not valid (expired, revoked or mistyped). "
+            f"Renew it at {_endpoint()}/settings/tokens, or send none to read a public repository: "
+            "unset HF_TOKEN, run `hf auth logout`, or pass token=False."
+        )
     if status in _DENIED or status == _ABSENT:
         denied = f"the Hub answered {status}: the repository does not exist, or it is private"
         kind = FileNotFoundError if status == _ABSENT else PermissionError
         return kind(
-            f"{what}: {denied} and the token does not open it. Check the name, and pass a token "
-            "that may read it (token=, HF_TOKEN or `hf auth login`). A copy in the cache is read "
-            "with local_files_only=True."
+            f"{what}: {denied} and no token that opens it was sent. Check the name, and pass a "
+            "token that may read it (token=, HF_TOKEN or `hf auth login`). A copy in the cache is "
+            "read with local_files_only=True."
         )
     if status == _BUSY:
         wait = getattr(error, "response").headers.get("Retry-After")  # noqa: B009
@@ -126,6 +132,8 @@ def _of_writing(error: Exception, what: str) -> Exception | None:
     )
 
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if _is_token_refused(error):
+        return None  # explained as in reading
     if isinstance(error, RevisionNotFoundError):
         return FileNotFoundError(f"{what}: no such branch. Pass create=True (--create) to make it.")
     if status == _ABSENT or isinstance(error, RepositoryNotFoundError):
@@ -144,6 +152,19 @@ def _of_writing(error: Exception, what: str) -> Exception | None:
             "Publish again."
         )
     return None
+
+
+def _is_token_refused(error: Exception) -> bool:
+    """Returns True if a token was sent that the Hub does not know.
+
+    To a valid token, the Hub answers 404 or 403 for repositories that it does not open. See
+    https://github.com/huggingface/huggingface_hub/pull/2847.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not isinstance(error, HfHubHTTPError) or error.response.status_code != 401:
+        return False
+    return "authorization" in error.response.request.headers
 
 
 def _not_cached(what: str) -> FileNotFoundError:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.files import check_fetched
 from pag_tf.models.options import shown
 from pag_tf.zoo import fields, weights
 from pag_tf.zoo.record import CONFIG_FILE, WEIGHTS_FILE
@@ -155,6 +156,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
         raise ValueError(
             f"{path} is no .keras file. Save the model with model.save('my_model.keras')."
         )
+    check_fetched(path)
     with tempfile.TemporaryDirectory() as temporary:
         try:
             with zipfile.ZipFile(path) as archive:

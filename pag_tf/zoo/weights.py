@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pag_tf.core.files import check_fetched
 from pag_tf.zoo import fields
 from pag_tf.zoo.record import WEIGHTS_FILE, Entry
 
@@ -67,6 +68,7 @@ def verify_file(path: Path, sha256: str, size: int) -> None:
         ValueError: The size or the SHA-256 differs.
         OSError: The file cannot be read.
     """
+    check_fetched(path)
     found_size = path.stat().st_size
     found = f"{found_size} bytes"
     if found_size == size:  # a file of another size is not read: it may be huge

@@ -76,3 +76,56 @@ def test_files_are_replaced_together_or_not_at_all(tmp_path):
     assert tree(tmp_path) == {"a.txt": b"1", "b.txt": b"1"}
     files.write_files(tmp_path, {"a.txt": b"3"})
     assert tree(tmp_path) == {"a.txt": b"3", "b.txt": b"1"}
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 805952\n"
+
+
+def read_array(path):
+    from pag_tf import data
+
+    data.info("arrays", path)
+
+
+def read_zip(path):
+    from pag_tf.data import archives
+
+    archives.zip_files(path)
+
+
+def read_tgz(path):
+    from pag_tf.data import unpacking
+
+    unpacking.unpacked(path)
+
+
+def read_picture(path):
+    from pag_tf.data import picture_file
+
+    picture_file.read_picture(path)
+
+
+def read_keras_file(path):
+    from pag_tf.zoo import keras_config
+
+    keras_config.read_model_file(path)
+
+
+def verify_weights(path):
+    from pag_tf.zoo import weights
+
+    weights.verify_file(path, "a" * 64, 805952)
+
+
+@pytest.mark.parametrize(
+    "read", [read_array, read_zip, read_tgz, read_picture, read_keras_file, verify_weights]
+)
+def test_pointers_of_git_lfs_are_refused(read, tmp_path):
+    path = tmp_path / "file.keras"
+    path.write_text(POINTER)
+    with pytest.raises(ValueError, match="file.keras is a git-lfs pointer.*`git lfs pull`"):
+        read(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec")
+    with pytest.raises(ValueError, match="file.keras") as caught:
+        read(path)
+    assert "lfs pull" not in str(caught.value)

@@ -42,6 +42,7 @@ class Case:
     happens: Break
     cold: type[Exception] | str  # the error, or MODEL
     cached: type[Exception] | str = MODEL
+    token: str = ""  # sent along
 
 
 def fails(pattern: str, fault: object, times: int | None = 1, method: str | None = None) -> Break:
@@ -54,7 +55,19 @@ CASES = (
     Case("connection always reset", fails("*", Reset(), ALWAYS), ConnectionError),
     Case("no answer in time", fails("*", Hang(5), ALWAYS), ConnectionError),
     Case("no answer for the weights", fails(WEIGHTS, Hang(5), ALWAYS), ConnectionError),
-    Case("401, token unknown", fails("*", Status(401), ALWAYS), PermissionError, PermissionError),
+    Case(
+        "401, no token, private or absent",
+        fails("*", Status(401, code="RepoNotFound"), ALWAYS),
+        PermissionError,
+        PermissionError,
+    ),
+    Case(
+        "401, token expired",
+        lambda hub: None,
+        PermissionError,
+        PermissionError,
+        token="hf_expired",
+    ),
     Case(
         "403, no right to read", fails("*", Status(403), ALWAYS), PermissionError, PermissionError
     ),
@@ -173,6 +186,8 @@ def _run(case: Case, folder: Path, *, warm: bool) -> tuple[Exception | str, str]
             if warm:
                 fetch()
             hurried(patch)
+            if case.token:
+                patch.setenv("HF_TOKEN", case.token)
             case.happens(hub)
             return outcome(sha256), cache_state(home / "hub")
     finally:

@@ -47,6 +47,8 @@ def test_fault(case, warm, published, pristine, sha256, tmp_path, monkeypatch):
     if warm:
         fetch()
     hurried(monkeypatch)
+    if case.token:
+        monkeypatch.setenv("HF_TOKEN", case.token)
     case.happens(published)
     check_result(outcome(sha256), case.cached if warm else case.cold)
     assert cache_state(tmp_path / "hf-home" / "hub") in {
@@ -56,8 +58,28 @@ def test_fault(case, warm, published, pristine, sha256, tmp_path, monkeypatch):
     }
     published.faults.clear()
     published.start()
+    monkeypatch.delenv("HF_TOKEN", raising=False)
     assert outcome(sha256) == MODEL
     assert cache_state(tmp_path / "hf-home" / "hub") == "complete, checked"
+
+
+def test_an_expired_token_is_told_from_a_private_repository(published, sha256, monkeypatch):
+    from pag_tf.zoo import Hub
+
+    expired = (
+        r"pag.json of lab/tiny: the Hub answered 401: the token is not valid \(expired, revoked or "
+        r"mistyped\). Renew it at http://127.*/settings/tokens, or send none .*: unset HF_TOKEN"
+    )
+    monkeypatch.setenv("HF_TOKEN", "hf_expired")
+    with pytest.raises(PermissionError, match=expired):
+        fetch()
+    with pytest.raises(PermissionError, match=expired):
+        Hub(token="hf_mistyped").entry(REPO_ID)
+    assert Hub(token=False).entry(REPO_ID).folder.is_dir()
+    published.add_repository("lab/secret", {}, private=True)
+    for token in (False, "hf_stranger"):
+        with pytest.raises(OSError, match="does not exist, or it is private and no token that"):
+            Hub(token=token).entry("lab/secret")
 
 
 def test_the_wait_that_the_hub_asks_for_is_kept(published, sha256, monkeypatch):

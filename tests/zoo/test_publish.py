@@ -115,6 +115,11 @@ def test_who_may_not_write_is_told(online, folder, token, monkeypatch):
     assert online.store.repositories[REPO_ID].branches["main"] == before
 
 
+def test_an_expired_token_is_told(online, folder):
+    with pytest.raises(PermissionError, match="token is not valid .expired, .*Renew it at http"):
+        publish(folder, token="hf_expired")
+
+
 def test_after_an_interruption_files_that_arrived_are_not_sent_again(online, folder, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     online.fail("*/commit/*", Status(403))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pag_tf.core.files import user_path
+from pag_tf.core.files import check_fetched, user_path
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.readers import Reader, register
 from pag_tf.data.sources import IndexedSource
@@ -114,6 +114,7 @@ def _files(data_dir: str | Path | None) -> dict[str, Path]:
 
 def _keys(path: Path) -> tuple[str, ...]:
     """Returns the names of the arrays in a file; ValueError for missing and for unknown ones."""
+    check_fetched(path)
     try:
         with zipfile.ZipFile(path) as archive:
             keys = tuple(name.removesuffix(".npy") for name in archive.namelist())
