@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stages import ROOT, Stage, run
+from stages import Stage, run
 
 import pag_tf
+import recipes
 from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
 from pag_tf.core.files import user_path
@@ -34,7 +35,9 @@ class ReproduceConfig:
 
     dataset: str = option("shapes", f"Data set: {', '.join(pag_tf.data.names())}.")
     eps: str = option(
-        "0,1/255,2/255,4/255", "Epsilons, separated by commas, in units of pixels in [0, 1]; linf."
+        "0,1/255,2/255,4/255",
+        "Threat models, separated by commas, all of one norm: epsilons in units of pixels in "
+        "[0, 1], such as 2/255, or l2:0.5; 0: standard training.",
     )
     output: str = option("", "Folder of the run; empty: runs/reproduce-<dataset>.")
     data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
@@ -78,6 +81,12 @@ class ReproduceConfig:
     def __post_init__(self) -> None:
         if not self.threats:
             raise ValueError("eps is empty: name epsilons, such as --eps=0,2/255.")
+        norms = sorted({threat.norm for threat in self.threats if threat.eps > 0})
+        if len(norms) > 1:
+            raise ValueError(
+                f"eps={self.eps!r} has the norms {' and '.join(norms)}, whose epsilons cannot be "
+                "compared in one report: start a run for each (--eps and --output)."
+            )
         if self.epochs < 0:
             raise ValueError(f"epochs must be 0 or more, got {self.epochs!r}.")
         for name in ("threshold_images", "steps"):
@@ -88,14 +97,16 @@ class ReproduceConfig:
     def threats(self) -> list[ThreatModel]:
         """The threat models, weakest first, each once."""
         texts = [text for text in self.eps.split(",") if text.strip()]
-        found = {ThreatModel.parse(text, norm="linf") for text in texts}
+        found = {ThreatModel.parse(text) for text in texts}
         return sorted(found, key=lambda threat: threat.eps)
 
     @property
     def folder(self) -> Path:
-        """Where everything goes."""
+        """The folder of the run."""
         return user_path(self.output or Path("runs", f"reproduce-{self.dataset}"))
 
+
+Flags = dict[str, Any]
 
 # Images of each split that identify the data.
 _FIRST_IMAGES = 16
@@ -106,7 +117,7 @@ class _Model:
     """A model to measure: its name, the flags that choose it, its files, where results go."""
 
     name: str
-    flags: tuple[str, ...]
+    flags: Flags
     files: tuple[Path, ...]
     place: Path
 
@@ -148,17 +159,17 @@ def plan(config: ReproduceConfig) -> list[Stage]:
     return [*of_data, _report(config, measured)]
 
 
-def _held_out(config: ReproduceConfig, info: pag_tf.data.DatasetInfo) -> tuple[str, ...]:
+def _held_out(config: ReproduceConfig, info: pag_tf.data.DatasetInfo) -> Flags:
     """The flags of the threshold of boxes: its value, or the images that it is chosen on."""
     if config.threshold != "auto":
-        return (f"--threshold={config.threshold}",)
+        return {"threshold": config.threshold}
     images = min(config.threshold_images, info.splits.get("validation", 0))
     if info.has_boxes and not images:
         raise ValueError(
             f"{config.dataset} has no validation images that a threshold of boxes could be chosen "
             "on: give one (--threshold=0.2)."
         )
-    return (f"--threshold_split=validation[:{images}]",)
+    return {"threshold_split": f"validation[:{images}]"}
 
 
 def _judge_seed(config: ReproduceConfig) -> int:
@@ -214,7 +225,12 @@ def _data(config: ReproduceConfig) -> dict[str, Any]:
 
 
 def _name(threat: ThreatModel) -> str:
-    return f"eps-{threat.eps_text.replace('/', '-')}"
+    return f"eps-{_eps(threat).replace('/', '-').replace(':', '-')}"
+
+
+def _eps(threat: ThreatModel) -> str:
+    """The threat model as `--eps` takes it: the norm is named where it is not linf."""
+    return threat.eps_text if threat.norm == "linf" else str(threat)
 
 
 def _model(config: ReproduceConfig, threat: ThreatModel, training: Stage | None) -> _Model:
@@ -222,9 +238,9 @@ def _model(config: ReproduceConfig, threat: ThreatModel, training: Stage | None)
     name = _name(threat)
     place = config.folder / "results" / name
     if training is not None:
-        return _Model(name, (f"--entry={training.writes[0].parent}",), training.writes, place)
+        return _Model(name, {"entry": training.writes[0].parent}, training.writes, place)
     entry = _bundled(config, threat)
-    flags = f"--dataset={config.dataset}", f"--eps={threat.eps_text}"
+    flags = {"dataset": config.dataset, "eps": _eps(threat)}
     return _Model(name, flags, _entry_files(entry.folder), place)
 
 
@@ -235,10 +251,7 @@ def _entry_files(folder: Path) -> tuple[Path, ...]:
 def _recipe(config: ReproduceConfig, threat: ThreatModel) -> Path:
     """The flag file of a training."""
     if config.recipe:
-        recipe = user_path(config.recipe)
-        if not recipe.is_file():
-            raise ValueError(f"There is no recipe {recipe}: give one (--recipe).")
-        return recipe
+        return user_path(config.recipe)
     entries = pag_tf.zoo.list_models(dataset=config.dataset)
     linf = [entry for entry in entries if entry.threat.norm == "linf"]
     if not linf:
@@ -256,85 +269,63 @@ def _bundled(config: ReproduceConfig, threat: ThreatModel) -> Any:
 
 
 def _training(config: ReproduceConfig, name: str, threat: ThreatModel, seed: int) -> Stage:
-    output, recipe = config.folder / "models" / name, _recipe(config, threat)
-    command = (
-        "scripts/train.py",
-        f"--flagfile={recipe}",
-        f"--threat_model={threat}",
-        f"--seed={seed}",
-        *((f"--epochs={config.epochs}",) if config.epochs else ()),
-        *_common(config, output),
-    )
+    recipe, output = _recipe(config, threat), config.folder / "models" / name
+    recipes.read(recipe, threat)  # refuses one that does not fit
+    given = {
+        "flagfile": recipe,
+        "threat_model": threat,
+        "seed": seed,
+        "epochs": config.epochs or "",
+    }
+    command = _command(config, "train", given, output)
     return Stage(f"train {name}", command, (recipe,), _entry_files(output / "entry"), _how(config))
 
 
 def _evaluation(config: ReproduceConfig, model: _Model) -> Stage:
     written = model.place / "evaluation.json"
     threats = ",".join(str(threat) for threat in config.threats if threat.eps > 0)
-    command = (
-        "scripts/evaluate.py",
-        *model.flags,
-        f"--split={config.split}",
-        *((f"--threat_models={threats}",) if threats else ()),
-        f"--steps={config.steps}",
-        "--restarts=1",
-        *_common(config, written),
-    )
+    attack = {"threat_models": threats, "steps": config.steps, "restarts": 1}
+    command = _command(config, "evaluate", model.flags | {"split": config.split} | attack, written)
     return Stage(f"evaluate {model.name}", command, model.files, (written,), _AGAIN)
 
 
-def _localization(config: ReproduceConfig, model: _Model, held_out: tuple[str, ...]) -> Stage:
+def _localization(config: ReproduceConfig, model: _Model, held_out: Flags) -> Stage:
     output = model.place / "localization"
-    command = (
-        "scripts/localize.py",
-        *model.flags,
-        f"--split={config.split}",
-        *held_out,
-        *_common(config, output),
-    )
-    written = (output / "result.json",)
+    given = model.flags | {"split": config.split} | held_out
+    command, written = _command(config, "localize", given, output), (output / "result.json",)
     return Stage(f"localize {model.name}", command, model.files, written, _AGAIN)
 
 
 def _zero_shot(config: ReproduceConfig, model: _Model, threat: ThreatModel) -> Stage:
     """A stage that trains models on the seen classes and measures them on the others."""
     output = model.place / "zero_shot"
-    recipe = ROOT / "recipes" / f"zero_shot-{config.dataset}.flags"
-    command = (
-        "scripts/zero_shot.py",
-        f"--dataset={config.dataset}",
-        f"--eps={threat.eps_text}",
-        f"--seed={config.seed}",
-        *((f"--epochs={config.epochs}",) if config.epochs else ()),
-        *_initial_weights(config, recipe, threat),
-        *_common(config, output),
-    )
-    written = (output / "result" / "result.json",)
-    return Stage(f"zero-shot {model.name}", command, (recipe,), written, _how(config))
+    recipe = recipes.FOLDER / f"zero_shot-{config.dataset}.flags"
+    given = {
+        "dataset": config.dataset,
+        "eps": _eps(threat),
+        "seed": config.seed,
+        "epochs": config.epochs or "",
+        "initial_weights": _initial_weights(config, recipe, threat),
+    }
+    command, written = _command(config, "zero_shot", given, output), output / "result"
+    files = (written / "result.json",)
+    return Stage(f"zero-shot {model.name}", command, (recipe,), files, _how(config))
 
 
-def _initial_weights(config: ReproduceConfig, recipe: Path, threat: ThreatModel) -> tuple[str, ...]:
+def _initial_weights(config: ReproduceConfig, recipe: Path, threat: ThreatModel) -> str:
     """Fine-tuning starts from weights of the same epsilon, those of the model of all classes."""
-    from pag_tf.training import TrainConfig
-
-    if not dataclass_flags.read_file(TrainConfig, str(recipe)).initial_weights:
-        return ()
-    trained = dataclass_flags.read_file(TrainConfig, str(_recipe(config, threat)))
-    return (f"--initial_weights={trained.initial_weights}",) if trained.initial_weights else ()
+    if not recipes.read(recipe, threat).initial_weights:
+        return ""
+    return recipes.read(_recipe(config, threat), threat).initial_weights
 
 
 def _alignment(
-    config: ReproduceConfig, model: _Model, held_out: tuple[str, ...], judge: Stage | None
+    config: ReproduceConfig, model: _Model, held_out: Flags, judge: Stage | None
 ) -> Stage:
     output = model.place / "alignment"
-    command = (
-        "scripts/align.py",
-        *model.flags,
-        f"--split={config.align_split}",
-        *held_out,
-        *((f"--judge={judge.writes[0].parent}",) if judge else ()),
-        *_common(config, output),
-    )
+    given = model.flags | {"split": config.align_split} | held_out
+    given["judge"] = judge.writes[0].parent if judge else ""
+    command = _command(config, "align", given, output)
     reads = model.files + (judge.writes if judge else ())
     written = (output / "result.json", output / "examples.npz")
     return Stage(f"align {model.name}", command, reads, written, _AGAIN)
@@ -349,10 +340,10 @@ def _report(config: ReproduceConfig, measured: list[Stage]) -> Stage:
     return Stage("report", command, results, (output / "index.html",))
 
 
-def _common(config: ReproduceConfig, output: Path) -> tuple[str, ...]:
-    """Flags of all stages."""
-    data = (f"--data_dir={config.data_dir}",) if config.data_dir else ()
-    return *data, f"--output={output}"
+def _command(config: ReproduceConfig, script: str, given: Flags, output: Path) -> tuple[str, ...]:
+    """The words of a command: its flags, those without a value left out, and the places."""
+    flags = given | {"data_dir": config.data_dir, "output": output}
+    return f"scripts/{script}.py", *(f"--{n}={value}" for n, value in flags.items() if value != "")
 
 
 # Quick stages are repeated rather than resumed.

@@ -20,14 +20,13 @@ from typing import Any
 from absl import flags
 from result_table import print_result
 
+import recipes
 from pag_tf import data
 from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.measure import ZeroShotConfig
-
-RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,23 +100,19 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
         ValueError: No such recipe, or one that does not train on seen classes by attributes.
     """
     import pag_tf
-    from pag_tf.training import TrainConfig
 
-    recipe = choice.recipe or str(RECIPES / f"zero_shot-{choice.dataset}.flags")
-    if not user_path(recipe).is_file():
-        raise ValueError(f"There is no recipe {recipe}: name a flag file (--recipe).")
+    recipe = user_path(choice.recipe or recipes.FOLDER / f"zero_shot-{choice.dataset}.flags")
     if choice.class_split or not choice.recipe:
         split = pag_tf.data.class_split(
             choice.dataset, data_dir or None, split_name=choice.class_split or None
         )
         changes["class_split"] = split.name
     chosen = {"initial_weights": choice.initial_weights, "epochs": choice.epochs}
-    config = dataclass_flags.read_file(
-        TrainConfig,
+    config = recipes.read(
         recipe,
+        ThreatModel.parse(choice.eps),
         dataset=choice.dataset,
         data_dir=data_dir,
-        threat_model=str(ThreatModel.parse(choice.eps)),
         seed=choice.seed,
         **{name: value for name, value in chosen.items() if value},
         **changes,
@@ -176,7 +171,7 @@ def main(_: list[str]) -> None:
 
 
 def heading(result: dict[str, Any]) -> str:
-    """Returns what the numbers are of."""
+    """Returns a description of what was measured."""
     split = result["class_split"]
     text = (
         f"was trained within {result['threat_model']} on {len(split['seen'])} seen classes, and is "

@@ -21,7 +21,7 @@ def reproduce():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "scripts"))
         yield importlib.import_module("reproduce")
-        for name in ("reproduce", "stages"):
+        for name in ("reproduce", "recipes", "stages"):
             sys.modules.pop(name, None)
 
 
@@ -120,6 +120,25 @@ def test_settings_reach_the_commands(reproduce, tmp_path):
     assert {stage.how for stage in planned} == {("--overwrite",), ()}  # the report knows its own
 
 
+def test_an_l2_ladder_names_its_norm_in_every_command(reproduce):
+    config = reproduce.ReproduceConfig(eps="l2:0.5,0,l2:0.25", output="o", judge=False)
+    stages = {stage.name: stage.command for stage in reproduce.plan(config)}
+    eps = ("eps-0", "eps-l2-0.25", "eps-l2-0.5")
+    assert [name for name in stages if name.startswith("train")] == [f"train {n}" for n in eps]
+    assert "--threat_model=l2:0.5" in stages["train eps-l2-0.5"]
+    assert "--eps=l2:0.5" in stages["zero-shot eps-l2-0.5"]
+    assert {"--threat_models=l2:0.25,l2:0.5"} <= set(stages["evaluate eps-0"])
+
+
+def test_a_step_size_of_another_norm_is_refused(reproduce, tmp_path):
+    recipe = tmp_path / "mine.flags"
+    recipe.write_text("--dataset=shapes\n--threat_model=linf:2/255\n--attack_step_size=0.002\n")
+    settings = {"recipe": str(recipe), "zero_shot": False, "judge": False}
+    assert reproduce.plan(reproduce.ReproduceConfig(eps="0,4/255", **settings))
+    with pytest.raises(ValueError, match="attack_step_size=0.002 for linf:2/255.*for l2:0.5"):
+        reproduce.plan(reproduce.ReproduceConfig(eps="l2:0.5", **settings))
+
+
 @pytest.mark.realdata
 def test_a_small_data_set_and_a_fine_tuning_start_where_they_should(reproduce, real_data):
     config = reproduce.ReproduceConfig(dataset="cub", eps="0,2/255", data_dir=str(real_data))
@@ -147,7 +166,7 @@ def test_how_a_stage_runs_is_not_what_it_does(reproduce):
     [
         ({"eps": ""}, "eps is empty: name epsilons"),
         ({"eps": "2"}, "did you mean"),
-        ({"eps": "0,l2:0.5"}, "linf"),
+        ({"eps": "0,2/255,l2:0.5"}, "has the norms l2 and linf, whose epsilons cannot be compared"),
         ({"epochs": -1}, "epochs must be 0 or more"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"split": "test[:9999]"}, "test"),
