@@ -1,8 +1,6 @@
 """Result documents: what is refused, and every number of every kind by one function."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -170,15 +168,3 @@ def test_settings_of_older_documents_have_todays_names():
         "fit": "center_crop",
         "seed": 0,
     }
-
-
-def test_schema_and_table_import_no_deep_learning():
-    program = (
-        "from pag_tf.measure import schema; from pag_tf.measure.metrics import metrics; import sys;"
-        "[metrics(kind) for kind in schema.KINDS]; print(*sorted({'keras', 'tensorflow', 'scipy',"
-        "'matplotlib', 'cv2'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == ""
