@@ -48,7 +48,7 @@ def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, flo
     Args:
         stages: In an order in which each finds what it reads.
         stamps: Folder for what is remembered.
-        version: Of the program; another one makes no stage fresh.
+        version: Version of the program; no stage of another version is fresh.
 
     Returns:
         Name of each stage to its seconds, None for one that was left out.
@@ -76,7 +76,7 @@ def run(stages: Sequence[Stage], stamps: Path, *, version: str) -> dict[str, flo
 
 
 def is_fresh(stage: Stage, stamp: Path, version: str) -> bool:
-    """Whether the stage need not run: nothing that it depends on or left behind has changed."""
+    """Returns True if nothing that the stage depends on or wrote has changed since it ran."""
     try:
         before = json.loads(stamp.read_text("utf-8"))
     except (OSError, ValueError):

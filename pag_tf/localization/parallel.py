@@ -32,7 +32,7 @@ def for_each(function: Callable[..., T], *columns: Iterable[Any], workers: int |
 
     Args:
         function: Takes one element of each column.
-        *columns: Of equal lengths.
+        *columns: Columns of equal lengths.
         workers: Number of threads, on which results do not depend; None: one per usable core.
 
     Raises:

@@ -36,7 +36,7 @@ class BoxMetrics:
 
     @property
     def images(self) -> int:
-        """How many images have been added."""
+        """Number of images that have been added."""
         return self._evaluator.images
 
     def add(self, batch: Mapping[str, np.ndarray], maps: np.ndarray, **ranked: np.ndarray) -> None:
@@ -117,7 +117,7 @@ def _write(part: dict[str, Any], key: str, values: np.ndarray | None, settings: 
 def choose_cases(iou: np.ndarray, count: int) -> dict[str, list[int]]:
     """Returns indices of the `count` images of highest, middle and lowest IoU.
 
-    Of equal ones the first; all, if there are fewer.
+    Ties go to the first image; all images are returned if there are fewer.
 
     >>> choose_cases(np.array([0.5, 0.9, 0.0, 0.6, 0.1]), 1)
     {'best': [1], 'median': [0], 'worst': [2]}
@@ -153,7 +153,7 @@ def write_contact_sheet(
         predicted: Names of their predicted classes.
         per_image: Values of all measured images.
         class_names: Names of the labels.
-        first: Added to the indices that are recorded.
+        first: Number that is added to the indices that are recorded.
 
     Returns:
         Kind to its cases, plain JSON values.

@@ -285,7 +285,7 @@ class AlignConfig(LocalizeConfig):
 
     @property
     def perturbation(self) -> ThreatModel:
-        """What maps are compared under."""
+        """The threat model under which maps are compared."""
         return ThreatModel.parse(self.perturbation_threat_model, norm="linf")
 
     def synthesis_threat(self, image_shape: tuple[int, ...]) -> ThreatModel:

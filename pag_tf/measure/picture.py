@@ -286,7 +286,7 @@ def class_index(text: str, names: Sequence[str]) -> int:
     Args:
         text: A name, in any case; one of the names between commas, such as "hen" of
             "rooster, hen"; or an index.
-        names: Of all classes.
+        names: Names of all classes.
 
     Raises:
         ValueError: No such class, or several; the message lists names that are similar.

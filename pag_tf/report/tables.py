@@ -175,7 +175,8 @@ def columns(lines: Sequence[TableRow], attacks: list[str]) -> list[Column]:
 
 def _trained(model: Model | ResultFile) -> Cell:
     threat = model.threat
-    return Cell("0 (natural)" if threat.eps == 0 else str(threat), value=threat.eps)
+    text = "standard training (eps 0)" if threat.eps == 0 else str(threat)
+    return Cell(text, value=threat.eps)
 
 
 def _how(line: TableRow, variants: dict[ResultFile, str]) -> dict[str, Cell]:

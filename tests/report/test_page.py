@@ -216,7 +216,7 @@ def test_results_of_classes_never_seen_alone_make_a_page(results, tmp_path):
     page = write_page(ReportConfig(str(results.folder), str(tmp_path / "out")))
     rows = Parsed(page.read_text()).table("T1")
     assert [row["T1"][1]["data-value"] for row in rows] == ["0.5", "0.75"]
-    assert [row["trained within"][0] for row in rows] == ["0 (natural)", "linf:2/255"]
+    assert [row["trained within"][0] for row in rows] == ["standard training (eps 0)", "linf:2/255"]
 
 
 def test_what_was_not_calibrated_is_not_compared(results, tmp_path):

@@ -116,7 +116,7 @@ def test_keys_reach_a_column_and_sort_by_it(page):
 
     page.execute_script("arguments[0].focus()", button(page, "model"))
     press(page, Keys.TAB, Keys.ENTER)
-    names = ["0 (natural)", "linf:1/255", "linf:2/255"]
+    names = ["standard training (eps 0)", "linf:1/255", "linf:2/255"]
     assert column(page, "trained within") == [names[::-1], "descending"]
     press(page, Keys.SPACE)
     assert column(page, "trained within") == [names, "ascending"]
