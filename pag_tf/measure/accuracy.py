@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import Any
-
-import keras
 
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
-from pag_tf.core import files
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.measure import schema
 from pag_tf.measure.config import EvaluateConfig
-from pag_tf.measure.pipeline import measuring_command, versions
+from pag_tf.measure.pipeline import Run
 from pag_tf.measure.subject import Subject, check_image_shape, find, fitted
 from pag_tf.zoo.images import load_images
 
@@ -41,10 +36,7 @@ def evaluate(
         ValueError: Unknown entry or data set, bad settings, images of another size than the model
             takes, or an output that exists.
     """
-    command = measuring_command("accuracy", config)
-    output = files.user_path(config.output) if config.output else None
-    if output is not None and output.exists() and not config.overwrite:
-        raise ValueError(f"The output {output} exists; --overwrite replaces it.")
+    run = Run("accuracy", config, overwrite=config.overwrite, one_file=True)
     subject = find(config, subject)
     entry = subject.entry
     assert entry is not None
@@ -66,20 +58,15 @@ def evaluate(
     report = robust_accuracy(
         subject.model, images, attacks, batch_size=config.batch_size, progress=progress
     )
-    result = schema.document(
-        "accuracy",
-        command=command,
-        config=dataclasses.asdict(config),
+    result = run.document(
+        config,
         model=subject.record,
         numbers=report.to_dict(),
         seconds=time.perf_counter() - started,
-        versions=versions(),
-        backend=keras.backend.backend(),
     )
-    if output is not None:
-        files.write_json(output, result)
+    run.write(result)
     if config.update_entry:
-        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, command))
+        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, run.command))
     return result
 
 

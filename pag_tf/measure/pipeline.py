@@ -27,7 +27,7 @@ _NAMED_FIRST = ("dataset", "eps", "entry", "model")
 
 
 class Run:
-    """One measurement: its folder, if it writes one, and its result document.
+    """One measurement: its folder or file, if it writes one, and its result document.
 
     Everything that can be refused is refused between construction, which changes nothing, and
     `claim`, which makes the folder the run's own.
@@ -37,11 +37,12 @@ class Run:
         config: The settings as they were given, with a field `output`.
         command: What measures the same numbers again; empty: `measuring_command`.
         resume: Go on with the run in the folder, if there is one.
-        overwrite: Delete the run in the folder.
+        overwrite: Delete the run in the folder, or replace the file.
         progress: Print what is being measured.
+        one_file: The output is the result file alone, not a folder.
 
     Raises:
-        ValueError: See `run_folder.check`.
+        ValueError: A file that exists; for folders see `run_folder.check`.
     """
 
     def __init__(
@@ -53,23 +54,31 @@ class Run:
         resume: bool = False,
         overwrite: bool = False,
         progress: bool = True,
+        one_file: bool = False,
     ) -> None:
         self.command = command or measuring_command(kind, config)
         self.folder: Path | None = None
-        if config.output or resume or overwrite:
+        self._result: Path | None = None
+        # A folder may be copied elsewhere: its result does not say where it was.
+        self._left_out = () if one_file else FOLDERS
+        if one_file and config.output:
+            self._result = files.user_path(config.output)
+            if self._result.exists() and not overwrite:
+                raise ValueError(f"The output {self._result} exists; --overwrite replaces it.")
+        elif not one_file and (config.output or resume or overwrite):
             self.folder = run_folder.check(
                 config, places=PLACES, resume=resume, overwrite=overwrite
             )
+            self._result = self.folder / RESULT_FILE
         self._kind, self._given = kind, config
         self._resume, self._overwrite, self._progress = resume, overwrite, progress
         self._started = time.perf_counter()
 
     def finished(self) -> dict[str, Any] | None:
         """Returns the result to resume with: one of this version of pag_tf and of the schema."""
-        path = None if self.folder is None else self.folder / RESULT_FILE
-        if path is None or not self._resume or not path.exists():
+        if self._result is None or not self._resume or not self._result.exists():
             return None
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        found: dict[str, Any] = json.loads(self._result.read_text("utf-8"))
         theirs = found["versions"]["pag_tf"], found.get("schema")
         return found if theirs == (__version__, schema.SCHEMA) else None
 
@@ -102,7 +111,7 @@ class Run:
         return schema.document(
             self._kind,
             command=self.command,
-            config={k: v for k, v in dataclasses.asdict(config).items() if k not in FOLDERS},
+            config={k: v for k, v in dataclasses.asdict(config).items() if k not in self._left_out},
             model=model,
             numbers=numbers,
             seconds=time.perf_counter() - self._started if seconds is None else seconds,
@@ -111,9 +120,9 @@ class Run:
         )
 
     def write(self, document: Mapping[str, Any]) -> None:
-        """Writes the result into the folder. Call it last: it says that the run is complete."""
-        if self.folder is not None:
-            files.write_json(self.folder / RESULT_FILE, document)
+        """Writes the result. Call it last: it says that the run is complete."""
+        if self._result is not None:
+            files.write_json(self._result, document)
 
 
 def measuring_command(kind: str, config: Any) -> str:
