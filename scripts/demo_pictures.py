@@ -77,15 +77,22 @@ def unseen(settings: Mapping[Entry, Any], documents: Mapping[Entry, Any], count:
     """
     from pag_tf.figures import localization as localization_figure
     from pag_tf.figures.localization import Panel
-    from pag_tf.measure import subject, zero_shot, zero_shot_recognizers, zero_shot_task
     from pag_tf.measure.heat_maps import HeatMaps
+    from pag_tf.measure.images import first_of_each_class, joined
+    from pag_tf.measure.zero_shot_recognizers import attribute_recognizer
+    from pag_tf.measure.zero_shot_task import find_task
+    from pag_tf.measure.zero_shot_views import all_views, explained
 
     columns: dict[str, list[Panel]] = {}
     for entry, config in settings.items():
-        task = zero_shot_task.find_task(config.entry, config)
-        batches = [b for _, b in task.batches(config.unseen_split, task.split.unseen)]
-        test = subject.joined(batches)
-        rows = subject.first_of_each_class(test["label"], count)
+        task = find_task(
+            config.entry,
+            data_dir=config.data_dir,
+            batch_size=config.batch_size,
+            jit_compile=config.jit_compile,
+        )
+        test = joined([b for _, b in task.batches(config.unseen_split, task.split.unseen)])
+        rows = first_of_each_class(test["label"], count)
         test = {name: values[rows] for name, values in test.items()}
         true = test["box"][:, None]
         names = task.info.class_names
@@ -94,16 +101,15 @@ def unseen(settings: Mapping[Entry, Any], documents: Mapping[Entry, Any], count:
                 Panel(pixels, true_boxes=box)
                 for pixels, box in zip(test["image"], true, strict=True)
             ]
-        recognizer = zero_shot_recognizers.attribute_recognizer(task, config)
-        for view in (*zero_shot.views(task, recognizer), zero_shot.predicted_seen(task)):
+        recognizer = attribute_recognizer(task)
+        for name, view in all_views(task, [recognizer]).items():
             if view.name not in VIEWS:
                 continue
-            name = view.name if view.name == "likely_seen" else f"{recognizer.name}-{view.name}"
             found = documents[entry]["localization"][name]
-            maps, scores = zero_shot.explained(task, view, HeatMaps.of(config), test, rows)
-            explained = [names[view.candidates[best]] for best in scores.argmax(axis=-1)]
+            maps, scores = explained(task, view, HeatMaps.of(config), test, rows)
+            classes = [names[view.candidates[best]] for best in scores.argmax(axis=-1)]
             columns[f"eps {entry.threat.eps_text}, {VIEWS[view.name]}"] = _panels(
-                test, maps, found["settings"]["threshold"], explained if view.predicted else None
+                test, maps, found["settings"]["threshold"], classes if view.predicted else None
             )
     return localization_figure.draw(
         [list(row) for row in zip(*columns.values(), strict=True)],

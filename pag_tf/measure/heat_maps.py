@@ -29,7 +29,14 @@ class HeatMaps:
     @classmethod
     def of(cls, config: HeatMapConfig) -> HeatMaps:
         """Returns the heat maps that a measurement asks for."""
-        return cls(config, config.batch_size, config.jit_compile)
+        names = [field.name for field in dataclasses.fields(Attribution)]
+        choice = Attribution(**{name: getattr(config, name) for name in names})
+        return cls(choice, config.batch_size, config.jit_compile)
+
+    def by(self, method: str) -> HeatMaps:
+        """Returns the same heat maps of another method with its default options."""
+        choice = dataclasses.replace(self.choice, method=method, method_options="{}")
+        return dataclasses.replace(self, choice=choice)
 
     @property
     def options(self) -> dict[str, Any]:

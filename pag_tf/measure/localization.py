@@ -16,17 +16,9 @@ from pag_tf.localization import ChosenThreshold, PerImage, choose_threshold
 from pag_tf.measure.boxes import BoxMetrics, choose_cases, write_contact_sheet
 from pag_tf.measure.config import PREDICTED, LocalizeConfig
 from pag_tf.measure.heat_maps import HeatMaps
+from pag_tf.measure.images import Batch, Images, checked_info, joined, parts
 from pag_tf.measure.pipeline import MEASURED_FILE, SHEET_FILE, Run, write_arrays
-from pag_tf.measure.subject import (
-    Batch,
-    Images,
-    Subject,
-    checked_info,
-    find,
-    fitted,
-    joined,
-    parts,
-)
+from pag_tf.measure.subject import Subject, choose
 
 _SAVE_EVERY = 8  # batches
 
@@ -106,29 +98,6 @@ def localize(
         )
     run.write(result)
     return result
-
-
-def choose(config: Any, loaded: Subject | None = None) -> tuple[Subject, Any]:
-    """Returns the model, and the configuration with what its entry records filled in.
-
-    Raises:
-        ValueError: No such model, a damaged one, or one of another data set.
-        OSError: A file cannot be read.
-    """
-    if config.model and config.entry:
-        raise ValueError("model and entry exclude each other: choose one.")
-    if not config.dataset and not config.entry:
-        raise ValueError(
-            "dataset is empty: name a data set with boxes, such as --dataset=shapes, or the folder "
-            "of an entry (--entry), which names its own."
-        )
-    subject = find(config, loaded)
-    if subject.entry is not None and config.dataset not in ("", subject.entry.dataset):
-        raise ValueError(
-            f"The entry {subject.name} was trained on {subject.entry.dataset}, not on "
-            f"{config.dataset}: leave --dataset out, or choose an entry of that data set."
-        )
-    return subject, fitted(config, subject)
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,7 +12,6 @@ import numpy as np
 import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.measure.config import ZeroShotConfig
 from pag_tf.measure.zero_shot_task import Task, find_task
 
 _METHODS: dict[str, Any] = {"eszsl": zero_shot.ESZSL, "ale": zero_shot.ALE}
@@ -36,34 +35,46 @@ class Recognizer:
     record: dict[str, Any]
 
 
-def attribute_recognizer(task: Task, config: ZeroShotConfig) -> Recognizer:
-    """Returns the entry's own model, which was trained with attributes."""
+def attribute_recognizer(
+    task: Task, calibration_entry: str = "", calibration_split: str = ""
+) -> Recognizer:
+    """Returns the entry's own model, which was trained with attributes.
+
+    Args:
+        task: What is measured.
+        calibration_entry: Folder of the entry that was trained without a fold of the seen classes,
+            with which the constant of calibrated stacking is chosen; empty: there is none.
+        calibration_split: The held-out images that it is chosen on.
+    """
+    calibration = None
+    if calibration_entry:
+        calibration = _calibration(task, calibration_entry, calibration_split)
     return Recognizer(
         "attribute_classifier",
         zero_shot.with_classes(task.model, task.attributes[task.classes]),
-        _calibration(task, config) if config.calibration_entry else None,
+        calibration,
         {"temperature": zero_shot.temperature_of(task.model)},
     )
 
 
-def frozen_recognizers(task: Task, config: ZeroShotConfig) -> list[Recognizer]:
-    """Returns a bilinear model for each name in `config.frozen`, fitted to images of seen classes.
+def frozen_recognizers(task: Task, names: Sequence[str], train_split: str) -> list[Recognizer]:
+    """Returns a bilinear model for each name, fitted to images of seen classes in `train_split`.
 
     Features are used minus their mean, divided by their root mean square length; attributes of a
     class have length 1. Settings and the constant of calibrated stacking are chosen on seen classes
     that are held out in turn. (The features themselves have seen these: the constant may be too
     small, and settings are chosen for classes that are easier than the unseen ones.)
     """
-    if not config.frozen_models:
+    if not names:
         return []
     if fold_count(len(task.split.seen)) < 2:
         raise ValueError(
-            f"frozen={config.frozen!r} chooses settings on seen classes that are held out, two at "
-            f"a time: expected at least 4 seen classes, got {len(task.split.seen)}. Leave the "
+            f"frozen={','.join(names)!r} chooses settings on seen classes that are held out, two "
+            f"at a time: expected at least 4 seen classes, got {len(task.split.seen)}. Leave the "
             "frozen models out (--frozen=)."
         )
     extractor = zero_shot.features_model(task.model)
-    features, labels = task.predictions(extractor, config.train_split)
+    features, labels = task.predictions(extractor, train_split)
     mean = features.mean(axis=0, dtype=np.float64)
     features = features - mean
     scale = float(np.sqrt(np.square(features).sum(axis=1).mean())) or 1.0
@@ -74,7 +85,7 @@ def frozen_recognizers(task: Task, config: ZeroShotConfig) -> list[Recognizer]:
         "folds": fold_count(len(task.split.seen)),
     }
     found = []
-    for name in config.frozen_models:
+    for name in names:
         choice = _METHODS[name].choose(features / scale, labels, unit, **known)
         fitted = choice.method.fit(features / scale, labels, unit, seen=known["seen"])
         bilinear = zero_shot.BilinearModel(fitted.weights / scale)
@@ -92,9 +103,14 @@ def fold_count(seen: int) -> int:
     return min(_MOST_FOLDS, seen // 2)
 
 
-def _calibration(task: Task, config: ZeroShotConfig) -> zero_shot.ChosenCalibration:
+def _calibration(task: Task, folder: str, split: str) -> zero_shot.ChosenCalibration:
     """Chosen with the entry trained without a fold, whose classes serve as pseudo-unseen."""
-    fold = find_task(config.calibration_entry, config)
+    fold = find_task(
+        folder,
+        data_dir=task.images.data_dir,
+        batch_size=task.images.batch_size,
+        jit_compile=task.jit_compile,
+    )
     number = fold.entry.training.get("class_split_fold", 0)
     same = (fold.entry.dataset, fold.entry.training["class_split"]) == (
         task.entry.dataset,
@@ -102,7 +118,7 @@ def _calibration(task: Task, config: ZeroShotConfig) -> zero_shot.ChosenCalibrat
     )
     if not (number and same and fold.has_attribute_head):
         raise ValueError(
-            f"calibration_entry={config.calibration_entry!r}: expected an attribute classifier of "
+            f"calibration_entry={folder!r}: expected an attribute classifier of "
             f"{task.entry.dataset} that was trained on class split {task.split.name!r} "
             "without one of its folds (scripts/train.py --class_split_fold=1), got "
             f"{fold.entry.id}."
@@ -112,7 +128,7 @@ def _calibration(task: Task, config: ZeroShotConfig) -> zero_shot.ChosenCalibrat
     )
     classes = fold.classes
     model = zero_shot.with_classes(fold.model, fold.attributes[classes])
-    scores, labels = fold.predictions(model, config.calibration_split, classes)
+    scores, labels = fold.predictions(model, split, classes)
     return zero_shot.choose_calibration(
         np.searchsorted(classes, labels),
         scores,

@@ -14,7 +14,8 @@ import pag_tf.zoo
 from pag_tf import zero_shot
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.measure.config import ZeroShotConfig
-from pag_tf.measure.subject import Batch, Images, Subject, of_entry
+from pag_tf.measure.images import Batch, Images
+from pag_tf.measure.subject import Subject, of_entry
 from pag_tf.zero_shot.attributes import check_distinct
 from pag_tf.zoo.ancestry import check_saw_no_unseen
 from pag_tf.zoo.images import class_split
@@ -53,6 +54,11 @@ class Task:
         return bool(self.entry.architecture.options.get("attributes"))
 
     @property
+    def trained_on(self) -> str:
+        """The split of the images of seen classes that the entry was trained on."""
+        return str(self.entry.training.get("train_split", "train"))
+
+    @property
     def classes(self) -> np.ndarray:
         """int64: indices of the seen and unseen classes, rising: the common list."""
         return np.sort([*self.split.seen, *self.split.unseen])
@@ -89,12 +95,21 @@ class Task:
         return np.concatenate(outputs), np.concatenate(labels)
 
 
-def find_task(folder: str, config: ZeroShotConfig, loaded: Subject | None = None) -> Task:
+def find_task(
+    folder: str,
+    *,
+    data_dir: str | None,
+    batch_size: int,
+    jit_compile: bool,
+    loaded: Subject | None = None,
+) -> Task:
     """Returns the entry in a folder, checked against the class split that it was trained on.
 
     Args:
-        folder: Of the entry.
-        config: Names the data and the batch size.
+        folder: The folder of the entry.
+        data_dir: Where the data is; empty: PAG_TF_DATA.
+        batch_size: Images in a batch.
+        jit_compile: Models run compiled with XLA.
         loaded: The entry as a subject, if it is loaded already.
 
     Raises:
@@ -106,7 +121,7 @@ def find_task(folder: str, config: ZeroShotConfig, loaded: Subject | None = None
             "entry is empty: name the folder of an entry that was trained on the seen classes only "
             "(scripts/train.py --class_split=...)."
         )
-    entry, data_dir = pag_tf.zoo.read_entry(folder), config.data_dir or None
+    entry, data_dir = pag_tf.zoo.read_entry(folder), data_dir or None
     split = class_split(entry, data_dir)
     if split is None:
         raise ValueError(
@@ -138,8 +153,8 @@ def find_task(folder: str, config: ZeroShotConfig, loaded: Subject | None = None
         split=split,
         attributes=attributes,
         attribute_names=names,
-        images=Images(entry.dataset, data_dir, size or None, fit, config.batch_size),
-        jit_compile=config.jit_compile,
+        images=Images(entry.dataset, data_dir, size or None, fit, batch_size),
+        jit_compile=jit_compile,
     )
 
 

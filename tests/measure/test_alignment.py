@@ -10,7 +10,7 @@ from pag_tf import alignment, data, explain, localization, zoo
 from pag_tf.core import run_folder
 from pag_tf.measure import AlignConfig, align, register_metric, schema
 from pag_tf.measure import metrics as table
-from pag_tf.measure.alignment import mean_spectrum
+from pag_tf.measure.alignment_metrics import mean_spectrum
 from pag_tf.measure.metrics import metrics
 from pag_tf.measure.pipeline import Run
 from pag_tf.measure.subject import of_entry

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pag_tf import zero_shot
-from pag_tf.measure import ZeroShotConfig
 from pag_tf.measure.zero_shot_recognizers import fold_count, frozen_recognizers
 
 pytestmark = pytest.mark.tensorflow
@@ -34,6 +33,8 @@ def test_seven_seen_classes_are_enough_to_choose_settings():
 
 def test_too_few_seen_classes_are_told():
     task = types.SimpleNamespace(split=types.SimpleNamespace(seen=(0, 2, 5)))
-    with pytest.raises(ValueError, match=r"expected at least 4 seen classes, got 3.*--frozen="):
-        frozen_recognizers(task, ZeroShotConfig(frozen="eszsl"))
-    assert frozen_recognizers(task, ZeroShotConfig(frozen="")) == []
+    with pytest.raises(
+        ValueError, match=r"frozen='eszsl' .* at least 4 seen classes, got 3.*--frozen="
+    ):
+        frozen_recognizers(task, ["eszsl"], "train")
+    assert frozen_recognizers(task, [], "train") == []

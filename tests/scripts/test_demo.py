@@ -8,7 +8,7 @@ import pytest
 from pag_tf import ThreatModel, attacks, explain, localization, models, zoo
 from pag_tf.figures import gradients as gradients_figure
 from pag_tf.measure import schema
-from pag_tf.measure.subject import first_of_each_class
+from pag_tf.measure.images import first_of_each_class
 
 CLASSES = ("dark", "middle", "bright")
 OPTIONS = {"widths": [4], "blocks": [1], "stem_width": 4}
