@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pag_tf.core.files import LFS_POINTER, user_path
+from pag_tf.data import png_chunks
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MOST_BYTES = 50_000_000
@@ -22,6 +23,8 @@ MOST_PIXELS = 50_000_000
 MOST_ELONGATED = 20  # A strip says nothing once it is brought to a square.
 
 _KINDS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+_ON_WHITE = "Transparent pixels are shown on white."
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # fields of TIFF 6.0
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 # Files often mistaken for one of these formats, by the first bytes.
 _OTHERS = (
@@ -34,6 +37,14 @@ _OTHERS = (
     (b"\x89HDF", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
     (LFS_POINTER, "a git-lfs pointer, in place of the file that `git lfs pull` fetches"),
+)
+_PICTURES = (
+    (png_chunks.SIGNATURE, "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
 )
 _PHONES = {b"heic", b"heix", b"mif1", b"msf1", b"avif"}
 
@@ -74,8 +85,9 @@ def decode_picture(data: bytes, name: str) -> Picture:
 
     * The orientation that a camera recorded (EXIF) is applied; so pixels are upright.
     * Transparent pixels are shown on white.
-    * 16 bits of gray are scaled by 65535, also where a TIFF file holds them in 32; TIFF pixels that
-      are floats are taken as they are, in [0, 1]. 16 bits of color are read as 8, as Pillow does.
+    * 16 bits of gray are scaled by 65535, also where a TIFF file holds them in 32, and 12 bits by
+      4095; TIFF pixels that are floats are taken as they are, in [0, 1]. 16 bits of color are read
+      as 8, as Pillow does. Gray of TIFF files that is white at zero is inverted.
     * CMYK, palettes, gray and black-and-white become RGB. Color profiles are not applied.
     * Of several pictures in one file (an animated GIF, PNG or WebP; the pages of a TIFF) the first
       is taken, and a note says so.
@@ -97,10 +109,14 @@ def decode_picture(data: bytes, name: str) -> Picture:
         _check_size(image.width, image.height, name)
         notes: list[str] = []
         try:
+            if image.format == "PNG" and "transparency" in image.info:
+                found = png_chunks.transparent_color(data, image.info["transparency"])
+                image.info["transparency"] = found
             if getattr(image, "is_animated", False):
                 notes.append("The file holds several pictures: the first is used.")
             image.load()
-            pixels = _rgb(_upright(image, notes), notes)
+            scale = _deep_scale(image)  # from fields that the upright copy does not have
+            pixels = _rgb(_upright(image, notes), scale, notes)
         except _NotColors as error:
             raise ValueError(f"{name}: {error}") from None
         except Exception as error:  # Decoders raise whatever their parsing of damaged bytes meets.
@@ -125,6 +141,8 @@ def _check_bytes(count: int, name: str) -> None:
 
 def _opened(data: bytes, name: str) -> Image.Image:
     """Opens the image; reads its header, not its pixels."""
+    if data.startswith(png_chunks.SIGNATURE):
+        data = png_chunks.without_texts(data)
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -146,6 +164,9 @@ def _kind(data: bytes) -> str:
     for start, kind in _OTHERS:
         if data.startswith(start):
             return kind
+    for start, kind in _PICTURES:
+        if data.startswith(start):
+            return f"a {kind} file that is damaged or of a rare kind that is not read"
     if data[4:8] == b"ftyp":
         return "a HEIC or AVIF picture of a phone" if data[8:12] in _PHONES else "a video"
     text = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -177,33 +198,51 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+def _deep_scale(image: Image.Image) -> tuple[float, float]:
+    """Returns the values of black and white of gray pixels of more than 8 bits."""
+    fields = getattr(image, "tag_v2", {})  # of a TIFF file
+    if image.mode == "L" and fields.get(_SAMPLE_FORMAT) == (2,):
+        raise _NotColors("its pixels are signed bytes; expected 0 to 255. Save it with 8 bits.")
+    highest = 4095.0 if fields.get(_BITS) == (12,) else 65535.0
+    highest = 1.0 if image.mode == "F" else highest
+    # Pillow inverts such files of 8 bits and less only.
+    return (highest, 0.0) if fields.get(_PHOTOMETRIC) == 0 else (0.0, highest)
+
+
+def _rgb(image: Image.Image, scale: tuple[float, float], notes: list[str]) -> np.ndarray:
     """New float32 pixels `[H, W, 3]`, in [0, 1] up to rounding.
 
     Of a large picture an array of floats is 600 MB: each function makes one.
     """
     if image.mode in (*_SIXTEEN_BITS, "I", "F"):
-        return _deep_gray(image)
+        return _deep_gray(image, *scale, notes)
     transparent = image.has_transparency_data
     stored = np.asarray(image.convert("RGBA" if transparent else "RGB"))
     pixels = stored[..., :3].astype(np.float32)
     pixels /= 255.0
     if transparent and stored[..., 3].min() < 255:
-        notes.append("Transparent pixels are shown on white.")
+        notes.append(_ON_WHITE)
         opacity = stored[..., 3:].astype(np.float32) / 255.0
         pixels *= opacity
         pixels += 1.0 - opacity
     return pixels
 
 
-def _deep_gray(image: Image.Image) -> np.ndarray:
+def _deep_gray(image: Image.Image, black: float, white: float, notes: list[str]) -> np.ndarray:
     """Returns gray pixels of more than 8 bits as RGB."""
     values = np.asarray(image)
-    highest = 1.0 if image.mode == "F" else 65535.0
+    highest = max(black, white)
     if not (values.min() >= 0 and values.max() <= highest):  # also NaN
         raise _NotColors(
             f"its pixels are from {values.min():g} to {values.max():g}; expected "
             f"{'floats' if image.mode == 'F' else 'whole numbers'} from 0 to {highest:g}. Scale "
             "them, and save the picture with 8 or 16 bits."
         )
-    return np.repeat(np.divide(values, highest, dtype=np.float32)[..., None], 3, axis=-1)
+    gray = np.divide(values, highest, dtype=np.float32)
+    if white < black:
+        np.subtract(1.0, gray, out=gray)
+    color = image.info.get("transparency")
+    if color is not None and (values == color).any():
+        notes.append(_ON_WHITE)
+        gray[values == color] = 1.0
+    return np.repeat(gray[..., None], 3, axis=-1)

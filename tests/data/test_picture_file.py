@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,10 +37,28 @@ def chunk(name, content):
     )
 
 
-def png_of_size(width, height):
-    """A PNG that claims a size, and holds no pixels."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+def png(width, height, *, depth=8, kind=2, data=b"", before=b""):
+    """A PNG of given parts."""
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before
+    return start + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def png_row(values, *, depth, kind=0, before=b""):
+    """A PNG of one row, written by hand."""
+    bits = "".join(f"{value:0{depth}b}" for value in np.ravel(values))
+    content = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    data = zlib.compress(b"\0" + content)
+    return png(len(values), 1, depth=depth, kind=kind, data=data, before=before)
+
+
+def tiff_row(content, width, *, bits, photometric=1, sample_format=1, orientation=1):
+    """A TIFF of one row of gray, written by hand."""
+    fields = {256: width, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: 1}
+    fields |= {274: orientation, 279: len(content), 339: sample_format}
+    fields[273] = 8 + 2 + 12 * len(fields) + 4
+    rows = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in sorted(fields.items())]
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(rows)) + b"".join(rows) + bytes(4) + content
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF"])
@@ -99,6 +118,89 @@ def test_sixteen_bits_are_scaled_by_their_own_range(kind):
     assert (found[..., 0] == found[..., 2]).all()
 
 
+TRANSPARENT = {
+    # depth and kind (0: gray, 2: RGB), pixels, the transparent color, what is seen of 255
+    "gray 1": (1, 0, [0, 1], [0], [255, 255]),
+    "gray 2": (2, 0, [0, 1, 2], [1], [0, 255, 170]),
+    "gray 4": (4, 0, [0, 3, 15], [3], [0, 255, 255]),
+    "gray 8": (8, 0, [0, 51, 102], [51], [0, 255, 102]),
+    "gray 16": (16, 0, [0, 257, 514], [257], [0, 255, 2]),
+    "RGB 8": (8, 2, [[1, 2, 3], [1, 2, 4]], [1, 2, 3], [[255, 255, 255], [1, 2, 4]]),
+    "RGB 16": (
+        *(16, 2, [[0x1234, 0x5678, 0x9ABC], [257, 514, 771]], [0x1234, 0x5678, 0x9ABC]),
+        [[255, 255, 255], [1, 2, 3]],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRANSPARENT.values(), ids=TRANSPARENT)
+def test_the_transparent_color_of_a_png(case):
+    depth, kind, row, color, seen = case
+    clear = chunk(b"tRNS", struct.pack(f">{len(color)}H", *color))
+    found = decode_picture(png_row(row, depth=depth, kind=kind, before=clear), "mine")
+    expected = np.reshape(seen, (len(row), -1)) / 255 * np.ones(3)
+    np.testing.assert_allclose(found.pixels[0], expected, atol=1e-6)
+    assert found.notes == ("Transparent pixels are shown on white.",)
+    plain = decode_picture(png_row(row, depth=depth, kind=kind), "mine")
+    assert not np.allclose(plain.pixels, found.pixels) and plain.notes == ()
+
+
+WHITE_IS_ZERO = {
+    "1 bit": (bytes([0b01000000]), 2, {"bits": 1}, [1, 0]),
+    "2 bits": (bytes([0b00011011]), 4, {"bits": 2}, [1, 2 / 3, 1 / 3, 0]),
+    "4 bits": (bytes([0x03, 0xF0]), 3, {"bits": 4}, [1, 0.8, 0]),
+    "8 bits": (bytes([0, 51, 255]), 3, {"bits": 8}, [1, 0.8, 0]),
+    "16 bits": (struct.pack("<3H", 0, 13107, 65535), 3, {"bits": 16}, [1, 0.8, 0]),
+    "floats": (struct.pack("<3f", 0, 0.2, 1), 3, {"bits": 32, "sample_format": 3}, [1, 0.8, 0]),
+}
+
+
+@pytest.mark.parametrize("case", WHITE_IS_ZERO.values(), ids=WHITE_IS_ZERO)
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_gray_of_a_tiff_is_white_or_black_at_zero(case, photometric):
+    content, width, form, seen = case
+    found = decode_picture(tiff_row(content, width, photometric=photometric, **form), "mine").pixels
+    expected = np.array(seen) if photometric == 0 else 1 - np.array(seen)
+    np.testing.assert_allclose(found[0], expected[:, None] * np.ones(3), atol=1e-6)
+
+
+def test_inverted_gray_of_a_mirrored_picture():
+    content = struct.pack("<2H", 0, 65535)
+    data = tiff_row(content, 2, bits=16, photometric=0, orientation=2)
+    np.testing.assert_allclose(decode_picture(data, "mine").pixels[0, :, 0], [0, 1])
+
+
+def test_twelve_bits_are_scaled_by_4095():
+    content = bytes([0x00, 0x0F, 0xFF, 0x33, 0x30])  # 0, 4095, 819
+    found = decode_picture(tiff_row(content, 3, bits=12), "mine").pixels
+    np.testing.assert_allclose(found[0, :, 0], [0, 1, 0.2], atol=1e-6)
+
+
+def test_signed_bytes_are_no_colors():
+    with pytest.raises(ValueError, match="mine: its pixels are signed bytes; expected 0 to 255"):
+        decode_picture(tiff_row(b"\xff", 1, bits=8, sample_format=2), "mine")
+
+
+@pytest.mark.parametrize("name", ["zTXt", "iTXt", "iCCP"])
+def test_long_texts_of_a_png_do_not_matter(name):
+    text = zlib.compress(b"steps=20 " * 200_000)
+    long = {
+        "zTXt": b"settings\0\0" + text,
+        "iTXt": b"settings\0\x01\0\0\0" + text,
+        "iCCP": b"profile\0\0" + text,
+    }
+    before = chunk(name.encode(), long[name])
+    found = decode_picture(png_row(COLORS[0], depth=8, kind=2, before=before), "mine").pixels
+    np.testing.assert_allclose(found[0], COLORS[0] / 255, atol=1e-6)
+
+
+def test_the_orientation_in_a_text_of_a_png_is_applied():
+    xmp = zlib.compress(b'<x tiff:Orientation="6"/>')
+    before = chunk(b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0" + xmp)
+    found = decode_picture(png_row(COLORS[0], depth=8, kind=2, before=before), "mine").pixels
+    np.testing.assert_allclose(found[:, 0], COLORS[0] / 255, atol=1e-6)
+
+
 def test_floats_are_taken_as_they_are_in_their_range_only():
     image = Image.fromarray(np.array([[0.0, 0.25, 1.0]], "float32"))
     np.testing.assert_allclose(pixels(image, "TIFF")[0, :, 0], [0, 0.25, 1])
@@ -119,6 +221,15 @@ def test_cmyk():
     inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255]]], "uint8")
     found = pixels(Image.fromarray(inks, "CMYK"), "TIFF")
     np.testing.assert_allclose(found[0], [[1, 1, 1], [0, 1, 1], [0, 0, 0]])
+
+
+def test_cmyk_of_a_jpeg():
+    # Adobe's programs store such files inverted.
+    data = encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 51)), "JPEG", quality=100)
+    assert b"Adobe" in data
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1] / 255
+    np.testing.assert_allclose(decode_picture(data, "mine").pixels, expected, atol=0.01)
+    np.testing.assert_allclose(expected[8, 8], [0, 0.8, 0.8], atol=0.01)
 
 
 # Where the stored top left pixel, which is red, is seen: EXIF 2.32, tag 0x0112.
@@ -168,9 +279,9 @@ def test_of_several_pictures_the_first_is_used_and_told(kind):
 
 def test_a_bomb_is_refused_from_its_header():
     with pytest.raises(ValueError, match=r"mine has 8,000 x 7,000 pixels; at most 50 million"):
-        decode_picture(png_of_size(8000, 7000), "mine")
+        decode_picture(png(8000, 7000), "mine")
     with pytest.raises(ValueError, match="mine claims to have far more than the 50 million pixels"):
-        decode_picture(png_of_size(60000, 60000), "mine")
+        decode_picture(png(60000, 60000), "mine")
 
 
 def test_bytes_are_counted_before_they_are_read(tmp_path, monkeypatch):
@@ -207,6 +318,9 @@ def test_a_truncated_file_is_refused(kind, share):
         (b"\0\0\0\x18ftypheic", "a HEIC or AVIF picture of a phone"),
         (b"\0\0\0\x18ftypisom", "a video"),
         (b"", "empty"),
+        (b"II*\0", "a TIFF file that is damaged or of a rare kind that is not read"),
+        (b"\x89PNG\r\n\x1a\nrest", "a PNG file that is damaged"),
+        (b"version https://git-lfs.github.com/spec/v1", "a git-lfs pointer, in place of the file"),
         (b"hello", "no picture that can be read .it starts with the bytes 68 65 6c 6c"),
     ],
 )
