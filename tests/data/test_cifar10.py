@@ -65,7 +65,7 @@ def test_a_failed_download_names_both_remedies(no_data, monkeypatch, caplog):
 def test_an_incomplete_copy_is_refused(no_data, monkeypatch):
     tfds = pytest.importorskip("tensorflow_datasets")
     splits = {"train": SimpleNamespace(num_examples=40_000)}
-    builder = SimpleNamespace(data_dir="there", info=SimpleNamespace(splits=splits))
+    builder = SimpleNamespace(data_dir="there", info=SimpleNamespace(name="cifar10", splits=splits))
     prepare(no_data)
     monkeypatch.setattr(tfds, "builder_from_directory", lambda folder: builder)
     with pytest.raises(ValueError, match="in there has 40000 images in 'train', not 50000"):
@@ -78,6 +78,7 @@ def test_an_incomplete_copy_is_refused(no_data, monkeypatch):
     ("kept", "file_format", "message"),
     [
         (100_000, "tfrecord", "is incomplete: the files of 'test' were cut off"),
+        (-1, "tfrecord", "is incomplete: the files of 'test' were cut off"),
         (None, "tfrecord", "is incomplete: files of 'test' are missing"),
         (100_000, "array_record", "is in the format array_record, not tfrecord"),
     ],

@@ -327,6 +327,34 @@ def prepare_with_tfds(data_dir):
     )
 
 
+def cut_last_byte(file):
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def store_as_array_record(file):
+    description = file.with_name("dataset_info.json")
+    description.write_text(description.read_text().replace('"tfrecord"', '"array_record"'))
+    file.rename(file.with_name(file.name.replace("tfrecord", "array_record")))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_last_byte, "is incomplete: the files of 'test' were cut off"),
+        (lambda file: file.unlink(), "is incomplete: files of 'test' are missing"),
+        (store_as_array_record, "is in the format array_record, not tfrecord"),
+    ],
+)
+@pytest.mark.tensorflow
+def test_a_damaged_copy_of_tfds_is_refused(tmp_path, damage, message):
+    prepare_with_tfds(tmp_path)
+    (file,) = (tmp_path / "caltech_birds2011/0.2.0").glob("*-test.*")
+    damage(file)
+    message = f"caltech_birds2011 in {file.parent} {message}: remove it and let TFDS prepare it"
+    with pytest.raises(ValueError, match=message):
+        pag_tf.data.info("cub", tmp_path)
+
+
 @pytest.mark.tensorflow
 def test_a_copy_prepared_by_tfds_gives_the_same(tmp_path):
     prepare_with_tfds(tmp_path / "prepared" / "tfds")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.data import tfds_copy
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, tfds_folder
 from pag_tf.data.readers import Reader, register
@@ -156,23 +157,7 @@ def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
 
     # From the folder itself: a builder made by name would ask the network about the data set.
     builder = tfds.builder_from_directory(folder) if folder else _download()
-    for split, size in _TFDS_SIZES.items():
-        info = builder.info.splits.get(split)
-        if info is None or info.num_examples != size:
-            found = info.num_examples if info else 0
-            problem = f"has {found} images in {split!r}, not {size}"
-        elif builder.info.file_format.value != "tfrecord":
-            problem = f"is in the format {builder.info.file_format.value}, not tfrecord"
-        elif not all(path.exists() for path in info.filepaths):
-            problem = f"is incomplete: files of {split!r} are missing"
-        elif sum(path.stat().length for path in info.filepaths) < info.num_bytes:
-            problem = f"is incomplete: the files of {split!r} were cut off"
-        else:
-            continue
-        raise ValueError(
-            f"The copy of cifar10 in {builder.data_dir} {problem}: remove it and let TFDS prepare "
-            "it again."
-        )
+    tfds_copy.check(builder, _TFDS_SIZES)
     return builder
 
 

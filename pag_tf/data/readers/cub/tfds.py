@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from pag_tf.data import tfds_copy
 from pag_tf.data.archives import checked_name
 from pag_tf.data.sources import jpeg_size
 from pag_tf.data.unpacking import cached_folder
@@ -38,6 +39,7 @@ def _examples(prepared: Path) -> Any:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(prepared)
+    tfds_copy.check(builder, {"train": None, "test": None})
     encoded = {key: tfds.decode.SkipDecoding() for key in ("image", "segmentation_mask")}
     for split in ("train", "test"):
         dataset = builder.as_dataset(
