@@ -14,6 +14,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
+from pag_tf.core.extent import extent
 from pag_tf.core.files import LFS_POINTER, user_path
 from pag_tf.data import png_chunks
 
@@ -234,7 +235,7 @@ def _deep_gray(image: Image.Image, black: float, white: float, notes: list[str])
     highest = max(black, white)
     if not (values.min() >= 0 and values.max() <= highest):  # also NaN
         raise _NotColors(
-            f"its pixels are from {values.min():g} to {values.max():g}; expected "
+            f"its pixels are from {extent(values)}; expected "
             f"{'floats' if image.mode == 'F' else 'whole numbers'} from 0 to {highest:g}. Scale "
             "them, and save the picture with 8 or 16 bits."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.core.extent import extent
 from pag_tf.figures import canvas
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ def _check(images: np.ndarray, gradients: Mapping[str, Any], labels: Sequence[st
             f"Expected at least one image [N, H, W, 3] or [N, H, W, 1], got shape {images.shape}."
         )
     if not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            f"Images must lie in [0, 1], got values from {images.min():g} to {images.max():g}."
-        )
+        raise ValueError(f"Images must lie in [0, 1], got values from {extent(images)}.")
     if not gradients:
         raise ValueError("At least one column of gradients is needed, got none.")
     for title, each in gradients.items():

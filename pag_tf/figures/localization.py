@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pag_tf.core.extent import extent
 from pag_tf.figures import canvas
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ def overlay(images: Any, maps: Any) -> np.ndarray:
     if maps.shape != images.shape[:3]:
         raise ValueError(f"Heat maps must be {images.shape[:3]} [N, H, W], got {maps.shape}.")
     if not (maps.min() >= 0 and maps.max() <= 1):
-        raise ValueError(
-            f"Heat maps must lie in [0, 1], got values from {maps.min():g} to {maps.max():g}."
-        )
+        raise ValueError(f"Heat maps must lie in [0, 1], got values from {extent(maps)}.")
     from matplotlib import colormaps
 
     heat = colormaps[COLORS](maps)[..., :3]
@@ -183,6 +182,4 @@ def _check_pixels(pixels: np.ndarray, axes: int, expected: str) -> None:
     if pixels.ndim != axes or pixels.size == 0 or pixels.shape[-1] not in (1, 3):
         raise ValueError(f"{expected}, got shape {pixels.shape}.")
     if not (pixels.min() >= 0 and pixels.max() <= 1):
-        raise ValueError(
-            f"Pixels must lie in [0, 1], got values from {pixels.min():g} to {pixels.max():g}."
-        )
+        raise ValueError(f"Pixels must lie in [0, 1], got values from {extent(pixels)}.")

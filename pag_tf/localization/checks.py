@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pag_tf.core.extent import extent
+
 _CHANNELS = (1, 3, 4)
 _FORM = "[ymin, xmin, ymax, xmax] as fractions of the image"
 
@@ -51,7 +53,7 @@ def heat_maps(maps: Any) -> np.ndarray:
         )
     if low < 0 or high > 1:
         raise ValueError(
-            f"Heat maps must lie in [0, 1], got values from {low:g} to {high:g}. Normalize each "
+            f"Heat maps must lie in [0, 1], got values from {extent(maps)}. Normalize each "
             "map: subtract its minimum, then divide by its maximum."
         )
     return maps
@@ -82,7 +84,7 @@ def thresholds(values: Any) -> np.ndarray:
         raise ValueError(f"thresholds must be a list of at least one, got shape {values.shape}.")
     if not (values.min() >= 0 and values.max() <= 1):
         raise ValueError(
-            f"thresholds must lie in [0, 1], got {values.min():g} to {values.max():g}. "
+            f"thresholds must lie in [0, 1], got {extent(values)}. "
             "They are relative to each map's maximum."
         )
     if not (np.diff(values) > 0).all():
@@ -109,7 +111,7 @@ def box_array(boxes: Any, name: str = "boxes") -> np.ndarray:
         )
     if boxes.size and (boxes.min() < 0 or boxes.max() > 1):
         raise ValueError(
-            f"{name} must lie in [0, 1], got values from {boxes.min():g} to {boxes.max():g}: "
+            f"{name} must lie in [0, 1], got values from {extent(boxes)}: "
             "clip them with .clip(0, 1)."
         )
     wrong = np.flatnonzero((boxes[:, :2] >= boxes[:, 2:]).any(axis=1))

@@ -90,6 +90,10 @@ IMAGE, BOX, LABEL = good()["image"], good()["box"], good()["label"]
     "changes, message",
     [
         ({"image": IMAGE * 255}, "divide by 255"),
+        (
+            {"image": changed(IMAGE, (0, 0, 0, 0), 1 + 1e-7)},
+            r"to 1\.0000001: expected \[0, 1\]; clip it with \.clip\(0, 1\)",
+        ),
         ({"image": IMAGE * 2 - 1}, "undo the normalization"),
         ({"image": changed(IMAGE, (3, 0, 0, 0), np.nan)}, "NaN or infinite pixels"),
         ({"image": IMAGE.astype(np.float64)}, r"dtype float64: expected uint8 .* or float32"),

@@ -25,6 +25,10 @@ BAD_MAPS = {
     "NaN": (np.float32([MAPS[0], MAPS[1] * np.nan]), r"NaN or infinity \(the first is map 1\)"),
     "infinity": (MAPS + np.float32(np.inf), r"NaN or infinity \(the first is map 0\)"),
     "negative": (MAPS - 1, r"must lie in \[0, 1\], got values from -0.5 to -0.5. Normalize"),
+    "just above 1": (
+        np.where(MAPS.max() == MAPS, np.float32(1 + 1e-7), MAPS),
+        r"must lie in \[0, 1\], got values from .* to 1\.0000001. Normalize",
+    ),
     "above 1": (MAPS * 4, r"must lie in \[0, 1\], got values from 2 to 2. Normalize"),
     "one map": (MAPS[0], r"a batch \[B, H, W\], got shape \(4, 4\). For one map use map\[None\]"),
     "a picture": (
@@ -62,6 +66,10 @@ BAD_BOXES = {
     "inverted": ([WHOLE, [0.5, 0, 0.25, 1]], r"row 1 is inverted or empty, \[0.5, 0.0, 0.25, 1"),
     "empty": ([[0, 0.5, 1, 0.5], WHOLE], r"row 0 is inverted or empty, .*\(1 such boxes\)"),
     "pixels": ([[0, 0, 100, 60], WHOLE], "reach 100, which looks like pixels: divide y by the im"),
+    "outside by rounding": (
+        [[0, 0, 1.0000005, 1], WHOLE],
+        r"from 0 to 1\.0000005: clip them with .clip\(0, 1\)",
+    ),
     "a little outside": ([[0, 0, 1.1, 1], WHOLE], r"from 0 to 1.1: clip them with .clip\(0, 1\)"),
     "negative": ([[-0.1, 0, 1, 1], WHOLE], r"must lie in \[0, 1\], got values from -0.1 to 1"),
     "NaN": ([[np.nan, 0, 1, 1], WHOLE], "contain NaN or infinity"),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pag_tf.core.extent import extent
 from pag_tf.core.files import check_fetched, user_path
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.readers import Reader, register
@@ -28,6 +29,7 @@ from pag_tf.data.splits import Slice
 _SPLITS = ("train", "validation", "test")
 _REQUIRED = ("image", "label")
 _OPTIONAL = ("box", "class_names")
+_ROUNDING = 0.01  # how far from [0, 1] pixels are by rounding or resampling
 
 
 @register("arrays")
@@ -210,10 +212,14 @@ def _check_images(image: np.ndarray, path: Path) -> None:
         raise ValueError(f"Image in {path} has NaN or infinite pixels: remove those images.")
     low, high = float(image.min()), float(image.max())
     if low < 0 or high > 1:
-        bytes_ = low >= 0 and high <= 255
-        remedy = "divide by 255" if bytes_ else "undo the normalization (it belongs in the model)"
+        if low > -_ROUNDING and high < 1 + _ROUNDING:
+            remedy = "clip it with .clip(0, 1)"
+        elif low >= 0 and high <= 255:
+            remedy = "divide by 255"
+        else:
+            remedy = "undo the normalization (it belongs in the model)"
         raise ValueError(
-            f"Float image in {path} has values from {low:g} to {high:g}: expected [0, 1]; {remedy}."
+            f"Float image in {path} has values from {extent(image)}: expected [0, 1]; {remedy}."
         )
 
 
@@ -259,7 +265,7 @@ def _check_boxes(box: np.ndarray, images: int, path: Path) -> None:
         problem = f"reaches {box.max():g}, which looks like pixels"
         remedy = "divide by the image's height and width"
     elif box.min() < 0 or box.max() > 1:
-        problem = f"has values from {box.min():g} to {box.max():g}"
+        problem = f"has values from {extent(box)}"
         remedy = "clip it with .clip(0, 1)"
     else:
         wrong = np.flatnonzero((box[:, 0] >= box[:, 2]) | (box[:, 1] >= box[:, 3]))

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from pag_tf.core.extent import extent
 from pag_tf.data.archives import Files, FolderFiles
 from pag_tf.data.sources import jpeg_size, png_size
 from pag_tf.data.splits import interleaved, rank_in_class
@@ -150,8 +151,8 @@ class CubFiles:
             ) from error
         if not ((percent >= 0) & (percent <= 100)).all():
             raise ValueError(
-                f"{self._where(_ATTRIBUTES)} has values from {percent.min():g} to "
-                f"{percent.max():g}: expected percentages, 0 to 100; {_REMEDY}."
+                f"{self._where(_ATTRIBUTES)} has values from {extent(percent)}: "
+                f"expected percentages, 0 to 100; {_REMEDY}."
             )
         attributes = (percent[np.searchsorted(numbers, used)] / 100).astype(np.float32)
         attributes.setflags(write=False)
