@@ -6,10 +6,10 @@ a configuration and return a result document (`schema`); `compare` takes two fin
 table of metrics is `metrics`; `register_metric` adds one.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from pag_tf.core import lazy
+from pag_tf.measure.metrics import register as register_metric
 
 if TYPE_CHECKING:
     from pag_tf.measure.accuracy import evaluate
@@ -25,9 +25,28 @@ if TYPE_CHECKING:
         ZeroShotConfig,
     )
     from pag_tf.measure.localization import localize
-    from pag_tf.measure.metrics import register as register_metric
     from pag_tf.measure.picture import explain_picture
     from pag_tf.measure.zero_shot import measure_zero_shot
+else:
+    __getattr__, __dir__ = lazy.attach(
+        __name__,
+        {
+            "AlignConfig": "pag_tf.measure.config",
+            "CardConfig": "pag_tf.measure.config",
+            "EvaluateConfig": "pag_tf.measure.config",
+            "ExplainConfig": "pag_tf.measure.config",
+            "LocalizeConfig": "pag_tf.measure.config",
+            "ZeroShotConfig": "pag_tf.measure.config",
+            "align": "pag_tf.measure.alignment",
+            "card_picture": "pag_tf.measure.card",
+            "compare": "pag_tf.measure.comparison",
+            "evaluate": "pag_tf.measure.accuracy",
+            "explain_picture": "pag_tf.measure.picture",
+            "localize": "pag_tf.measure.localization",
+            "measure_zero_shot": "pag_tf.measure.zero_shot",
+            "write_card": "pag_tf.measure.card",
+        },
+    )
 
 __all__ = [
     "AlignConfig",
@@ -46,33 +65,3 @@ __all__ = [
     "register_metric",
     "write_card",
 ]
-
-_HOMES = {
-    "AlignConfig": "config",
-    "CardConfig": "config",
-    "EvaluateConfig": "config",
-    "ExplainConfig": "config",
-    "LocalizeConfig": "config",
-    "ZeroShotConfig": "config",
-    "align": "alignment",
-    "card_picture": "card",
-    "compare": "comparison",
-    "evaluate": "accuracy",
-    "explain_picture": "picture",
-    "localize": "localization",
-    "measure_zero_shot": "zero_shot",
-    "write_card": "card",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Imports the module of a public name on first use, so that configurations import no Keras."""
-    if name == "register_metric":
-        return importlib.import_module("pag_tf.measure.metrics").register
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
