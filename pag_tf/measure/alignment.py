@@ -70,30 +70,17 @@ def align(
     maps.check(subject.model, info.image_shape)
     classifier = transfer_classifier(config.transfer_classifier, subject, config.dataset)
     test = images.whole(part)
-    if len(np.unique(test["label"])) < 2:
-        raise ValueError(
-            f"split={config.split!r} has images of one class only: expected two at least, as each "
-            "example is pushed to the class of the next. Choose more images, or others."
-        )
+    _check_classes(test["label"], config.split)
     run.claim()
-    synthesis = {
-        "threat": config.synthesis_threat(test["image"].shape[1:]),
-        "steps": config.synthesis_steps,
-        "seed": config.seed,
-    }
+    synthesis = config.synthesis(test["image"].shape[1:])
     found = measure(
         subject.model,
         classifier,
         test,
         maps,
         run,
-        robustness={
-            "eps": config.perturbation.eps,
-            "samples": config.perturbations,
-            "k": config.top_share,
-            "seed": config.seed,
-        },
-        curves={"steps": config.curve_steps, "baseline": config.deleted_pixel},
+        robustness=config.robustness,
+        curves=config.curves,
         synthesis=synthesis,
     )
     threshold = config.threshold_value
@@ -112,7 +99,7 @@ def align(
             **maps.record(),
             "synthesis": {
                 "threat_model": str(synthesis["threat"]),
-                "steps": synthesis["steps"],
+                "steps": config.synthesis_steps,
             },
             "examples": examples,
         },
@@ -148,6 +135,14 @@ def transfer_classifier(folder: str, subject: Subject, dataset: str) -> Subject 
             f"{dataset}."
         )
     return of_entry(entry)
+
+
+def _check_classes(labels: np.ndarray, split: str) -> None:
+    if len(np.unique(labels)) < 2:
+        raise ValueError(
+            f"split={split!r} has images of one class only: expected two at least, as each "
+            "example is pushed to the class of the next. Choose more images, or others."
+        )
 
 
 def _best_threshold(model: keras.Model, held_out: Batch, maps: HeatMaps, split: str) -> float:

@@ -288,12 +288,27 @@ class AlignConfig(LocalizeConfig):
         """The threat model under which maps are compared."""
         return ThreatModel.parse(self.perturbation_threat_model, norm="linf")
 
-    def synthesis_threat(self, image_shape: tuple[int, ...]) -> ThreatModel:
-        """Returns the threat model of the synthesis for images of this shape."""
-        if self.synthesis_threat_model:
-            return ThreatModel.parse(self.synthesis_threat_model)
+    @property
+    def robustness(self) -> dict[str, Any]:
+        """The settings of `pag_tf.alignment.attribution_robustness`."""
+        return {
+            "eps": self.perturbation.eps,
+            "samples": self.perturbations,
+            "k": self.top_share,
+            "seed": self.seed,
+        }
+
+    @property
+    def curves(self) -> dict[str, Any]:
+        """The settings of `pag_tf.alignment.deletion`."""
+        return {"steps": self.curve_steps, "baseline": self.deleted_pixel}
+
+    def synthesis(self, image_shape: tuple[int, ...]) -> dict[str, Any]:
+        """Returns the settings of `pag_tf.alignment.synthesize` for images of this shape."""
         height, width, channels = image_shape
-        return ThreatModel.parse(f"l2:{0.1 * (height * width * channels) ** 0.5:.1f}")
+        within = f"l2:{0.1 * (height * width * channels) ** 0.5:.1f}"
+        threat = ThreatModel.parse(self.synthesis_threat_model or within)
+        return {"threat": threat, "steps": self.synthesis_steps, "seed": self.seed}
 
 
 @dataclasses.dataclass(frozen=True)

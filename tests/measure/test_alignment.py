@@ -334,7 +334,8 @@ def test_bad_input_is_refused(entries, changes, message):
     [((64, 64, 3), "l2:11.1"), ((32, 32, 3), "l2:5.5"), ((8, 8, 1), "l2:0.8")],
 )
 def test_the_synthesis_grows_with_the_image(shape, expected):
-    assert str(AlignConfig().synthesis_threat(shape)) == expected
+    assert str(AlignConfig().synthesis(shape)["threat"]) == expected
     assert (
-        str(AlignConfig(synthesis_threat_model="linf:1/5").synthesis_threat(shape)) == "linf:51/255"
+        str(AlignConfig(synthesis_threat_model="linf:1/5").synthesis(shape)["threat"])
+        == "linf:51/255"
     )
