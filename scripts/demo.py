@@ -238,12 +238,8 @@ def held_out_split(config: DemoConfig, info: Any) -> str:
 
 def command(config: DemoConfig) -> str:
     """Returns the command of this demo, without where data and results are."""
-    changed = [
-        f"--{field.name}={getattr(config, field.name)}"
-        for field in dataclasses.fields(config)
-        if field.name not in ("data_dir", "output") and getattr(config, field.name) != field.default
-    ]
-    return shlex.join(["python", "scripts/demo.py", *changed])
+    changed = dataclass_flags.changed(config, leave_out=("data_dir", "output"))
+    return shlex.join(["python", "scripts/demo.py", *changed.values()])
 
 
 def column_titles(entries: tuple[Entry, ...]) -> list[str]:

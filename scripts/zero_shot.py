@@ -67,8 +67,7 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
     from pag_tf.measure.zero_shot_task import check_splits, distinguishing_attributes
 
     if config.entry:
-        given = [f.name for f in dataclasses.fields(choice) if getattr(choice, f.name) != f.default]
-        if given:
+        if given := dataclass_flags.changed(choice):
             raise ValueError(
                 f"{', '.join(given)} choose what is trained, but entry={config.entry!r} is trained "
                 "already: leave them out, or leave out --entry."
@@ -195,14 +194,9 @@ def at_edge(result: dict[str, Any]) -> list[str]:
 
 def _command(choice: TrainingChoice, config: ZeroShotConfig) -> str:
     """Returns the command that trains and measures again."""
-    words = [
-        f"--{field.name}={getattr(given, field.name)}"
-        for given in (choice, config)
-        for field in dataclasses.fields(given)
-        if field.name not in ("output", "data_dir")
-        and (field.name in ("dataset", "eps") or getattr(given, field.name) != field.default)
-    ]
-    return shlex.join(["python", "scripts/zero_shot.py", *words])
+    trained = dataclass_flags.changed(choice, always=("dataset", "eps"))
+    measured = dataclass_flags.changed(config, leave_out=("output", "data_dir"))
+    return shlex.join(["python", "scripts/zero_shot.py", *trained.values(), *measured.values()])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from absl import flags
@@ -59,6 +59,27 @@ def flag_lines(config: Any, leave_out: tuple[str, ...] = ()) -> str:
     """Returns a flag file (one `--name=value` per line) that reproduces the dataclass."""
     values = dataclasses.asdict(config)
     return "".join(f"--{n}={_text(v)}\n" for n, v in values.items() if n not in leave_out)
+
+
+def changed(
+    config: Any, *, always: Collection[str] = (), leave_out: Collection[str] = ()
+) -> dict[str, str]:
+    """Returns the flags of the fields that differ from their defaults, as words of a command.
+
+    Args:
+        config: The dataclass.
+        always: Names of fields that are given even with their defaults.
+        leave_out: Names of fields that are not.
+
+    Returns:
+        Name of each field to its word, `--name=value`.
+    """
+    return {
+        field.name: f"--{field.name}={getattr(config, field.name)}"
+        for field in dataclasses.fields(config)
+        if field.name not in leave_out
+        and (field.name in always or getattr(config, field.name) != field.default)
+    }
 
 
 def run(main: types.FunctionType | Any, *, positional: str = "") -> None:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from pag_tf import __version__
-from pag_tf.core import files, run_folder
+from pag_tf.core import dataclass_flags, files, run_folder
 from pag_tf.measure import schema
 from pag_tf.measure.config import AUTO, FOLDERS, PLACES
 
@@ -140,13 +140,9 @@ def measuring_command(kind: str, config: Any) -> str:
     if getattr(config, "threshold", AUTO) != AUTO:
         left_out.add("threshold_split")
     first = [name for name in _NAMED_FIRST if getattr(config, name, "")]
-    arguments = [
-        f"--{field.name}={getattr(config, field.name)}"
-        for field in sorted(dataclasses.fields(config), key=lambda field: field.name not in first)
-        if field.name not in left_out
-        and (field.name in first or getattr(config, field.name) != field.default)
-    ]
-    return shlex.join(["python", f"scripts/{schema.SCRIPTS[kind]}", *arguments])
+    words = dataclass_flags.changed(config, always=first, leave_out=left_out)
+    ordered = [words[name] for name in sorted(words, key=lambda name: name not in first)]
+    return shlex.join(["python", f"scripts/{schema.SCRIPTS[kind]}", *ordered])
 
 
 def versions() -> dict[str, str]:

@@ -195,3 +195,13 @@ def test_former_names_of_flags_are_accepted():
         synthesis_threat_model="l2:3",
         perturbation_threat_model="4/255",
     )
+
+
+def test_a_command_names_what_differs_from_the_defaults():
+    config = EvaluateConfig(eps="0", split="test[:10]", output="result.json")
+    assert dataclass_flags.changed(config, always=("dataset",), leave_out=("output",)) == {
+        "dataset": "--dataset=cifar10",
+        "eps": "--eps=0",
+        "split": "--split=test[:10]",
+    }
+    assert dataclass_flags.changed(EvaluateConfig()) == {}
