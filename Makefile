@@ -1,5 +1,5 @@
 # make demo    load the bundled models, measure them, make a page of pictures    ARGS="--dataset=cifar10"
-# make test    run the tests                                                    ARGS="-k attacks -x"
+# make test    run the tests, without the slow ones                             ARGS="-k attacks -x"
 # make lint    ruff and mypy
 # make docs    build the site of docs/ into site/; every warning is an error
 #
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 	$(VENV_PYTHON) scripts/demo.py $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(VENV_PYTHON) -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile -m "not slow" $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(VENV_PYTHON) -m ruff check .
