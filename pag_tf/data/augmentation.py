@@ -37,7 +37,7 @@ class Augmentation:
 
         Args:
             images: float `[B, H, W, C]`, H and W larger than `shift`.
-            random: Where the draws come from.
+            random: Source of the draws.
 
         Returns:
             Images of the same shape and dtype.

@@ -95,7 +95,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
 
     Args:
         data: PNG, JPEG, WebP, GIF, BMP or TIFF, whatever the file is called.
-        name: Of the file, for messages.
+        name: Name of the file, for messages.
 
     Returns:
         The picture, in its own size.
@@ -213,7 +213,7 @@ def _deep_scale(image: Image.Image) -> tuple[float, float]:
 def _rgb(image: Image.Image, scale: tuple[float, float], notes: list[str]) -> np.ndarray:
     """New float32 pixels `[H, W, 3]`, in [0, 1] up to rounding.
 
-    Of a large picture an array of floats is 600 MB: each function makes one.
+    The floats of a large picture take 600 MB: each function makes one such array.
     """
     if image.mode in (*_SIXTEEN_BITS, "I", "F"):
         return _deep_gray(image, *scale, notes)

@@ -1,4 +1,4 @@
-"""What a data set hands to the loaders: a stream of small records, and how to decode them.
+"""Sources, which data sets hand to the loaders: a stream of small records and their decoder.
 
 Shuffling moves records (encoded images, or plain indices), never decoded images, so that memory
 does not grow with the size of the pixels.

@@ -132,13 +132,13 @@ def find(
     trained on some of the classes only (a class split): those are loaded by id.
 
     Args:
-        eps: What `load` takes.
+        eps: As in `load`.
         dataset: See `load`, as for all others.
         norm: Norm of the threat model.
         arch: Architecture.
         namespace: A user or an organization of the Hub.
         revision: A branch, a tag or a commit of `"hf:namespace/name"`.
-        hub: How the Hub is reached.
+        hub: Settings of the connection to the Hub.
 
     Returns:
         The record of the first place (package, cache, Hub) that has one.
@@ -192,7 +192,7 @@ def list_models(
         namespace: A user or an organization of the Hub whose models are listed too: from the cache
             only in offline mode. Their weights are not fetched. The environment variable that
             `load` knows does not count here.
-        hub: How the Hub is reached.
+        hub: Settings of the connection to the Hub.
 
     Returns:
         Frozen records, sorted by data set, then epsilon; the bundled ones come first. `load` takes

@@ -92,19 +92,19 @@ def write_entry(
                         class_names=["cat", "dog"], threat="linf:2/255")
 
     Args:
-        folder: Where to; its parents are made.
+        folder: Path of the new folder; missing parents are created.
         model: The trained classifier, pixels in [0, 1] in, logits out; or its `.keras` file.
         dataset: Name of the data set it was trained on.
         class_names: One name for each logit.
         threat: The threat model of its training; `"linf:0"` for standard training.
         architecture: `name`, `num_classes`, `image_shape` and `options` for `pag_tf.models.build`;
             None: the model was made in another way.
-        arch: What the architecture of such a model is called; empty: the name of the model.
-        entry_id: Its name; empty: made by `pag_tf.zoo.entry_id`.
+        arch: Name of the architecture of such a model; empty: the name of the model.
+        entry_id: Name of the entry; empty: made by `pag_tf.zoo.entry_id`.
         training: The training configuration, plain JSON; None: not recorded.
         flags_text: The absl flag file of `scripts/train.py` that trains it again; empty: it was
             trained by another program.
-        metrics: What was measured on it.
+        metrics: Measurements of the model.
         license: SPDX identifier in lower case.
         overwrite: Replace an existing folder of the format (and no other) instead of refusing.
 

@@ -60,7 +60,7 @@ def line(value: Any, field: str) -> str:
     """
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(
-            f"{field}: expected one line of printable text, not empty, got {shown(value)}."
+            f"{field}: expected one non-empty line of printable text, got {shown(value)}."
         )
     return value
 
@@ -101,7 +101,7 @@ def sha256(value: Any, field: str) -> str:
 
 
 def threat(value: Any, field: str) -> ThreatModel:
-    """Returns a threat model, given as such or as text.
+    """Returns a threat model, given as a `ThreatModel` or as text.
 
     Raises:
         ValueError: Anything else (a bare number names no norm); see also `ThreatModel`.

@@ -46,7 +46,7 @@ def read(block: str) -> dict[str, Any]:
         loaded = yaml.safe_load(block)
         keys = [key.value for key, _ in _pairs(block)]
     except _UNREADABLE as error:
-        raise _refusal(f"is not YAML that can be read ({_shown(error)})") from None
+        raise _refusal(f"is not valid YAML ({_shown(error)})") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -142,6 +142,6 @@ def _shown(error: BaseException) -> str:
 
 def _refusal(what: str) -> ValueError:
     return ValueError(
-        f"The front matter of the model card, between its first two lines '---', {what}. Correct "
-        "it by hand, or delete it: what the record says is written again. Nothing was changed."
+        f"The front matter of the model card, between its first two lines '---', {what}. Fix it "
+        "by hand, or delete it to have it written again from pag.json. Nothing was changed."
     )

@@ -88,17 +88,18 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
 
     if isinstance(error, EntryNotFoundError):
         return FileNotFoundError(
-            f"{what} is not there: the repository exists and does not hold this file. An entry of "
-            "pag_tf has pag.json and model.weights.h5; choose another repository or revision."
+            f"{what} does not exist: the repository has no such file. An entry of pag_tf has "
+            "pag.json and model.weights.h5: choose another repository or revision."
         )
     if isinstance(error, RevisionNotFoundError):
         return FileNotFoundError(
-            f"{what} is not there: the repository has no such branch, tag or commit."
+            f"{what} does not exist: the repository has no such branch, tag or commit. Choose one "
+            "that its page lists."
         )
     if isinstance(error, GatedRepoError):
         return PermissionError(
-            f"{what}: access to this repository has to be requested on its page at {_endpoint()}. "
-            "Then pass a token of yours (token=, HF_TOKEN or `hf auth login`)."
+            f"{what}: the repository is gated. Request access on its page at {_endpoint()}, then "
+            "pass your token (token=, HF_TOKEN or `hf auth login`)."
         )
     if _is_token_refused(error):
         return PermissionError(
@@ -117,7 +118,9 @@ def _of_status(error: OSError, status: int, what: str) -> Exception:
     if status == _BUSY:
         wait = getattr(error, "response").headers.get("Retry-After")  # noqa: B009
         when = f"in {wait} seconds" if wait else "later"
-        return ConnectionError(f"{what}: the Hub limits requests (429). Try again {when}.")
+        return ConnectionError(
+            f"{what}: the Hub received too many requests (429). Try again {when}."
+        )
     if status >= 500:
         return _unreachable(what, error)
     return OSError(f"{what}: the Hub refused the request: {_line(error)}")
@@ -148,7 +151,7 @@ def _of_writing(error: Exception, what: str) -> Exception | None:
         )
     if status == _CONFLICT:
         return OSError(
-            f"{what} was changed by somebody else while this was prepared: nothing was published. "
+            f"{what} changed on the Hub while this was prepared: nothing was published. "
             "Publish again."
         )
     return None
@@ -169,15 +172,16 @@ def _is_token_refused(error: Exception) -> bool:
 
 def _not_cached(what: str) -> FileNotFoundError:
     return FileNotFoundError(
-        f"{what} is not in the cache, and the Hub may not be asked (local_files_only=True or "
-        "HF_HUB_OFFLINE=1). Load it once with a connection, or copy the folder and pass its path."
+        f"{what} is not in the cache, and the Hub is not asked in offline mode "
+        "(local_files_only=True or HF_HUB_OFFLINE=1). Load it once with a connection, or copy the "
+        "folder and pass its path."
     )
 
 
 def _unreachable(what: str, error: Exception) -> ConnectionError:
     return ConnectionError(
-        f"{what}: the Hub at {_endpoint()} cannot be reached or breaks off ({_line(error)}). Check "
-        "the connection and HF_ENDPOINT, and try again."
+        f"{what}: the Hub at {_endpoint()} could not be reached, or the connection broke off "
+        f"({_line(error)}). Check the connection and HF_ENDPOINT, and try again."
     )
 
 

@@ -152,6 +152,6 @@ def _all_models(entry: Entry, existing: Any) -> list[Any] | None:
 def _refused(key: str, expected: str, found: Any) -> str:
     return (
         f"{key} in the front matter of the model card: expected {expected}, found "
-        f"{type(found).__name__}. Correct it by hand, or delete it: what the record says is "
-        "written again. Nothing was changed."
+        f"{type(found).__name__}. Fix it by hand, or delete it to have it written again from "
+        "pag.json. Nothing was changed."
     )

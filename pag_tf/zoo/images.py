@@ -1,4 +1,4 @@
-"""Loads images of the classes that an entry knows, labeled by the index of the logit."""
+"""Images of the classes that an entry was trained on, labeled by the index of the logit."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def load_images(
     """Loads images of an entry's data set as the dicts of `pag_tf.data.load`.
 
     Args:
-        entry: Says which data set, which classes, and how images come to its size.
-        split: Such as `"test"` or `"test[:1000]"`. Of a model that was trained on the seen classes
-            of a class split, images of other classes are left out.
-        data_dir: Where the data is, see `pag_tf.data.load`.
-        batch_size: Images in a batch, the last of which may have fewer; None: no batches.
-        shuffle_seed: Of the order; None: as they are stored.
-        image_size, fit: Instead of those of the entry's training, see `pag_tf.data.load`.
+        entry: Names the data set, its classes, and how images are brought to their size.
+        split: Such as `"test"` or `"test[:1000]"`. If the entry was trained on the seen classes of
+            a class split, images of other classes are left out.
+        data_dir: Folder of the data, see `pag_tf.data.load`.
+        batch_size: Images per batch; the last batch may be smaller. None: no batches.
+        shuffle_seed: Seed of a random order; None: the stored order.
+        image_size, fit: Replace those of the entry's training, see `pag_tf.data.load`.
 
     Returns:
         The dicts; `label` is the index of the logit.
 
     Raises:
-        ValueError: No such split, or data that is not there.
+        ValueError: There is no such split, or the data was not found.
     """
     from pag_tf import data
 

@@ -53,7 +53,7 @@ def parse(content: bytes, what: str) -> dict[str, Any]:
 
     Args:
         content: The file.
-        what: Where it is from, for messages.
+        what: Origin of the configuration, for messages.
 
     Raises:
         ValueError: Not JSON, too large, or something other than a model of built-in layers.
@@ -102,9 +102,9 @@ def build(document: dict[str, Any], *, most_parameters: int, what: str) -> keras
     """Lets Keras build the model of a checked configuration, with fresh weights.
 
     Args:
-        document: What `parse` returned.
-        most_parameters: No more are made, whatever shapes the configuration names.
-        what: Where it is from, for messages.
+        document: Result of `parse`.
+        most_parameters: Limit of the parameters that are made.
+        what: Origin of the configuration, for messages.
 
     Raises:
         ValueError: More parameters than that, or a configuration that Keras refuses.
@@ -154,7 +154,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
     """Yields a temporary folder with the configuration and the weights of a `.keras` file."""
     if path.suffix != ".keras" or not path.is_file():
         raise ValueError(
-            f"{path} is no .keras file. Save the model with model.save('my_model.keras')."
+            f"{path} is not a .keras file. Save the model with model.save('my_model.keras')."
         )
     check_fetched(path)
     with tempfile.TemporaryDirectory() as temporary:
@@ -171,7 +171,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
                         shutil.copyfileobj(source, target)
         except (zipfile.BadZipFile, KeyError) as error:
             raise ValueError(
-                f"{path} is damaged or no .keras file: {error}. Save the model again with "
+                f"{path} is damaged or not a .keras file: {error}. Save the model again with "
                 "model.save('my_model.keras')."
             ) from None
         yield Path(temporary)
@@ -207,7 +207,7 @@ def _check_object(value: dict[str, Any], what: str) -> None:
     if not accepted:
         label = registered if isinstance(registered, str) and ">" in registered else name
         raise ValueError(
-            f"{what} uses {fields.printable(label)} of {fields.printable(module)}, which is no "
+            f"{what} uses {fields.printable(label)} of {fields.printable(module)}, which is not a "
             f"built-in layer that runs without other code. {_REMEDY}"
         )
 

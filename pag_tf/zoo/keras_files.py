@@ -32,7 +32,7 @@ def check_size(entry: Entry) -> None:
     is refused where no weight file of that size comes with it.
 
     Raises:
-        ValueError: The sizes do not go together; see also `build`.
+        ValueError: The sizes do not match; see also `build`.
     """
     from pag_tf import models
 
@@ -75,7 +75,7 @@ def load(entry: Entry, own: OwnModel | None = None) -> keras.Model:
 
 
 def check_recipe(entry: Entry, *, trust_config: bool) -> None:
-    """Refuses to let Keras build a model from a configuration that nobody said to trust.
+    """Refuses a model that Keras has to build from its configuration, unless `trust_config`.
 
     Raises:
         ValueError: The entry has such a configuration; the message names both ways to load it.
@@ -198,7 +198,7 @@ def _of_architecture(entry: Entry, function: Callable[..., _Result]) -> _Result:
 
 
 def rebuilt(model: keras.Model, entry: Entry, *, by_keras: bool = False) -> keras.Model:
-    """Builds the model of an entry again, with the weights of `model`.
+    """Builds a new model of an entry with the weights of `model`.
 
     Args:
         model: The trained classifier.
@@ -206,7 +206,7 @@ def rebuilt(model: keras.Model, entry: Entry, *, by_keras: bool = False) -> kera
         by_keras: Build it from the configuration of `model`, not from the entry's architecture.
 
     Raises:
-        ValueError: Both differ in input, weights or logits, or a weight is not finite.
+        ValueError: The two models differ in input, weights or logits, or a weight is not finite.
     """
     import numpy as np
 
@@ -289,7 +289,7 @@ def _compare_logits(model: keras.Model, fresh: keras.Model, entry: Entry) -> Non
         raise ValueError(
             f"The model is not what architecture {entry.architecture} builds: with the same "
             "weights the logits differ. Pass the arguments it was built with (activation, "
-            "normalisation, ...); the model has to return logits, not probabilities."
+            "normalization, ...); the model has to return logits, not probabilities."
         )
 
 

@@ -68,7 +68,7 @@ def online(
     """Yields the entries of a namespace of the Hub.
 
     Args:
-        hub: How the Hub is reached.
+        hub: Settings of the connection to the Hub.
         namespace: A user or an organization.
         dataset: Only repositories with the tag of this data set.
         threat: Only repositories with the tag of this epsilon.

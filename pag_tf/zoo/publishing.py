@@ -32,9 +32,9 @@ class Publication:
         entry: The record that was published.
         repo_id: `"namespace/name"`.
         url: Page of the commit, or the folder that a dry run wrote.
-        commit: The commit that the repository is at now, or None for a dry run.
-        claims: What was compared with images of the test split before.
-        not_compared: Why no claim was compared, or None.
+        commit: The new commit of the repository; None for a dry run.
+        claims: Accuracies that were compared with images of the test split.
+        not_compared: The reason if no claim was compared, otherwise None.
     """
 
     entry: Entry
@@ -70,19 +70,19 @@ def publish(
     it), plain Keras has to read the same model from the folder, and its claimed accuracies are
     compared with a few hundred test images where the data set is on this machine. In a card that
     the repository has already, only the generated block and our fields of the metadata are
-    replaced; the commit is refused if somebody changes the repository meanwhile.
+    replaced; the commit is refused if the repository changes meanwhile.
     After an interruption, publish again: files that arrived are not sent twice.
 
     Args:
         folder: A zoo folder, such as the `entry` that training leaves.
         repo_id: `"namespace/name"`.
-        create: Make the repository (and the branch `revision`) where it does not exist.
-        private: Of a new repository: seen by its owner only. None is the owner's default.
+        create: Make the repository (and the branch `revision`) if it does not exist.
+        private: Make a new repository visible to its owner only; None: the owner's default.
         revision: The branch; None is the main branch.
         token: A token that may write; None takes the stored one.
-        message: Of the commit.
-        check_images: How many test images; 0 compares nothing.
-        data_dir: Where the data set is, see `pag_tf.data.load`.
+        message: Message of the commit.
+        check_images: Number of test images for the comparison; 0: no comparison.
+        data_dir: Folder of the data, see `pag_tf.data.load`.
         dry_run: A new folder that the files are written to instead; the Hub is only read.
 
     Returns:
@@ -131,7 +131,10 @@ def _compared(
     if not entry.metrics:
         return (), "pag.json claims no metrics"
     if entry.dataset not in data.names():
-        return (), f"{entry.dataset} is no data set that pag_tf reads ({', '.join(data.names())})"
+        return (
+            (),
+            f"{entry.dataset} is not a data set that pag_tf reads ({', '.join(data.names())})",
+        )
     if reason := data.why_not_here(entry.dataset, data_dir):
         if data_dir is not None:
             raise ValueError(reason)

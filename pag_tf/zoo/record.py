@@ -91,19 +91,19 @@ class Entry:
     Attributes:
         id: Name of the entry, also valid as a folder and Hub repository name.
         dataset: Name of the data set it was trained on.
-        threat: What the training attack was allowed to do; epsilon 0 is standard training.
-        architecture: How to build it; of an entry with `keras_config` what it is called, takes and
-            returns.
+        threat: Threat model of the training attack; epsilon 0 is standard training.
+        architecture: Arguments of `pag_tf.models.build`; with `keras_config`, the name, input and
+            output of the model.
         class_names: One name for each logit, in order.
-        metrics: What was measured on it.
+        metrics: Measurements of the model.
         training: The training configuration, plain JSON.
         license: SPDX identifier in lower case.
         weights_sha256: SHA-256 of the weight file, hexadecimal.
         weights_bytes: Size of the weight file.
-        folder: Where its files are.
+        folder: Folder of its files.
         keras_config: The configuration that Keras builds it from; None: `pag_tf.models.build`
             builds it from `architecture`.
-        source: Where it came from: `"bundled"`, `"folder"` for a path given by the user, or
+        source: Origin: `"bundled"`, `"folder"` for a path given by the user, or
             `"hf:namespace/name@commit"`.
 
     Raises:
@@ -162,12 +162,12 @@ class Entry:
         return self.architecture.name
 
     def order(self) -> tuple[str, float, str, str, str]:
-        """Returns what lists are sorted by: data set, epsilon, norm, architecture, id."""
+        """Returns the sort key of lists: data set, epsilon, norm, architecture, id."""
         return self.dataset, self.threat.eps, self.threat.norm, self.arch, self.id
 
     @property
     def weights_path(self) -> Path:
-        """The weight file; of an entry of the Hub it is there once the weights were fetched."""
+        """The weight file, which for an entry of the Hub exists once the weights were fetched."""
         return self.folder / WEIGHTS_FILE
 
     def image_fit(self) -> tuple[int, str]:

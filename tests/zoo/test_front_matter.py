@@ -84,14 +84,17 @@ def test_whatever_the_form_other_values_stay(block):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ("license: [mit\ntags: x", r"is not YAML that can be read \(line 3: expected ',' or ']'"),
+        ("license: [mit\ntags: x", r"is not valid YAML \(line 3: expected ',' or ']'"),
         ("a: b: c", r"line 2: mapping values are not allowed here"),
-        ("\ta: 1", r"is not YAML"),
-        ("a: \x07", r"is not YAML"),
-        ("date: 2020-13-45", r"is not YAML that can be read \(month must be in 1\.\.12"),
-        ("a: !!bool perhaps", r"is not YAML"),
-        ("a: !!python/object:os.system x", r"is not YAML .*could not determine a constructor"),
-        ("[" * 5000, r"is not YAML"),
+        ("\ta: 1", r"is not valid YAML"),
+        ("a: \x07", r"is not valid YAML"),
+        ("date: 2020-13-45", r"is not valid YAML \(month must be in 1\.\.12"),
+        ("a: !!bool perhaps", r"is not valid YAML"),
+        (
+            "a: !!python/object:os.system x",
+            r"is not valid YAML .*could not determine a constructor",
+        ),
+        ("[" * 5000, r"is not valid YAML"),
         ("- license", r"is a list, expected lines such as 'license: mit'"),
         ("just words", r"is a str, expected"),
         ("a: 1\nb: 2\na: 3", r"has the key 'a' twice"),
@@ -100,7 +103,7 @@ def test_whatever_the_form_other_values_stay(block):
 def test_what_cannot_be_read_is_refused_with_a_remedy(block, message):
     with pytest.raises(ValueError, match=message) as caught:
         updated(block, {"license": "mit"})
-    assert "Correct it by hand, or delete it" in str(caught.value)
+    assert "Fix it by hand, or delete it" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["1e3", "2020", "no", "0x1f", "+1", ".5", "a: b", "- x", "ü", ""])

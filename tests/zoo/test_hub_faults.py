@@ -96,7 +96,7 @@ def test_an_unreachable_hub_is_answered_from_the_cache_with_a_warning(
     hurried(monkeypatch)
     published.stop()
     assert outcome(sha256) == MODEL
-    assert "cannot be reached" in caplog.text and "in the cache is used, commit " in caplog.text
+    assert "could not be reached" in caplog.text and "in the cache is used, commit " in caplog.text
 
 
 @pytest.mark.parametrize("name", ["pag.json", "model.weights.h5"])

@@ -124,7 +124,7 @@ def test_what_is_nowhere_is_an_error_that_says_where_was_looked(lab, monkeypatch
         zoo.load("1/255", namespace="lab/x")
     lab.stop()
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with pytest.raises(ConnectionError, match="list of models of lab.*cannot be reached"):
+    with pytest.raises(ConnectionError, match="list of models of lab.*could not be reached"):
         zoo.load("2/255", namespace="lab")
 
 

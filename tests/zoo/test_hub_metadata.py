@@ -227,5 +227,5 @@ def test_other_models_in_the_index_are_kept(entry, metrics):
     ],
 )
 def test_keys_of_another_form_are_refused_with_a_remedy(entry, text, message):
-    with pytest.raises(ValueError, match=f"{message}.*Correct it by hand, or delete it.*Nothing"):
+    with pytest.raises(ValueError, match=f"{message}.*Fix it by hand, or delete it.*Nothing"):
         rendered(entry, with_front(text))

@@ -151,7 +151,7 @@ def test_it_is_published_and_loaded_from_the_hub(hub, monkeypatch, own_entry, ow
     monkeypatch.setenv("HF_TOKEN", "hf_write")
     made = zoo.publish(own_entry.folder, "tester/mine", create=True)
     assert made.how_to_load == 'model = pag_tf.zoo.load("hf:tester/mine", trust_config=True)'
-    assert made.not_compared.startswith("mine is no data set that pag_tf reads (")
+    assert made.not_compared.startswith("mine is not a data set that pag_tf reads (")
     with pytest.raises(ValueError, match="trust hf:tester/mine@.*pass trust_config=True"):
         zoo.load("hf:tester/mine")
     assert not hub.asked("*/config.json")
@@ -298,7 +298,7 @@ def two_inputs():
         (lambda: small(shape=(None, None, 3)), "images of one size"),
         (lambda: small(dtype="uint8"), "images of one size"),
         (lambda: small(lambda x: x), "class_names: expected 2 names"),
-        (lambda: "no_such.keras", "is no .keras file. Save the model with"),
+        (lambda: "no_such.keras", "is not a .keras file. Save the model with"),
         (lambda: 3, "Expected a keras.Model"),
     ],
 )
@@ -324,5 +324,5 @@ def test_a_damaged_keras_file_is_refused(own, tmp_path, how):
         with zipfile.ZipFile(path, "w", deflated) as archive:
             for name, data in content.items():
                 archive.writestr(name, data)
-    with pytest.raises(ValueError, match="is damaged or no .keras file|is compressed"):
+    with pytest.raises(ValueError, match="is damaged or not a .keras file|is compressed"):
         zoo.write_entry(tmp_path / "entry", path, **FACTS)

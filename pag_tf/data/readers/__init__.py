@@ -36,7 +36,7 @@ class Reader(abc.ABC):
     """Describes one data set and opens its splits.
 
     Attributes:
-        offers: What copies of the data set may have besides image, label and id: "box", "mask",
+        offers: Fields that copies may have besides image, label and id: "box", "mask",
             "attributes".
         within_imagenet: True where ImageNet has all of its classes, so that weights trained on
             ImageNet have seen them.
