@@ -201,9 +201,7 @@ def test_unreadable_front_matter_is_refused_and_nothing_is_lost(folder, metrics)
     broken = path.read_text().replace("license:", "license: [mit\nother:", 1)
     path.write_text(broken)
     before = {each.name: each.read_bytes() for each in folder.iterdir()}
-    with pytest.raises(
-        ValueError, match=r"README.md: The front matter .*line \d+: .*Correct it by"
-    ):
+    with pytest.raises(ValueError, match=r"README.md: The front matter .*line \d+: .*Fix it by"):
         zoo.update_metrics(folder, metrics[:1])
     assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
 
