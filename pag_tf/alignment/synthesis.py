@@ -21,7 +21,7 @@ from pag_tf.attacks import PGD
 from pag_tf.attacks.base import Outcome, State, ascend
 from pag_tf.core import backend
 from pag_tf.core.config import BATCH_SIZE
-from pag_tf.core.logits import class_logit
+from pag_tf.core.losses import class_logit
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.core.threat_model import ThreatModel
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pag_tf.attacks.methods.pgd import PGD
     from pag_tf.attacks.methods.rs_fgsm import RSFGSM
     from pag_tf.attacks.robustness import AttackResult, RobustnessReport, robust_accuracy
-    from pag_tf.core.logits import loss_gradient
+    from pag_tf.core.classifier import loss_gradient
 else:
     _load, __dir__ = lazy.attach(
         __name__,
@@ -63,7 +63,7 @@ else:
             "Attack": "pag_tf.attacks.base",
             "AttackResult": "pag_tf.attacks.robustness",
             "RobustnessReport": "pag_tf.attacks.robustness",
-            "loss_gradient": "pag_tf.core.logits",
+            "loss_gradient": "pag_tf.core.classifier",
             "robust_accuracy": "pag_tf.attacks.robustness",
         },
     )

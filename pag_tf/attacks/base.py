@@ -20,9 +20,9 @@ import numpy as np
 from keras import ops
 
 from pag_tf.attacks import geometry
-from pag_tf.core import backend, model_checks
+from pag_tf.core import backend, layers, model_checks
+from pag_tf.core.classifier import Classifier, Reading, loss_gradient
 from pag_tf.core.config import finite_number, whole_number
-from pag_tf.core.logits import loss_gradient
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.core.threat_model import ThreatModel, ThreatModelField, frozen
 
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     """What a step found at the iterate that it started from.
 
     Attributes:
-        loss: Cross-entropy, [B].
+        loss: The loss that is ascended, [B].
         logits: [B, classes].
         gradient_size: Largest absolute value of the input gradient, [B].
     """
@@ -54,7 +54,8 @@ class Attack:
 
     `attack(model, images, labels)` returns perturbed images of the same kind (NumPy array or
     tensor), eagerly, inside `tf.function` (with XLA or without) or under `jax.jit`. The model runs
-    with `training=False`; its weights and batch-norm statistics are left alone.
+    with `training=False`; its weights and batch-norm statistics are left alone. A model with one
+    logit is one of two classes.
 
     Attributes:
         threat: The ball, a `ThreatModel`; given as one, as text (`"linf:2/255"`) or as a number.
@@ -64,7 +65,11 @@ class Attack:
             (targeted: the wanted) class first, then the largest (targeted: smallest) loss.
         best_iterate: Return the worst of all iterates instead of the last one.
         seed: Seed of the random start; the same seed gives the same perturbations.
-        jit_compile: Compile the step with XLA where it runs eagerly.
+        eot: Number of passes that gradients and predictions are the mean of, for models that are
+            random at inference (expectation over transformations, Athalye et al. 2018, arXiv
+            1707.07397).
+        jit_compile: Compile with XLA where the attack runs eagerly: True, False (for a model that
+            XLA does not accept) or `"auto"`, True except where XLA is known to be slow.
 
     Raises:
         ValueError: Options out of range, or, at a call, any input that `pag_tf.core.model_checks`
@@ -78,7 +83,8 @@ class Attack:
     restarts: int = 1
     best_iterate: bool = False
     seed: int = 0
-    jit_compile: bool = True
+    eot: int = 1
+    jit_compile: backend.JitCompile = "auto"
 
     def __post_init__(self, eps: ThreatModel | str | float | None) -> None:
         if (eps is None) != hasattr(self, "threat"):
@@ -90,6 +96,8 @@ class Attack:
             self._set(threat=ThreatModel.parse(eps))
         self._set(restarts=whole_number("restarts", self.restarts))
         self._set(seed=whole_number("seed", self.seed, 0))
+        self._set(eot=whole_number("eot", self.eot))
+        backend.check_jit_compile(self.jit_compile)
         fields: Any = dataclasses.fields(self)  # type: ignore[arg-type]  # see `frozen`
         for field in fields:
             value = getattr(self, field.name)
@@ -102,6 +110,21 @@ class Attack:
         if value is not None:
             unit = "in units of pixels"
             self._set(step_size=finite_number("step_size", value, positive=True, unit=unit))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the settings, by which Keras saves an `AdversarialModel` with its attack."""
+        fields: Any = dataclasses.fields(self)  # type: ignore[arg-type]  # see `frozen`
+        config = {field.name: getattr(self, field.name) for field in fields}
+        return {"class_name": type(self).__name__, **config, "threat": str(self.threat)}
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Attack:
+        """Makes the attack that `get_config` described, of whatever class."""
+        import pag_tf.attacks
+
+        settings = dict(config)
+        attack: Attack = getattr(pag_tf.attacks, settings.pop("class_name"))(**settings)
+        return attack
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -181,7 +204,7 @@ class Attack:
         """One step of projected gradient ascent on the cross-entropy.
 
         Args:
-            model: Callable as `model(images, training=...)`, returns logits.
+            model: `Classifier`, or a callable as `model(images, training=...)` that returns logits.
             state: From `init` or the step before.
             images: float32 `[B, H, W, C]` in [0, 1], the centers of the balls.
             labels: Integer `[B]`.
@@ -222,57 +245,100 @@ class Attack:
             )
         return state["x"]
 
-    def compiled_step(self, model: keras.Model) -> Callable[..., tuple[State, Outcome]]:
+    def classifier(self, model: Any, reading: Reading | None = None) -> Classifier:
+        """Returns a model, or a callable like one, as this attack sees it."""
+        float16 = isinstance(model, keras.Model) and layers.computes_in_float16(model)
+        return Classifier(model, reading, passes=self.eot, float16=float16)
+
+    def compiled_step(
+        self, model: keras.Model, reading: Reading | None = None
+    ) -> Callable[..., tuple[State, Outcome]]:
         """Returns `step` of this model, compiled: `(state, images, labels)` to the same as `step`.
 
         Kept as long as the model lives, and shared by all attacks with the same `step_options`:
         step sizes and radii are tensors, so another epsilon compiles nothing.
         """
         return backend.compiled_once(
-            type(self).step, model, jit_compile=self.jit_compile, **self.step_options
+            _step,
+            model,
+            jit_compile=self.jit_compile,
+            kind=type(self),
+            reading=reading or Reading(),
+            eot=self.eot,
+            **self.step_options,
         )
 
-    def __call__(self, model: keras.Model, images: Any, labels: Any, *, start: Any = None) -> Any:
+    def __call__(
+        self,
+        model: keras.Model,
+        images: Any,
+        labels: Any,
+        *,
+        start: Any = None,
+        pixel_range: tuple[float, float] = (0.0, 1.0),
+        multilabel: bool = False,
+        output: str | int | None = None,
+    ) -> Any:
         """Perturbs a batch; see the class.
 
         Args:
-            model: Keras model: pixels in [0, 1] in, logits out.
-            images: float32 `[B, H, W, C]` in [0, 1], array or tensor.
-            labels: Integer `[B]`.
+            model: Keras model: pixels in, logits out.
+            images: `[B, H, W, C]` of the model's pixel range, array or tensor; computed in float32.
+            labels: Integer `[B]` or `[B, 1]`; of multi-label models 0 or 1, `[B, labels]`.
             start: First iterate, in place of the random start; projected into the ball.
+            pixel_range: Lowest and highest pixel that the model takes. Epsilon stays in units of
+                [0, 1]: 2/255 are 2 steps of 255, whatever the range.
+            multilabel: Each output is a yes or no of its own: the attack ascends the sum of their
+                sigmoid cross-entropies.
+            output: Which output holds the logits, for models with several: its name or index.
 
         Returns:
-            Perturbed images, float32, array or tensor as `images`.
+            Perturbed images, float32, array or tensor as `images`, in the same pixel range.
         """
         model_checks.check_model(model)
-        images, labels = (t if hasattr(t, "shape") else np.asarray(t) for t in (images, labels))
-        model_checks.check_static(model, images, labels)
+        reading = Reading(pixel_range, multilabel, output)
+        images = images if hasattr(images, "shape") else np.asarray(images)
+        labels = model_checks.class_labels(labels, multilabel=multilabel)
+        model_checks.check_static(model, images, labels, reading=reading)
         as_numpy = isinstance(images, np.ndarray)
         if any(map(backend.is_symbolic, (images, labels))):
-            traced = functools.partial(self.step, model, **self.step_options)
-            return self._search(traced, images, labels, start)[0]
+            classifier = self.classifier(model, reading)
+            traced = functools.partial(self.step, classifier, **self.step_options)
+            unit = reading.to_unit(ops.cast(images, "float32"))
+            return reading.from_unit(self._search(traced, classifier, unit, labels, start)[0])
         labels_array = ops.convert_to_numpy(labels)
-        model_checks.check_values(ops.convert_to_numpy(images), labels_array)
-        images = ops.convert_to_tensor(images, dtype="float32")
-        first_logits = ops.convert_to_numpy(model(images[:1], training=False))
+        model_checks.check_values(ops.convert_to_numpy(images), labels_array, reading=reading)
+        unit = reading.to_unit(ops.convert_to_tensor(images, dtype="float32"))
+        classifier = self.classifier(model, reading)
+        first_logits = ops.convert_to_numpy(classifier(unit[:1]))
         model_checks.check_logits(first_logits, labels_array)
         if self.threat.eps == 0:
+            images = ops.convert_to_tensor(images, dtype="float32")
             return ops.convert_to_numpy(images) if as_numpy else images
-        step = self.compiled_step(model)
-        x, gradients = self._search(step, images, ops.convert_to_tensor(labels), start)
+        step = self.compiled_step(model, reading)
+        labels = ops.convert_to_tensor(labels)
+        x, gradients = self._search(step, classifier, unit, labels, start)
         check_gradients(ops.convert_to_numpy(gradients))
-        sizes = geometry.lengths(self.threat.norm, x - images)
+        sizes = geometry.lengths(self.threat.norm, x - unit)
         check_budget(ops.convert_to_numpy(sizes), self.radius)
+        x = reading.from_unit(x)
         return ops.convert_to_numpy(x) if as_numpy else x
 
-    def _search(self, step: Callable[..., Any], images: Any, labels: Any, start: Any) -> Any:
+    def _search(
+        self,
+        step: Callable[..., Any],
+        classifier: Classifier,
+        images: Any,
+        labels: Any,
+        start: Any,
+    ) -> Any:
         """All restarts: `(perturbed images, largest |gradient| of each image over all steps)`."""
         keep_worst = self.restarts > 1 or self.best_iterate
         worst, gradients = None, None
         # N-FGSM may start outside the ball; that is no perturbation to return.
         outside = self.start_radius > self.radius
         if start is not None:
-            start = ops.convert_to_tensor(start, dtype=images.dtype)
+            start = classifier.reading.to_unit(ops.convert_to_tensor(start, dtype=images.dtype))
             widest = max(self.start_radius, self.radius)
             start = geometry.project(self.threat.norm, start, images, widest)
         for restart in range(self.restarts):
@@ -285,12 +351,12 @@ class Attack:
                 gradients = size if gradients is None else ops.maximum(gradients, size)
                 best = self.best_iterate and (index > 0 or not outside)
                 if best or (keep_worst and index == self.steps):
-                    worst = _worse(worst, (x, *self._judge(outcome, labels)))
+                    worst = _worse(worst, (x, *self._judge(classifier, outcome, labels)))
         return (state["x"] if worst is None else worst[0]), gradients
 
-    def _judge(self, outcome: Outcome, labels: Any) -> tuple[Any, Any]:
+    def _judge(self, classifier: Classifier, outcome: Outcome, labels: Any) -> tuple[Any, Any]:
         """For each image whether the attack has succeeded, and how far it is otherwise."""
-        hit = ops.equal(ops.argmax(outcome.logits, axis=-1), ops.cast(labels, "int32"))
+        hit = classifier.correct(outcome.logits, labels)
         return (hit, -outcome.loss) if self.targeted else (ops.logical_not(hit), outcome.loss)
 
     def __str__(self) -> str:
@@ -301,7 +367,23 @@ class Attack:
         fields += [f"radius={self.radius:.6g}"] * (self.radius != self.threat.eps)
         fields += [f"restarts={self.restarts}"]
         fields += ["targeted"] * self.targeted + ["best_iterate"] * self.best_iterate
+        fields += [f"eot={self.eot}"] * (self.eot > 1)
         return f"{type(self).__name__}({', '.join(fields)}, seed={self.seed})"
+
+
+def _step(
+    model: keras.Model,
+    state: State,
+    images: Any,
+    labels: Any,
+    *,
+    kind: type[Attack],
+    reading: Reading,
+    eot: int,
+    **options: Any,
+) -> tuple[State, Outcome]:
+    classifier = Classifier(model, reading, passes=eot, float16=layers.computes_in_float16(model))
+    return kind.step(classifier, state, images, labels, **options)
 
 
 def ascend(state: State, gradient: Any, images: Any, *, norm: str) -> State:
@@ -323,33 +405,44 @@ def _worse(first: Any, second: Any) -> Any:
     )
 
 
-def check_gradients(sizes: np.ndarray) -> None:
+def check_gradients(sizes: np.ndarray, *, allow_zeros: bool = True) -> None:
     """Refuses or warns of an attack that had no gradient to follow.
 
     Args:
         sizes: Largest absolute gradient of each image.
+        allow_zeros: Warn, instead of refusing, where it is zero for some of the images.
 
     Raises:
-        ValueError: A gradient is not finite, or it is zero for every image. Zero for some warns.
+        ValueError: A gradient is not finite, it is zero for every image, or, unless
+            `allow_zeros`, for some.
     """
     if not np.all(np.isfinite(sizes)):
         raise ValueError(
             "The input gradient is not finite, so no attack can follow it: check the model's "
             "layers for divisions by zero and overflow."
         )
-    zero = int(np.sum(sizes == 0))
-    if zero == len(sizes):
+    zero, count = int(np.sum(sizes == 0)), len(sizes)
+    if not zero:
+        return
+    if zero == count:
         raise ValueError(
             "The input gradient is zero for every image: the model is not differentiable or its "
             "loss is saturated, so a gradient attack would measure nothing. Attack a model whose "
             "output depends smoothly on its input."
         )
-    if zero:
+    if allow_zeros:
         warnings.warn(
-            f"The input gradient is zero for {zero} of {len(sizes)} images; accuracy under this "
+            f"The input gradient is zero for {zero} of {count} images; accuracy under this "
             "attack may be overestimated.",
             stacklevel=3,
         )
+        return
+    raise ValueError(
+        f"The input gradient is zero for {zero} of {count} correctly classified images: the attack "
+        "could not move them, so accuracy under it would be overestimated. Usual causes are dead "
+        "ReLUs, saturated activations, rounding and half precision. To count such images as robust "
+        "all the same: allow_zero_gradients=True."
+    )
 
 
 def check_budget(sizes: np.ndarray, radius: float) -> None:

@@ -15,6 +15,7 @@ from keras import ops
 from pag_tf.attacks import geometry
 from pag_tf.attacks.base import Attack, State, check_budget, check_gradients
 from pag_tf.core import backend, model_checks
+from pag_tf.core.classifier import Classifier, Reading
 from pag_tf.core.config import BATCH_SIZE, whole_number
 from pag_tf.core.random_stream import RandomStream
 
@@ -86,6 +87,10 @@ def robust_accuracy(
     batch_size: int = BATCH_SIZE,
     max_images: int | None = None,
     progress: bool = True,
+    pixel_range: tuple[float, float] = (0.0, 1.0),
+    multilabel: bool = False,
+    output: str | int | None = None,
+    allow_zero_gradients: bool = False,
 ) -> RobustnessReport:
     """Measures accuracy clean and under each attack.
 
@@ -94,36 +99,51 @@ def robust_accuracy(
     images that are classified correctly, so that its number stands for itself.
 
     Args:
-        model: Keras model: pixels in [0, 1] in, logits out.
+        model: Keras model: pixels in, logits out (a single one: of class 1 of 2).
         dataset: Anything that can be iterated several times over `(images, labels)` or over dicts
             with `image` and `label`, single or batched (`pag_tf.data.load(...)`), or a pair of
-            arrays `(images [N, H, W, C], labels [N])`.
+            arrays `(images [N, H, W, C], labels [N] or [N, 1])`.
         attacks: One untargeted attack, or a list of them.
         *misplaced: Refused: images and labels are one argument, `(images, labels)`.
         batch_size: Images attacked at once.
         max_images: Use only the first so many images.
         progress: Show Keras' progress bar, one per attack.
+        pixel_range: Lowest and highest pixel that the model takes; epsilon stays in units of
+            [0, 1].
+        multilabel: Each output answers yes or no for a label of its own, and labels are 0 or 1,
+            `[N, labels]`. An image is correct if all of its labels are.
+        output: Which output holds the logits, for models with several: its name or index.
+        allow_zero_gradients: Warn, instead of refusing, where the input gradient of a correctly
+            classified image is zero, so that the attack could not move it.
 
     Returns:
         The report, with counts.
 
     Raises:
         ValueError: An empty data set, one that can be iterated only once or that is shuffled anew
-            each time, a targeted attack, or input that attacks refuse.
+            each time, a targeted attack, a model that is random at inference (see `eot` of
+            attacks), zero gradients, or input that attacks refuse.
+        RuntimeError: XLA cannot compile the model: give attacks `jit_compile=False`.
     """
     model_checks.check_model(model)
+    reading = Reading(pixel_range, multilabel, output)
     attacks = _checked_attacks(attacks, misplaced)
     batch_size = whole_number("batch_size", batch_size)
     if max_images is not None:
         max_images = whole_number("max_images", max_images)
     _check_dataset(dataset)
     seen: list[int] = []
-    first_pass = _remembered(_examples(dataset), seen)
-    standing = _clean_pass(model, first_pass, batch_size, max_images, progress)
+    first_pass = _remembered(_examples(dataset, reading), seen)
+    batches = _batches(first_pass, batch_size, max_images)
+    standing = _clean_pass(model, reading, attacks, batches, progress)
     survivors, results = standing.copy(), []
     for attack in attacks:
-        examples = _same_again(_examples(dataset), seen)
-        survived = _attack_pass(model, examples, attack, standing, batch_size, progress)
+        examples = _same_again(_examples(dataset, reading), seen)
+        survived, gradients = _attack_pass(
+            model, reading, examples, attack, standing, batch_size, progress
+        )
+        if len(gradients):
+            check_gradients(gradients, allow_zeros=allow_zero_gradients)
         results.append(AttackResult(attack, len(standing), int(survived.sum())))
         survivors &= survived
     return RobustnessReport(
@@ -176,7 +196,7 @@ def _check_dataset(dataset: Any) -> None:
         raise ValueError(f"{_description(dataset)} is no data set with labels. {remedy}")
 
 
-def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
+def _examples(dataset: Any, reading: Reading) -> Iterator[tuple[np.ndarray, Any]]:
     """Single `(image, label)` pairs out of every accepted form of a data set."""
     if isinstance(dataset, tuple) and len(dataset) == 2 and hasattr(dataset[0], "shape"):
         dataset = [dataset]
@@ -184,7 +204,7 @@ def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
         if isinstance(element, dict) and {"image", "label"} <= set(element):
             image, label = element["image"], element["label"]
         elif isinstance(element, (tuple, list)) and len(element) >= 2:
-            image, label = element[:2]
+            image, label = map(_only_value, element[:2], ("image", reading.output))
         else:
             raise ValueError(
                 "Each element of the data set must be (image, label) or a dict with image and "
@@ -192,8 +212,10 @@ def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
             )
         image, label = ops.convert_to_numpy(image), ops.convert_to_numpy(label)
         if image.ndim == 3:
-            yield image, label
-        elif image.ndim != 4 or label.ndim != 1 or len(image) == len(label):
+            yield image, model_checks.class_labels(label[None], multilabel=reading.multilabel)[0]
+            continue
+        label = model_checks.class_labels(label, multilabel=reading.multilabel)
+        if image.ndim != 4 or label.ndim not in (1, 2) or len(image) == len(label):
             # Labels of another form are refused where their values are checked.
             yield from zip(image, label, strict=True)
         else:
@@ -202,6 +224,18 @@ def _examples(dataset: Any) -> Iterator[tuple[np.ndarray, Any]]:
                 f"batch [B, H, W, C] with B labels, got images of shape {image.shape} and labels "
                 f"of shape {label.shape}."
             )
+
+
+def _only_value(value: Any, name: Any) -> Any:
+    """What a dict, such as a model's inputs by name, holds under a name or as its only value."""
+    if not isinstance(value, dict):
+        return value
+    if name not in value and len(value) != 1:
+        raise ValueError(
+            f"One value of a dict is needed, got {', '.join(map(repr, value))}: name the image "
+            "'image', and the output of the model that the labels belong to by output=..."
+        )
+    return value[name] if name in value else next(iter(value.values()))
 
 
 def _description(value: Any) -> str:
@@ -238,26 +272,53 @@ def _same_again(examples: Iterable[Any], seen: list[int]) -> Iterator[Any]:
 
 def _clean_pass(
     model: keras.Model,
-    examples: Iterable[tuple[np.ndarray, Any]],
-    batch_size: int,
-    max_images: int | None,
+    reading: Reading,
+    attacks: Sequence[Attack],
+    batches: Iterable[tuple[np.ndarray, np.ndarray, int]],
     progress: bool,
 ) -> np.ndarray:
     """For each image whether it is classified correctly; checks every image on the way."""
-    forward = backend.compiled(lambda model, x: model(x, training=False), model)
-    bar, correct = _progress_bar(None, progress), []
-    for images, labels, count in _batches(examples, batch_size, max_images):
-        model_checks.check_static(model, images, labels)
-        model_checks.check_values(images, labels)
-        logits = ops.convert_to_numpy(forward(ops.convert_to_tensor(images, dtype="float32")))
-        model_checks.check_logits(logits, labels)
-        correct.append((logits.argmax(-1) == labels)[:count])
+    passes = max((attack.eot for attack in attacks), default=1)
+    without_xla = any(attack.jit_compile is False for attack in attacks)
+    forward = backend.compiled(
+        lambda model, x: Classifier(model, reading, passes=passes)(x),
+        model,
+        jit_compile=False if without_xla else "auto",
+    )
+    classifier = Classifier(model, reading)
+    bar = _progress_bar(None, progress)
+    correct: list[np.ndarray] = []
+    for images, labels, count in batches:
+        model_checks.check_static(model, images, labels, reading=reading)
+        model_checks.check_values(images, labels, reading=reading)
+        unit = reading.to_unit(ops.convert_to_tensor(images, dtype="float32"))
+        if not correct:
+            _check_repeatable(classifier, unit[:8], attacks)
+        logits = forward(unit)
+        model_checks.check_logits(ops.convert_to_numpy(logits), labels)
+        right = classifier.correct(logits, ops.convert_to_tensor(labels))
+        correct.append(ops.convert_to_numpy(right)[:count])
         bar.add(count, values=[("clean_accuracy", correct[-1].mean())])
     if not correct:
         raise ValueError("The data set is empty: at least one image is needed.")
     standing = np.concatenate(correct)
     bar.update(len(standing), finalize=True)
     return standing
+
+
+def _check_repeatable(classifier: Classifier, images: Any, attacks: Sequence[Attack]) -> None:
+    """Refuses a model that is random at inference, unless attacks average over that."""
+    once, twice = (ops.convert_to_numpy(classifier(images)) for _ in range(2))
+    difference = float(np.max(np.abs(once - twice)))
+    if difference > 1e-4 * max(1.0, float(np.max(np.abs(once)))) and any(
+        attack.eot == 1 for attack in attacks
+    ):
+        raise ValueError(
+            "The model is random at inference: logits of the same images differ by up to "
+            f"{difference:.3g} from one pass to the next, so that an image would count as broken "
+            "as soon as one of many draws is wrong. Let the attack take the mean of several passes "
+            "(eot=16, for example), or turn the random layers off at inference."
+        )
 
 
 def _batches(
@@ -282,16 +343,20 @@ def _batches(
 
 def _attack_pass(
     model: keras.Model,
+    reading: Reading,
     examples: Iterable[tuple[np.ndarray, Any]],
     attack: Attack,
     standing: np.ndarray,
     batch_size: int,
     progress: bool,
-) -> np.ndarray:
-    """For each image whether the attack leaves it standing."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns whether the attack leaves each image standing, and the largest gradient of each.
+
+    Only of those that are attacked: the second array is empty where there is nothing to do.
+    """
     survived = standing.copy()
     if attack.threat.eps == 0 or not standing.any():
-        return survived
+        return survived, np.zeros(0)
     total = int(standing.sum())
     # Not of those that stand: their number is another in every epoch, and compiles anew.
     size = min(batch_size, len(standing))
@@ -301,13 +366,12 @@ def _attack_pass(
         if correct
     )
     bar, done, broken, gradients = _progress_bar(total, progress), 0, 0, np.zeros(len(standing))
-    for index, survives, gradient in _Slots(model, attack, size).run(queue):
+    for index, survives, gradient in _Slots(model, reading, attack, size).run(queue):
         survived[index], gradients[index] = survives, gradient
         done, broken = done + 1, broken + (not survives)
         if done % 16 == 0 or done == total:
             bar.update(done, values=[("standing", 1 - broken / done)])
-    check_gradients(gradients[standing])
-    return survived
+    return survived, gradients[standing]
 
 
 class _Slots:
@@ -317,9 +381,10 @@ class _Slots:
     compiled step always runs on a full batch, and never on an image that is already decided.
     """
 
-    def __init__(self, model: keras.Model, attack: Attack, size: int) -> None:
-        self.attack, self.size = attack, size
-        self.step = attack.compiled_step(model)
+    def __init__(self, model: keras.Model, reading: Reading, attack: Attack, size: int) -> None:
+        self.attack, self.size, self.reading = attack, size, reading
+        self.step = attack.compiled_step(model, reading)
+        self.classifier = attack.classifier(model, reading)
         self.index = np.full(size, -1)
         self.steps_taken = np.zeros(size, int)
         self.restart = np.zeros(size, int)
@@ -337,10 +402,10 @@ class _Slots:
         outside = self.attack.start_radius > self.attack.radius
         self._first_fill(queue)
         while np.any(self.index >= 0):
-            logits, gradients = self._advance()
+            correct, gradients = self._advance()
             live = self.index >= 0
             self.gradient = np.maximum(self.gradient, gradients)
-            broken = live & (logits.argmax(-1) != self.labels) & (self.steps_taken >= outside)
+            broken = live & ~correct & (self.steps_taken >= outside)
             self.steps_taken += 1
             # A step finds the class of the iterate that it started from, so the last iterate is
             # judged by one step more than the attack takes.
@@ -353,18 +418,19 @@ class _Slots:
             self._refill(queue, broken | finished, through & ~finished)
 
     def _advance(self) -> tuple[np.ndarray, np.ndarray]:
-        """Takes one step; returns the logits and gradient sizes of where it started."""
+        """Takes one step; returns what is correct, and gradient sizes, where it started."""
         state = {name: ops.convert_to_tensor(value) for name, value in self.state.items()}
         images, labels = map(ops.convert_to_tensor, (self.images, self.labels))
         state, outcome = self.step(state, images, labels)
         self.state = _as_arrays(state)
-        return ops.convert_to_numpy(outcome.logits), ops.convert_to_numpy(outcome.gradient_size)
+        correct = self.classifier.correct(outcome.logits, labels)
+        return ops.convert_to_numpy(correct), ops.convert_to_numpy(outcome.gradient_size)
 
     def _first_fill(self, queue: Iterator[tuple[int, np.ndarray, Any]]) -> None:
         first = list(itertools.islice(queue, self.size))
         self.index[: len(first)] = [index for index, _, _ in first]
         first += first[-1:] * (self.size - len(first))  # places without an image of their own
-        self.images = np.stack([image for _, image, _ in first]).astype("float32")
+        self.images = np.stack([self._unit(image) for _, image, _ in first])
         self.labels = np.asarray([label for _, _, label in first])
         self._start(np.ones(self.size, bool))
 
@@ -375,8 +441,12 @@ class _Slots:
             self.restart[place] = self.gradient[place] = 0
             self.index[place], image, label = next(queue, (-1, None, None))
             if image is not None:
-                self.images[place], self.labels[place] = image, label
+                self.images[place], self.labels[place] = self._unit(image), label
         self._start(empty | again)
+
+    def _unit(self, image: np.ndarray) -> np.ndarray:
+        unit: np.ndarray = self.reading.to_unit(image.astype("float32"))
+        return unit
 
     def _start(self, places: np.ndarray) -> None:
         if not places.any():

@@ -29,12 +29,7 @@ class RandomStream:
 
     def uniform(self, shape: Sequence[Any], low: float = 0.0, high: float = 1.0) -> Any:
         """float32 numbers, uniform in [low, high) on a grid of 2**24; sizes may be tensors."""
-        keys = np.random.SeedSequence([self._seed, self._draws]).generate_state(2)
-        self._draws += 1
-        count = functools.reduce(lambda a, b: a * b, shape, 1)
-        counters = ops.cast(ops.arange(count, dtype="int32"), "uint32")
-        bits = _hash(ops.bitwise_xor(counters, _hash(self._step + _uint32(keys[0]))))
-        bits = _hash(bits + _hash(ops.bitwise_xor(self._step, _uint32(keys[1]))))
+        bits = self._bits(functools.reduce(lambda a, b: a * b, shape, 1))
         fractions = ops.cast(ops.cast(ops.right_shift(bits, _uint32(8)), "int32"), "float32")
         return ops.reshape(fractions * ((high - low) * 2.0**-24) + low, shape)
 
@@ -42,6 +37,17 @@ class RandomStream:
         """float32 standard normal numbers (Box and Muller 1958)."""
         radius = ops.sqrt(-2.0 * ops.log(1.0 - self.uniform(shape)))
         return radius * ops.cos(2.0 * np.pi * self.uniform(shape))
+
+    def generator_state(self, dtype: str) -> Any:
+        """Returns a state for a `keras.random.SeedGenerator`: two whole numbers below 2**31."""
+        return ops.cast(ops.right_shift(self._bits(2), _uint32(1)), dtype)
+
+    def _bits(self, count: Any) -> Any:
+        keys = np.random.SeedSequence([self._seed, self._draws]).generate_state(2)
+        self._draws += 1
+        counters = ops.cast(ops.arange(count, dtype="int32"), "uint32")
+        bits = _hash(ops.bitwise_xor(counters, _hash(self._step + _uint32(keys[0]))))
+        return _hash(bits + _hash(ops.bitwise_xor(self._step, _uint32(keys[1]))))
 
 
 def _hash(x: Any) -> Any:

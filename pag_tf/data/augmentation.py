@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import keras
 from keras import ops
 
 from pag_tf.core.random_stream import RandomStream
 
 
+@keras.saving.register_keras_serializable(package="pag_tf")
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """Flips images left to right and shifts them, each image by its own draw.
@@ -31,6 +33,10 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.shift < 0:
             raise ValueError(f"shift must be a number of pixels >= 0, got {self.shift!r}.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the settings, by which Keras saves an `AdversarialModel` that augments."""
+        return dataclasses.asdict(self)
 
     def __call__(self, images: Any, random: RandomStream) -> Any:
         """Augments a batch.

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from pag_tf.core import backend, model_checks
+from pag_tf.core.classifier import Classifier, Reading
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.explain.methods import Chunk, Compiled, Method, check_whole, with_options
 
@@ -23,6 +24,9 @@ def check(
     image_shape: Sequence[int],
     *,
     method: str = "loss_gradients",
+    pixel_range: tuple[float, float] = (0.0, 1.0),
+    multilabel: bool = False,
+    output: str | int | None = None,
     **options: Any,
 ) -> None:
     """Refuses what `gradients` would refuse whatever the pixels are, without computing anything.
@@ -32,7 +36,7 @@ def check(
     Args:
         model: As in `gradients`.
         image_shape: `(height, width, channels)` of the images to come.
-        method: As in `gradients`.
+        method, pixel_range, multilabel, output: As in `gradients`.
         **options: Options of the method.
 
     Raises:
@@ -42,6 +46,7 @@ def check(
     backend.require("tensorflow", _NEEDS_TENSORFLOW)
     model_checks.check_model(model)
     chosen = with_options(method, options)
+    Reading(pixel_range, multilabel, output)
     images = np.zeros((1, *image_shape), np.float32)
     model_checks.check_static(model, images, None)
     chosen.prepared(model, images)
@@ -54,8 +59,11 @@ def gradients(
     *,
     method: str = "loss_gradients",
     batch_size: int = BATCH_SIZE,
-    jit_compile: bool = True,
+    jit_compile: backend.JitCompile = "auto",
     allow_zeros: bool = False,
+    pixel_range: tuple[float, float] = (0.0, 1.0),
+    multilabel: bool = False,
+    output: str | int | None = None,
     **options: Any,
 ) -> Any:
     """Raw, signed attributions of each image, for one class per image.
@@ -65,20 +73,26 @@ def gradients(
     lives: other targets, images, seeds or weights compile nothing.
 
     Args:
-        model: Keras model on the TensorFlow backend: pixels in [0, 1] in, logits out. Nested and
-            subclassed models work as well.
-        images: float `[B, H, W, C]` in [0, 1], array or tensor.
-        targets: Integer `[B]`, the class that each image is explained for. None: the predicted one,
-            with the largest logit.
+        model: Keras model on the TensorFlow backend: pixels in, logits out (a single one: of class
+            1 of 2). Nested and subclassed models work as well.
+        images: `[B, H, W, C]` of the model's pixel range, array or tensor.
+        targets: Integer `[B]`, the class (multi-label models: the label) that each image is
+            explained for. None: the predicted one, with the largest logit.
         method: One of `methods()`, such as `loss_gradients` (the gradient of the target's
             cross-entropy), `vanilla_gradients` (of its logit), `integrated_gradients` or
             `grad_cam`; `describe(method)` tells what each computes, its options and its source.
         batch_size: Largest number of images that pass through the model at once, noisy copies and
             points of a path included. The last batch is filled up; fewer images run in batches of a
             power of two.
-        jit_compile: Compile with XLA; False for a model that XLA does not accept.
+        jit_compile: Compile with XLA: True, False (for a model that XLA does not accept) or
+            `"auto"`, True except where XLA is known to be slow.
         allow_zeros: Accept gradients that are zero for every image, with a warning: for programs
             that go through many images batch by batch, whose last batch may be one such image.
+        pixel_range: Lowest and highest pixel that the model takes. Gradients, and options in units
+            of pixels, are those of pixels in [0, 1], whatever the range.
+        multilabel: Each output answers yes or no for a label of its own: loss gradients are those
+            of the target label's sigmoid cross-entropy.
+        output: Which output holds the logits, for models with several: its name or index.
         **options: Options of the method; `default_options(method)` lists them.
 
     Returns:
@@ -95,14 +109,13 @@ def gradients(
     chosen = with_options(method, options)
     check_whole("batch_size", batch_size, 1)
     images = images if hasattr(images, "shape") else np.asarray(images)
-    if targets is not None and not hasattr(targets, "shape"):
-        targets = np.asarray(targets)
-    classes = _checked_targets(model, images, targets)
+    reading = Reading(pixel_range, multilabel, output)
+    classes = _checked_targets(model, images, targets, reading)
     chosen = chosen.prepared(model, images)
-    compiled = functools.partial(_compiled, model, jit_compile)
+    compiled = functools.partial(_compiled, model, jit_compile, reading)
     as_numpy = isinstance(images, np.ndarray)
     every_map, every_size = [], []
-    for chunk in _chunks(images, classes, int(batch_size), chosen.points):
+    for chunk in _chunks(images, reading, classes, int(batch_size), chosen.points):
         maps, sizes = _checked_maps(chosen, compiled, chunk, classes)
         every_map.append(ops.convert_to_numpy(maps) if as_numpy else maps)
         every_size.append(sizes)
@@ -110,26 +123,30 @@ def gradients(
     return np.concatenate(every_map) if as_numpy else ops.concatenate(every_map)
 
 
-def _checked_targets(model: keras.Model, images: Any, targets: Any) -> np.ndarray | None:
+def _checked_targets(
+    model: keras.Model, images: Any, targets: Any, reading: Reading
+) -> np.ndarray | None:
     """Refuses bad images and targets; returns the targets as an array."""
     if backend.is_symbolic(images) or backend.is_symbolic(targets):
         raise ValueError(
             "The images or targets have no values yet: gradients() compiles what it computes, so "
             "call it outside tf.function and Dataset.map."
         )
-    model_checks.check_static(model, images, targets, noun="target")
+    targets = None if targets is None else model_checks.class_labels(targets)
+    model_checks.check_static(model, images, targets, noun="target", reading=reading)
     classes = None if targets is None else ops.convert_to_numpy(targets)
     model_checks.check_values(
         ops.convert_to_numpy(images),
         classes,
         noun="target",
         remedy="For the predicted classes leave targets out.",
+        reading=reading,
     )
     return classes
 
 
 def _chunks(
-    images: Any, classes: np.ndarray | None, batch_size: int, points: int
+    images: Any, reading: Reading, classes: np.ndarray | None, batch_size: int, points: int
 ) -> Iterator[Chunk]:
     """Yields the images in equal chunks; the last one is filled up with its last image."""
     total = len(images)
@@ -141,7 +158,7 @@ def _chunks(
         pixels = images[indices] if isinstance(images, np.ndarray) else ops.take(images, indices, 0)
         targets = np.full(size, -1) if classes is None else classes[indices]
         yield Chunk(
-            images=ops.convert_to_tensor(pixels, dtype="float32"),
+            images=reading.to_unit(ops.convert_to_tensor(pixels, dtype="float32")),
             targets=ops.convert_to_tensor(targets.astype("int32")),
             wants_predicted=classes is None,
             indices=indices,
@@ -163,23 +180,31 @@ def _checked_maps(
 
 
 def _compiled(
-    model: keras.Model, jit_compile: bool, function: Callable[..., Any], **constants: Any
+    model: keras.Model,
+    jit_compile: backend.JitCompile,
+    reading: Reading,
+    function: Callable[..., Any],
+    **constants: Any,
 ) -> Callable[..., Any]:
-    """`function(model, *tensors, **constants)`, compiled; takes the tensors only."""
-    found = backend.compiled_once(function, model, jit_compile=jit_compile, **constants)
-    return functools.partial(_call, found) if jit_compile else found
+    """`function(classifier, *tensors, **constants)`, compiled; takes the tensors only."""
+    return backend.compiled_once(
+        _of_classifier,
+        model,
+        jit_compile=jit_compile,
+        reading=reading,
+        computation=function,
+        **constants,
+    )
 
 
-def _call(function: Callable[..., Any], *tensors: Any) -> Any:
-    import tensorflow as tf
-
-    try:
-        return function(*tensors)
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-        raise RuntimeError(
-            "XLA cannot compile or run this model; try jit_compile=False. "
-            f"TensorFlow says: {error.message}"
-        ) from error
+def _of_classifier(
+    model: keras.Model,
+    *tensors: Any,
+    reading: Reading,
+    computation: Callable[..., Any],
+    **constants: Any,
+) -> Any:
+    return computation(Classifier(model, reading), *tensors, **constants)
 
 
 def _check_finite(sizes: np.ndarray, first: int) -> None:

@@ -6,27 +6,32 @@ Gradients come as `(gradient, logits, largest absolute gradient of each image [B
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from pag_tf.core.logits import class_logit
+from pag_tf.core.classifier import Classifier
 from pag_tf.explain import tf_explain_functions
 from pag_tf.explain.methods import Chunk, Compiled
 
+Score = Callable[[Classifier, Any, Any], Any]
+"""Classifier, logits [B, classes] and classes [B] to the score of each class, [B]."""
 
-def gradient(model: Any, images: Any, targets: Any, *, score: Any) -> tuple[Any, Any, Any]:
-    """Gradient of `score(logits, targets)`, [B, H, W, C]; negative targets: predicted class."""
+
+def gradient(
+    classifier: Classifier, images: Any, targets: Any, *, score: Score
+) -> tuple[Any, Any, Any]:
+    """Gradient of a score of the targets, [B, H, W, C]; negative targets: predicted class."""
     seen: list[Any] = []
 
     def score_of_images(images: Any) -> Any:
-        logits = logits_of(model, images)
+        logits = classifier(images)
         seen.append(logits)
-        return score(logits, predicted_where_negative(logits, targets))
+        return score(classifier, logits, predicted_where_negative(logits, targets))
 
     slope = tf_explain_functions.gradient(score_of_images, images)
-    slope = ops.zeros_like(images) if slope is None else slope  # Not differentiable.
     return slope, seen[0], largest(slope)
 
 
@@ -54,13 +59,15 @@ def gradient_over_points(
     return total, ops.concatenate(every_logit), largest(total)
 
 
-def predicted_classes(model: Any, images: Any) -> tuple[Any, Any]:
+def predicted_classes(classifier: Classifier, images: Any) -> tuple[Any, Any]:
     """`(class with the largest logit, int32 [B]; logits)`."""
-    logits = logits_of(model, images)
+    logits = classifier(images)
     return _predicted(logits), logits
 
 
-def weighted_gradient(model: Any, points: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+def weighted_gradient(
+    classifier: Classifier, points: Any, targets: Any, weights: Any
+) -> tuple[Any, Any, Any]:
     """Sum over `weights` [n] x gradients of the target logit at `points` [B, n, H, W, C]."""
     batch, count = points.shape[:2]
     repeated = ops.repeat(targets, count)
@@ -68,30 +75,13 @@ def weighted_gradient(model: Any, points: Any, targets: Any, weights: Any) -> tu
     seen: list[Any] = []
 
     def score_of_points(points: Any) -> Any:
-        logits = logits_of(model, points)
+        logits = classifier(points)
         seen.append(logits)
-        return factors * class_logit(logits, repeated)
+        return factors * classifier.score(logits, repeated)
 
     flat = ops.reshape(points, (batch * count, *points.shape[2:]))
     slope = tf_explain_functions.mean_gradient(score_of_points, flat, count)
     return slope, seen[0], largest(slope)
-
-
-def logits_of(model: Any, images: Any) -> Any:
-    """float32 logits [B, classes] in inference mode.
-
-    Raises:
-        ValueError: The model returns something else.
-    """
-    logits = model(images, training=False)
-    shape = getattr(logits, "shape", None)
-    if shape is None or len(shape) != 2:
-        got = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
-        raise ValueError(
-            f"The model must return logits [B, classes], got {got}. Wrap it in a keras.Model "
-            "whose only output is the logits."
-        )
-    return ops.cast(logits, "float32")
 
 
 def predicted_where_negative(logits: Any, targets: Any) -> Any:

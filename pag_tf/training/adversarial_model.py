@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,16 +12,23 @@ import numpy as np
 from keras import ops
 
 from pag_tf.attacks import PGD, Attack
-from pag_tf.core import backend, model_checks
+from pag_tf.core import backend, layers, losses, model_checks
+from pag_tf.core.classifier import Classifier, Reading, loss_gradient
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.training.arithmetic import convolutions_in, sums_as_products
 from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
+from pag_tf.training.inputs import Inputs, image_of, with_image
 
 # Streams of random numbers that must not coincide, although seed and step are the same.
 _AUGMENTATION, _ATTACK, _EVALUATION = 0, 1, 2
+_OPTIONS = (
+    *("eps_warmup_steps", "clean_fraction", "attack_batch_norm", "ema_momentum", "seed"),
+    *("convolution_dtype", "pixel_range"),
+)
 
 
+@keras.saving.register_keras_serializable(package="pag_tf")
 class AdversarialModel(keras.Model):
     """Trains a classifier on adversarial images (Madry et al. 2017, arXiv 1706.06083).
 
@@ -32,10 +40,14 @@ class AdversarialModel(keras.Model):
 
     Each training step augments the images, perturbs them by the attack, and hands them to
     `keras.Model.train_step`. An attack of eps 0 is natural training through the same code. The
-    trained weights are those of `model` itself.
+    trained weights are those of `model` itself. `save` and `get_config` keep model, attack and
+    options, so that a loaded trainer trains on.
+
+    The attack ascends the compiled loss, of which sample weights play no part. Models with one
+    logit and with a sigmoid per label are trained with `keras.losses.BinaryCrossentropy`.
 
     Args:
-        model: Keras classifier: float32 pixels `[B, H, W, C]` in [0, 1] in, logits out.
+        model: Keras classifier: pixels `[B, H, W, C]` in, logits out.
         attack: What perturbs the training batch; its seed is not used here.
         eval_attack: What `evaluate` measures `adversarial_accuracy` with. Default: 10 steps of PGD
             in the threat model of `attack`; nothing for eps 0.
@@ -45,12 +57,16 @@ class AdversarialModel(keras.Model):
         attack_batch_norm: Batch-norm mode of the model during the attack, `"inference"` or
             `"training"` (batch statistics; the moving ones are left alone in either case).
         ema_momentum: Momentum of the moving average of the weights that `fit` ends with, or None.
-        augment: `(images, RandomStream) -> images`, such as
-            `pag_tf.data.augmentation.Augmentation`, or None.
+        augment: A Keras layer such as `keras.layers.RandomFlip`, `RandAugment` or `MixUp` (which
+            needs one-hot labels), or `(images, RandomStream) -> images`, such as
+            `pag_tf.data.augmentation.Augmentation`, or None. Works on pixels of `pixel_range`.
         seed: Of augmentation and attack. The random numbers of a step depend on the seed and the
             optimizer's step only, so that a resumed run continues with the same ones.
         convolution_dtype: What convolutions multiply in during a training step, attack included:
             `"float32"` or `"bfloat16"`. Weights, all other layers and `evaluate` stay float32.
+        pixel_range: Lowest and highest pixel that the model takes. Epsilon stays in units of
+            [0, 1].
+        output: Which output is attacked, for models with several: its name (of a dict) or index.
 
     Raises:
         ValueError: Options out of range, or a model that ends in softmax or sigmoid.
@@ -69,15 +85,24 @@ class AdversarialModel(keras.Model):
         augment: Callable[[Any, Any], Any] | None = None,
         seed: int = 0,
         convolution_dtype: str = "float32",
+        pixel_range: tuple[float, float] = (0.0, 1.0),
+        output: str | int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
         model_checks.check_model(model)
+        self._float16 = layers.computes_in_float16(model)
+        if self._float16:  # Keras scales the loss of models of this policy only
+            kwargs.setdefault("dtype", "mixed_float16")
+        super().__init__(**kwargs)
         _check_attack("attack", attack)
         if eval_attack is not None:
             _check_attack("eval_attack", eval_attack)
         _check_options(eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
         check_convolution_dtype(convolution_dtype)
+        self._reading = Reading(pixel_range, output=output)
+        self._attack_loss: Any = None
+        self._probed = False
+        _check_augmentation(augment, self._reading)
         self.classifier = model
         self.attack = attack
         if eval_attack is None and attack.threat.eps > 0:
@@ -90,9 +115,15 @@ class AdversarialModel(keras.Model):
         self.augment = augment
         self.seed = seed
         self.convolution_dtype = convolution_dtype
-        self.adversarial_accuracy = keras.metrics.SparseCategoricalAccuracy(
-            name="adversarial_accuracy"
-        )
+        self.pixel_range, self.output_name = self._reading.pixel_range, output
+        self.adversarial_accuracy = keras.metrics.Mean(name="adversarial_accuracy")
+        if model.built:
+            self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Builds the classifier."""
+        if not self.classifier.built:
+            self.classifier.build(input_shape)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """The classifier's logits."""
@@ -105,66 +136,135 @@ class AdversarialModel(keras.Model):
         self,
         optimizer: Any = "sgd",
         loss: Any = None,
-        *,
+        loss_weights: Any = None,
         metrics: Any = None,
-        jit_compile: bool = True,
-        **kwargs: Any,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: backend.JitCompile = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """As `keras.Model.compile`; by default cross-entropy of logits, accuracy, and XLA.
 
-        On CPU Keras' own default for `jit_compile`, `"auto"`, means no XLA.
+        Args:
+            optimizer, loss_weights, weighted_metrics, run_eagerly, steps_per_execution: See Keras.
+            loss: Of logits; it is what the attack ascends. Default:
+                `SparseCategoricalCrossentropy(from_logits=True)`.
+            metrics: Default: the accuracy that fits the loss. `"accuracy"` is that one, too; with
+                binary losses Keras' own would compare logits with 0.5.
+            jit_compile: `"auto"` compiles with XLA except where that is known to be slow (depthwise
+                convolutions on CPU) or fails (several devices). On CPU Keras' own `"auto"` means no
+                XLA.
+            auto_scale_loss: See Keras.
+
+        Raises:
+            ValueError: A loss of probabilities.
         """
         optimizer = keras.optimizers.get(optimizer)
         if self.ema_momentum is not None:
             optimizer.use_ema, optimizer.ema_momentum = True, self.ema_momentum
+        loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        keras.tree.map_structure(losses.check_from_logits, loss)
+        several = isinstance(loss, (dict, list, tuple))
+        self._attack_loss = self._reading.chosen(loss) if several else loss
+        answers = losses.kind_of_labels(self._attack_loss) in ("answers", "signs")
+        self._reading = Reading(self.pixel_range, answers, self.output_name)
+        self._probed = False
+        accuracy = _accuracy(self._attack_loss)
+        if metrics is None:
+            metrics = {self.output_name: [accuracy]} if isinstance(loss, dict) else [accuracy]
+        elif answers:
+            metrics = keras.tree.map_structure(
+                lambda metric: accuracy if metric in ("accuracy", "acc") else metric, metrics
+            )
         super().compile(
             optimizer,
-            loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=metrics or [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-            jit_compile=jit_compile,
-            **kwargs,
+            loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=backend.uses_xla(jit_compile, self.classifier) and not run_eagerly,
+            auto_scale_loss=auto_scale_loss,
         )
 
     def fit(
-        self, x: Any = None, y: Any = None, *, batch_size: int = BATCH_SIZE, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *arguments: Any,
+        validation_data: Any = None,
+        **kwargs: Any,
     ) -> Any:
         """As `keras.Model.fit`; takes the data sets of `pag_tf.data` as well.
+
+        Images and labels are checked: arrays before the first step, streaming batches before each.
 
         Args:
             x: Whatever Keras takes, or a `tf.data.Dataset` of dicts with `image` and `label`; an
                 unbatched one is shuffled (buffer of 10,000) and batched.
             y: Labels, where `x` is an array of images.
-            batch_size: For arrays and unbatched data sets.
+            batch_size: For arrays and unbatched data sets; default 128.
+            *arguments: Others, in Keras' order.
+            validation_data: As `x`, or a tuple of arrays.
             **kwargs: See `keras.Model.fit`.
+
+        Raises:
+            ValueError: Images outside of `pixel_range`, labels that the loss cannot take, a model
+                that returns probabilities or has no input gradient, a layer for augmentation that
+                does not fit the pixels.
+            RuntimeError: XLA cannot compile the model.
         """
-        self._check_arrays(x, y)
-        x, batch = _as_pairs(x, batch_size, shuffle_seed=self.seed)
+        self._assert_compile_called("fit")
+        size = BATCH_SIZE if batch_size is None else batch_size
+        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        x, y, given = inputs.prepared(x, y, size, shuffle_seed=self.seed)
+        steps = given.pop("steps", None)
+        if steps is not None:
+            kwargs.setdefault("steps_per_epoch", steps)
         if hasattr(x, "element_spec"):
             # Keras warns that it does not shuffle a tf.data.Dataset, unless it is told so.
             kwargs.setdefault("shuffle", False)
-        validation = kwargs.get("validation_data")
-        if validation is not None and not isinstance(validation, tuple):
-            kwargs["validation_data"], _ = _as_pairs(validation, batch_size)
-        return super().fit(x, y, batch_size=batch, **kwargs)
+        if isinstance(validation_data, (tuple, list)):
+            inputs.check(*validation_data[:2])
+        elif validation_data is not None:
+            validation_data, _, _ = inputs.prepared(validation_data, None, size)
+        self._probe(x, y)
+        with inputs.refusals(), _xla_errors(self.jit_compile):
+            return super().fit(
+                x, y, given["batch_size"], *arguments, validation_data=validation_data, **kwargs
+            )
 
     def evaluate(
-        self, x: Any = None, y: Any = None, *, batch_size: int = BATCH_SIZE, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *arguments: Any,
+        **kwargs: Any,
     ) -> Any:
         """As `keras.Model.evaluate`: loss and accuracy clean, and `adversarial_accuracy`."""
-        self._check_arrays(x, y)
-        x, batch = _as_pairs(x, batch_size)
-        return super().evaluate(x, y, batch_size=batch, **kwargs)
+        if kwargs.get("_use_cached_eval_dataset"):  # by fit, which has checked it
+            return super().evaluate(x, y, batch_size, *arguments, **kwargs)
+        size = BATCH_SIZE if batch_size is None else batch_size
+        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        x, y, given = inputs.prepared(x, y, size)
+        kwargs |= {name: kwargs.get(name) or given[name] for name in given if name == "steps"}
+        with inputs.refusals(), _xla_errors(self.jit_compile):
+            return super().evaluate(x, y, given["batch_size"], *arguments, **kwargs)
 
     def train_step(self, *arguments: Any) -> Any:
         """Perturbs the batch and takes Keras' training step."""
         *given, data = arguments
         state = backend.step_state(self, given)
-        x, y, sample_weight = self._checked(data)
-        step = state.iterations(self.optimizer)
+        x, y, sample_weight = self._unpacked(data)
+        batch = state.batches(self.optimizer)
         with state.scope():
-            if self.augment is not None:
-                x = self.augment(x, self._stream(_AUGMENTATION, step))
-            x = ops.stop_gradient(self._perturb(x, y, step, state))
+            images, y = self._augmented(image_of(x), y, self._stream(_AUGMENTATION, batch))
+            perturbed = self._perturb(x, images, y, batch, state)
+            x = with_image(x, ops.stop_gradient(perturbed))
         outputs = super().train_step(*given, (x, y, sample_weight))
         state.logs(outputs).pop(self.adversarial_accuracy.name, None)
         return outputs
@@ -173,53 +273,163 @@ class AdversarialModel(keras.Model):
         """Keras' test step on clean images, then accuracy on images perturbed by `eval_attack`."""
         *given, data = arguments
         state = backend.step_state(self, given)
-        x, y, sample_weight = self._checked(data)
-        outputs = super().test_step(*given, data)
+        x, y, sample_weight = self._unpacked(data)
+        outputs = super().test_step(*given, (x, y, sample_weight))
         if self.eval_attack is None or self.eval_attack.threat.eps == 0:
             state.logs(outputs).pop(self.adversarial_accuracy.name, None)
             return outputs
         with state.scope():
+            classifier = self._as_attacked(
+                self.eval_attack,
+                lambda images, training: self.classifier(with_image(x, images), training=training),
+            )
+            unit = self._reading.to_unit(image_of(x))
+            labels = self._labels(y)
             random = self._stream(_EVALUATION, 0)
-            x = self.eval_attack.perturb(self.classifier, x, y, random=random)
-            logits = self.classifier(x, training=False)
+            unit = self.eval_attack.perturb(classifier, unit, labels, random=random)
+            correct = ops.cast(classifier.correct(classifier(unit), labels), "float32")
         update = self.adversarial_accuracy.update_state
-        return state.updated_metrics(outputs, lambda: update(y, logits, sample_weight))
+        return state.updated_metrics(outputs, lambda: update(correct, sample_weight))
 
-    def _checked(self, data: Any) -> tuple[Any, Any, Any]:
+    def _unpacked(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if y is None:
             raise ValueError(
                 "Labels are missing. Pass images and labels, or a data set of (image, label) or of "
                 "dicts with image and label."
             )
-        model_checks.check_static(self.classifier, x, y)
-        return x, y, sample_weight
+        images = image_of(x)
+        model_checks.check_static(self.classifier, images, None, reading=self._reading)
+        return with_image(x, ops.cast(images, "float32")), y, sample_weight
 
-    def _check_arrays(self, x: Any, y: Any) -> None:
-        """Before Keras sees them: it may trace the model before the first step."""
-        if hasattr(x, "shape") and len(x):
-            self._checked((x, None if y is None else np.asarray(y)))
+    def _labels(self, y: Any) -> Any:
+        """The labels of the output that is attacked, as its loss takes them."""
+        y = self._reading.chosen(y) if isinstance(y, (dict, list, tuple)) else y
+        kind = losses.kind_of_labels(self._attack_loss)
+        if kind in ("answers", "signs") and len(y.shape) == 1:
+            return ops.expand_dims(y, -1)
+        if kind == "classes" and len(y.shape) == 2:
+            return ops.squeeze(y, -1)
+        return y
 
-    def _perturb(self, x: Any, y: Any, step: Any, state: backend.StepState) -> Any:
+    def _check_labels(self, labels: np.ndarray) -> None:
+        """Raises ValueError for labels, in memory, that the loss cannot take."""
+        count = self._outputs()
+        if isinstance(self.augment, keras.Layer) and _mixes(self.augment) and labels.ndim < 2:
+            raise ValueError(
+                "MixUp and CutMix mix labels, which class indices cannot be: pass one-hot labels "
+                "(keras.utils.to_categorical) and compile with "
+                "keras.losses.CategoricalCrossentropy(from_logits=True)."
+            )
+        model_checks.check_labels(losses.kind_of_labels(self._attack_loss), labels, count)
+
+    def _outputs(self) -> int | None:
+        """Number of logits, or None for a subclassed model that is not built yet."""
+        spec = layers.output_spec(self.classifier)
+        return None if spec is None else self._reading.chosen(spec).shape[-1]
+
+    def _probe(self, x: Any, y: Any) -> None:
+        """Refuses a model that cannot be attacked, before the first step changes its weights."""
+        if self._probed or self.attack.threat.eps == 0:
+            return
+        shape = _image_shape(x, self.classifier)
+        if shape is None:
+            return
+        self._probed = True
+        noise = RandomStream(0, 0).uniform((2, *shape))
+        samples = ops.concatenate([noise, ops.full_like(noise[:1], 0.5), ops.ones_like(noise[:1])])
+        classifier = self.attack.classifier(self.classifier, self._reading)
+        logits = classifier(samples)
+        model_checks.check_logits(ops.convert_to_numpy(logits), None)
+        answers = ops.cast(logits > 0, "int32")
+        labels = answers if self._reading.multilabel else ops.argmax(logits, axis=-1)
+        gradient, _, _ = loss_gradient(classifier, samples, labels)
+        if not np.any(ops.convert_to_numpy(gradient)):
+            warnings.warn(
+                "The input gradient is zero for every sample image: as long as it is, training "
+                "images are not perturbed. The last layer may begin with zeros; otherwise look for "
+                "dead ReLUs and for rounding in the model.",
+                stacklevel=3,
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` makes the same, uncompiled trainer of."""
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        return {
+            **super().get_config(),
+            **options,
+            "output": self.output_name,
+            "model": keras.saving.serialize_keras_object(self.classifier),
+            "augment": keras.saving.serialize_keras_object(self.augment),
+            "attack": self.attack.get_config(),
+            "eval_attack": self.eval_attack and self.eval_attack.get_config(),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> AdversarialModel:
+        """Makes the trainer that `get_config` described."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in ("model", "augment")
+        }
+        attacks = {
+            name: config[name] and Attack.from_config(config[name])
+            for name in ("attack", "eval_attack")
+        }
+        return cls(**{**config, **parts, **attacks})
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """As of `keras.Model`, which calls `compile_from_config` with it."""
+        return super().get_compile_config()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as before, optimizer state included."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _augmented(self, images: Any, y: Any, random: RandomStream) -> tuple[Any, Any]:
+        if not isinstance(self.augment, keras.Layer):
+            return (images if self.augment is None else self.augment(images, random)), y
+        states = layers.seed_states(self.augment)
+        draws = [random.generator_state(state.dtype) for state in states]
+        with backend.stateless_scope(states, draws):
+            if not _mixes(self.augment):
+                return self.augment(images, training=True), y
+            mixed = self.augment({"images": images, "labels": y}, training=True)
+            return mixed["images"], mixed["labels"]
+
+    def _as_attacked(self, attack: Attack, model: Callable[..., Any]) -> Classifier:
+        return Classifier(
+            model,
+            self._reading,
+            loss=self._attack_loss,
+            passes=attack.eot,
+            float16=self._float16,
+        )
+
+    def _perturb(self, x: Any, images: Any, y: Any, batch: Any, state: backend.StepState) -> Any:
         if self.attack.threat.eps == 0:
-            return x
-        clean = self._clean_images(x) if self.clean_fraction else 0
+            return images
+        clean = self._clean_images(images) if self.clean_fraction else 0
+        others = keras.tree.map_structure(lambda value: value[clean:], x)
 
         def frozen(images: Any, training: bool) -> Any:
             # A scope for each call: what it does to the batch-norm statistics, in whatever mode, is
             # forgotten, and no later step of the attack sees it.
             with state.scope(), self._arithmetic():
-                return self.classifier(images, training=training)
+                return self.classifier(with_image(others, images), training=training)
 
         perturbed = self.attack.perturb(
-            frozen,
-            x[clean:],
-            y[clean:],
-            random=self._stream(_ATTACK, step),
-            scale=self._warmup(step),
+            self._as_attacked(self.attack, frozen),
+            self._reading.to_unit(images[clean:]),
+            self._labels(y)[clean:],
+            random=self._stream(_ATTACK, batch),
+            scale=self._warmup(state.iterations(self.optimizer)),
             training=self.attack_batch_norm == "training",
         )
-        return ops.concatenate([x[:clean], perturbed]) if self.clean_fraction else perturbed
+        perturbed = self._reading.from_unit(perturbed)
+        return ops.concatenate([images[:clean], perturbed]) if self.clean_fraction else perturbed
 
     def _clean_images(self, x: Any) -> Any:
         """How many images of a batch stay clean: the nearest whole number, but never all."""
@@ -248,42 +458,53 @@ class AdversarialModel(keras.Model):
             yield
 
 
-def _as_pairs(x: Any, batch_size: int, shuffle_seed: int | None = None) -> tuple[Any, int | None]:
-    """A data set of dicts as batches of `(image, label)`; anything else as it is."""
-    spec = getattr(x, "element_spec", None)
-    if spec is None:
-        if not hasattr(x, "shape"):
-            return x, None
-        _check_count(len(x), 1)
-        return x, batch_size
-    count = int(x.cardinality()) if hasattr(x, "cardinality") else -1
-    if isinstance(spec, dict):
-        if not {"image", "label"} <= set(spec):
+@contextlib.contextmanager
+def _xla_errors(jit_compile: bool) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if jit_compile and backend.is_xla_error(error):
+            raise RuntimeError(
+                f"{backend.XLA_REFUSES} Keras says: {str(error).splitlines()[0]}"
+            ) from error
+        raise
+
+
+def _image_shape(x: Any, model: keras.Model) -> tuple[int, ...] | None:
+    """Height, width and channels of the images, or None if they are not known before training."""
+    known = getattr(model, "input_shape", None)
+    given = getattr(x, "element_spec", (x,))[0]
+    for shape in (getattr(image_of(given), "shape", None), known):
+        if shape is not None and len(shape) == 4 and None not in shape[1:]:
+            return tuple(map(int, shape[1:]))
+    return None
+
+
+def _accuracy(loss: Any) -> keras.metrics.Metric:
+    kind = losses.kind_of_labels(loss)
+    if kind in ("answers", "signs"):
+        return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+    if kind == "shares":
+        return keras.metrics.CategoricalAccuracy(name="accuracy")
+    return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+
+
+def _mixes(augment: keras.Layer) -> bool:
+    mixing = (keras.layers.MixUp, keras.layers.CutMix)
+    return any(isinstance(layer, mixing) for layer in layers.all_layers(augment))
+
+
+def _check_augmentation(augment: Any, reading: Reading) -> None:
+    """Refuses a Keras layer made for other pixels, which would make nearly black or white ones."""
+    inner = layers.all_layers(augment) if isinstance(augment, keras.Layer) else []
+    for layer in inner:
+        wanted = getattr(layer, "value_range", None)
+        if wanted is not None and tuple(map(float, wanted)) != reading.pixel_range:
+            low, high = reading.pixel_range
             raise ValueError(
-                f"A data set of dicts needs image and label, got {', '.join(map(str, spec))}."
+                f"The augmentation layer {layer.name!r} works on pixels of {tuple(wanted)}, and "
+                f"the model takes {low:g} to {high:g}: give it value_range=({low:g}, {high:g})."
             )
-        image = spec["image"]
-        x = x.map(lambda example: (example["image"], example["label"]))
-    else:
-        image = spec[0] if isinstance(spec, tuple) else spec
-    single, training = len(image.shape) == 3, shuffle_seed is not None
-    _check_count(count, batch_size if single and training else 1)
-    if single:
-        if training:
-            x = x.shuffle(10_000, seed=shuffle_seed)
-        x = x.batch(batch_size, drop_remainder=training).prefetch(2)
-    return x, None
-
-
-def _check_count(count: int, needed: int) -> None:
-    """Refuses a data set with fewer images than needed; a negative count is an unknown one."""
-    if count == 0:
-        raise ValueError("The data set is empty: at least one image is needed.")
-    if 0 < count < needed:
-        raise ValueError(
-            f"The data set has {count} images, so that no batch of batch_size={needed} is "
-            f"complete: use a batch_size of at most {count}."
-        )
 
 
 def _check_attack(name: str, attack: Any) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from pag_tf.core.layers import all_layers
+
 
 @contextlib.contextmanager
 def sums_as_products(model: keras.Model) -> Iterator[None]:
@@ -29,7 +31,7 @@ def sums_as_products(model: keras.Model) -> Iterator[None]:
     Every other case (renorm, masks, statistics over several replicas, frozen layers, subclasses)
     is left as it is.
     """
-    changed = [layer for layer in _leaves(model) if _is_plain(layer)]
+    changed = [layer for layer in all_layers(model) if _is_plain(layer)]
     for layer in changed:
         layer.call = functools.partial(_call, layer)
     try:
@@ -52,7 +54,7 @@ def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
     """
     changed = []
     if dtype != "float32":
-        changed = [x for x in _leaves(model) if isinstance(x, layers.Conv2D) and _is_float32(x)]
+        changed = [x for x in all_layers(model) if isinstance(x, layers.Conv2D) and _is_float32(x)]
     former = [layer.dtype_policy for layer in changed]
     for layer in changed:
         layer.dtype_policy = f"mixed_{dtype}"
@@ -67,14 +69,6 @@ def _is_float32(layer: layers.Layer) -> bool:
     return bool(layer.compute_dtype == "float32")
 
 
-def _leaves(model: keras.Model) -> Iterator[layers.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer)
-        else:
-            yield layer
-
-
 def _is_plain(layer: layers.Layer) -> bool:
     return (
         type(layer) is layers.BatchNormalization
@@ -82,8 +76,7 @@ def _is_plain(layer: layers.Layer) -> bool:
         and _is_float32(layer)
         and not layer.renorm
         and not layer.synchronized
-        # A layer used twice in a model is listed once, but a nested one may be listed twice.
-        and "call" not in vars(layer)
+        and "call" not in vars(layer)  # replaced by somebody else
     )
 
 

@@ -30,19 +30,30 @@ BAD_INPUT = {
         np.zeros((2, 4, 4, 3), "uint8"),
         LABELS,
         r"^Images must be float32 in \[0, 1\], got uint8\. "
-        r"Use images\.astype\('float32'\) / 255\.$",
+        r"Use images\.astype\('float32'\) / 255\. A model that takes 0 to 255 itself: "
+        r"pixel_range=\(0, 255\)\.$",
     ),
     "0 to 255": (
         filled(255.0),
         LABELS,
-        r"Images must lie in \[0, 1\], got values from 255 to 255: divide by 255",
+        r"Images must lie in \[0, 1\], got values from 255 to 255: divide by 255, "
+        r"or, if the model takes such pixels, say so: pixel_range=\(0, 255\)\.$",
     ),
     "normalised": (
         filled(-1.5, where=0),
         LABELS,
-        r"got values from -1\.5 to 0\.5: undo the normalisation: it belongs in the model",
+        r"got values from -1\.5 to 0\.5: undo the normalization: it belongs in the model\.$",
     ),
-    "just above 1": (filled(1.0001, where=np.s_[0, 0, 0, 0]), LABELS, "undo the normalisation"),
+    "just above 1": (
+        filled(1.0000001, where=np.s_[0, 0, 0, 0]),
+        LABELS,
+        r"from 0\.5 to 1\.00000012: undo the normalization",
+    ),
+    "-1 to 1": (
+        filled(-1.0, where=0),
+        LABELS,
+        r"or, if the model takes such pixels, say so: pixel_range=\(-1, 1\)\.$",
+    ),
     "NaN": (filled(np.nan, where=np.s_[1, 0, 0, 0]), LABELS, "Images contain NaN or infinity"),
     "infinity": (filled(np.inf, where=np.s_[1, 0]), LABELS, "Images contain NaN or infinity"),
     "NCHW": (
@@ -64,15 +75,14 @@ BAD_INPUT = {
     ),
     "float labels": (
         FINE,
-        LABELS.astype("float32"),
-        "Labels must be integer class indices, got float32",
+        LABELS + np.float32(0.5),
+        "Labels must be integer class indices, got float64",
     ),
     "one-hot labels": (
         FINE,
         np.eye(3, dtype="float32")[LABELS],
         r"got float32\. One-hot labels: use labels\.argmax\(-1\)",
     ),
-    "bool labels": (FINE, LABELS.astype(bool), "integer class indices, got bool"),
     "one-hot integers": (
         FINE,
         np.eye(3, dtype="int64")[LABELS],
@@ -212,13 +222,16 @@ def test_no_gradient_at_all_is_refused(gated):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_no_gradient_for_some_images_is_a_warning(gated, batch_size):
+def test_no_gradient_for_some_images(gated, batch_size):
     with pytest.warns(UserWarning, match=SOMEWHERE):
         ATTACK(gated, *one_pixel(0.7, 0.2, 0.8))
     # The dead image is the last one: alone in its batch at the end, it stops nothing.
     images = one_pixel(0.7, 0.8, 0.2)
+    options = {"batch_size": batch_size, "progress": False}
+    with pytest.raises(ValueError, match=r"zero for 1 of 3 correctly .*allow_zero_gradients=True"):
+        robust_accuracy(gated, images, [ATTACK], **options)
     with pytest.warns(UserWarning, match=SOMEWHERE):
-        report = robust_accuracy(gated, images, [ATTACK], batch_size=batch_size, progress=False)
+        report = robust_accuracy(gated, images, [ATTACK], allow_zero_gradients=True, **options)
     assert report.attacks[0].correct == 3
 
 

@@ -104,8 +104,8 @@ class Calls:
         self.batches = []
         original = Attack.compiled_step
 
-        def compiled_step(attack, model):
-            step = original(attack, model)
+        def compiled_step(attack, model, reading):
+            step = original(attack, model, reading)
 
             def counting(state, images, labels):
                 self.batches.append(to_numpy(images)[:, 0, 1, 0] * 4 - 1.5)

@@ -39,7 +39,7 @@ BAD_INPUT = {
     "normalised": (
         filled(-1.5, where=0),
         TARGETS,
-        r"got values from -1\.5 to 0\.5: undo the normalisation: it belongs in the model",
+        r"got values from -1\.5 to 0\.5: undo the normalization: it belongs in the model",
     ),
     "NaN": (filled(np.nan, where=np.s_[1, 0, 0, 0]), TARGETS, "Images contain NaN or infinity"),
     "infinity": (filled(np.inf, where=np.s_[1, 0]), TARGETS, "Images contain NaN or infinity"),
@@ -55,8 +55,8 @@ BAD_INPUT = {
     "empty": (FINE[:0], None, "The batch is empty: at least one image is needed"),
     "float targets": (
         FINE,
-        TARGETS.astype("float32"),
-        "Targets must be integer class indices, got float32",
+        TARGETS + 0.5,
+        "Targets must be integer class indices, got float64",
     ),
     "one-hot targets": (
         FINE,
@@ -138,7 +138,7 @@ ENDS = {
     ),
     "two outputs": (
         lambda: keras.Model((x := keras.Input((4, 4, 3))), [layers.Flatten()(x)] * 2),
-        r"must return logits \[B, classes\], got list",
+        r"has the outputs 0, 1, and none is chosen\. Name the one that holds .* output=",
     ),
     "no model": (lambda: lambda x: x, "Expected a keras.Model that returns logits, got function"),
 }

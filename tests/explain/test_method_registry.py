@@ -29,10 +29,10 @@ class InvertedGradients(Method):
         check_whole("factor", self.factor, 1)
 
     def maps(self, compiled, chunk):
-        from pag_tf.core.logits import class_logit
+        from pag_tf.core.classifier import Classifier
         from pag_tf.explain import computations
 
-        slope, *rest = compiled(computations.gradient, score=class_logit)(
+        slope, *rest = compiled(computations.gradient, score=Classifier.score)(
             chunk.images, chunk.targets
         )
         return -self.factor * slope, *rest

@@ -9,6 +9,13 @@ from typing import Any
 
 import keras
 
+NOT_DIFFERENTIABLE = (
+    "The model is not differentiable: its outputs do not depend on the pixels, or do so through a "
+    "step such as rounding or a cast to integers, so the input gradient does not exist. Leave that "
+    "step out, or give it a gradient (keras.ops.custom_gradient)."
+)
+XLA_REFUSES = "XLA cannot compile or run this model; try jit_compile=False."
+
 
 def stateless_scope(variables: Sequence[Any], values: Sequence[Any]) -> keras.StatelessScope:
     """Returns a scope in which Keras variables have the given values.
@@ -16,6 +23,15 @@ def stateless_scope(variables: Sequence[Any], values: Sequence[Any]) -> keras.St
     What is assigned to any variable inside is forgotten at its end.
     """
     return keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
+
+
+def steps_counter(optimizer: keras.optimizers.Optimizer) -> tuple[Any, int | None]:
+    """Returns the variable that counts batches, and `gradient_accumulation_steps`.
+
+    Keras' public `iterations` is computed from the two; the variable itself is private.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    return inner._iterations, inner.gradient_accumulation_steps
 
 
 class StepState:
@@ -31,8 +47,16 @@ class StepState:
         self._model = model
 
     def iterations(self, optimizer: keras.optimizers.Optimizer) -> Any:
-        """Returns how many training steps the optimizer has taken before this one."""
-        return optimizer.iterations
+        """Returns how many times the optimizer has changed the weights before this step."""
+        batches, accumulated = self.batches(optimizer), steps_counter(optimizer)[1]
+        return keras.ops.floor_divide(batches, accumulated) if accumulated else batches
+
+    def batches(self, optimizer: keras.optimizers.Optimizer) -> Any:
+        """Returns how many batches the optimizer has seen before this one.
+
+        With `gradient_accumulation_steps`, several batches make one change of the weights.
+        """
+        return steps_counter(optimizer)[0]
 
     def scope(self) -> keras.StatelessScope:
         """Returns a scope in which the model computes as in this step, and changes no variable."""
@@ -80,6 +104,14 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def on_cpu(self) -> bool:
         """True where no accelerator is used."""
+
+    def is_xla_error(self, error: BaseException) -> bool:
+        """True for what the backend raises where XLA cannot compile a function."""
+        return False
+
+    def replicas(self) -> int:
+        """Returns on how many devices a model that is built now is trained at once."""
+        return 1
 
     def compiled(
         self, function: Callable[..., Any], model: keras.Model, *, jit_compile: bool = True

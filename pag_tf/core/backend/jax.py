@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import keras
 
-from pag_tf.core.backend.base import Backend, StepState, stateless_scope
+from pag_tf.core.backend.base import Backend, StepState, stateless_scope, steps_counter
+from pag_tf.core.layers import seed_states
 
 
 class JaxStepState(StepState):
@@ -25,11 +26,12 @@ class JaxStepState(StepState):
         super().__init__(model)
         self._values = values
 
-    def iterations(self, optimizer: keras.optimizers.Optimizer) -> Any:
+    def batches(self, optimizer: keras.optimizers.Optimizer) -> Any:
         _, _, optimizer_values, _ = self._values
+        counter, _ = steps_counter(optimizer)
         # By identity: comparing variables would read values, which are not there inside a step.
         pairs = zip(optimizer.variables, optimizer_values, strict=True)
-        return next(value for variable, value in pairs if variable is optimizer.iterations)
+        return next(value for variable, value in pairs if variable is counter)
 
     def scope(self) -> keras.StatelessScope:
         trainable, non_trainable, *_ = self._values
@@ -75,13 +77,18 @@ class JaxBackend(Backend):
         def pure(values: list[Any], *tensors: Any) -> Any:
             live = reference()
             assert live is not None
-            with stateless_scope(live.variables, values):
-                return function(live, *tensors)
+            with stateless_scope(live.variables, values) as scope:
+                result = function(live, *tensors)
+                return result, [scope.get_current_value(v) for v in seed_states(live)]
 
         def call(*tensors: Any) -> Any:
             live = reference()
             assert live is not None
-            return pure([v.value for v in live.variables], *tensors)
+            result, states = pure([v.value for v in live.variables], *tensors)
+            # Everything else that was assigned is forgotten, but noise must not repeat itself.
+            for variable, state in zip(seed_states(live), states, strict=True):
+                variable.assign(state)
+            return result
 
         return call
 

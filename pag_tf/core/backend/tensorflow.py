@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pag_tf.core.backend.base import Backend
+from pag_tf.core.backend.base import NOT_DIFFERENTIABLE, XLA_REFUSES, Backend
+
+_XLA_ERRORS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
 
 
 class TensorFlowBackend(Backend):
@@ -21,7 +24,10 @@ class TensorFlowBackend(Backend):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             total, auxiliary = loss(images)
-        return tape.gradient(total, images), auxiliary
+        gradient = tape.gradient(total, images)
+        if gradient is None:
+            raise ValueError(NOT_DIFFERENTIABLE)
+        return gradient, auxiliary
 
     def is_symbolic(self, tensor: Any) -> bool:
         return tf.is_tensor(tensor) and not hasattr(tensor, "numpy")
@@ -34,8 +40,22 @@ class TensorFlowBackend(Backend):
     ) -> Callable[..., Any]:
         reference = weakref.ref(model)
         # Without autograph: there is no Python control flow on tensors to convert.
-        return tf.function(
+        traced = tf.function(
             lambda *tensors: function(reference(), *tensors),
             autograph=False,
             jit_compile=jit_compile,
         )
+        return functools.partial(_run_by_xla, traced) if jit_compile else traced
+
+    def is_xla_error(self, error: BaseException) -> bool:
+        return isinstance(error, _XLA_ERRORS)
+
+    def replicas(self) -> int:
+        return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def _run_by_xla(traced: Callable[..., Any], *tensors: Any) -> Any:
+    try:
+        return traced(*tensors)
+    except _XLA_ERRORS as error:
+        raise RuntimeError(f"{XLA_REFUSES} TensorFlow says: {error.message}") from error

@@ -43,22 +43,22 @@ class GradCAM(Method):
 
 
 def _weighted_features(
-    model: Any, images: Any, targets: Any, *, layer: str
+    classifier: Any, images: Any, targets: Any, *, layer: str
 ) -> tuple[Any, Any, Any]:
     import tensorflow as tf
     from keras import ops
 
-    from pag_tf.core.logits import class_logit
     from pag_tf.explain import computations, tf_explain_functions
 
+    model = classifier.model
     with (
         recorded_output(model, layer) as outputs,
         tf.GradientTape(watch_accessed_variables=False) as tape,
     ):
         tape.watch(images)
-        logits = computations.logits_of(model, images)
+        logits = classifier(images)
         targets = computations.predicted_where_negative(logits, targets)
-        score = class_logit(logits, targets)
+        score = classifier.score(logits, targets)
     _check_features(model, layer, outputs)
     slope = tape.gradient(score, outputs[0])
     if slope is None:

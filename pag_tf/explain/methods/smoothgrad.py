@@ -78,7 +78,7 @@ class SmoothGrad(Method):
         return computations.gradient_over_points(compiled, chunk, points, weights)
 
 
-def noisy_points(model: Any, images: Any, steps: Any, sigma: Any, *, samples: int) -> Any:
+def noisy_points(classifier: Any, images: Any, steps: Any, sigma: Any, *, samples: int) -> Any:
     """Returns `[B, samples, H, W, C]`: images plus normal noise, one uint32 `step` per image."""
     import tensorflow as tf
 

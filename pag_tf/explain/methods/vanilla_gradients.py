@@ -17,8 +17,8 @@ class VanillaGradients(Method):
     """
 
     def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
-        from pag_tf.core.logits import class_logit
+        from pag_tf.core.classifier import Classifier
         from pag_tf.explain import computations
 
-        function = compiled(computations.gradient, score=class_logit)
+        function = compiled(computations.gradient, score=Classifier.score)
         return function(chunk.images, chunk.targets)

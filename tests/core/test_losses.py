@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from pag_tf.core import backend
-from pag_tf.core.logits import class_logit, cross_entropy
+from pag_tf.core.losses import class_logit, cross_entropy
 
 LOGITS = np.array([[2, 2, 2, 2], [30, 0, -50, 0], [0, 0, 50, 0]], "float32")
 CLASSES = np.array([1, 0, 3])
