@@ -170,6 +170,8 @@ class AdversarialModel(keras.Model):
         answers = losses.kind_of_labels(self._attack_loss) in ("answers", "signs")
         self._reading = Reading(self.pixel_range, answers, self.output_name)
         self._probed = False
+        if jit_compile == "auto" and self._mixes():
+            jit_compile = False  # they draw from a beta distribution, which XLA cannot
         accuracy = _accuracy(self._attack_loss)
         if metrics is None:
             metrics = {self.output_name: [accuracy]} if isinstance(loss, dict) else [accuracy]
@@ -306,16 +308,16 @@ class AdversarialModel(keras.Model):
         """The labels of the output that is attacked, as its loss takes them."""
         y = self._reading.chosen(y) if isinstance(y, (dict, list, tuple)) else y
         kind = losses.kind_of_labels(self._attack_loss)
+        if kind == "classes":  # [B] or [B, 1], or of a rank that tf.data does not know
+            return ops.reshape(y, (-1,))
         if kind in ("answers", "signs") and len(y.shape) == 1:
             return ops.expand_dims(y, -1)
-        if kind == "classes" and len(y.shape) == 2:
-            return ops.squeeze(y, -1)
         return y
 
     def _check_labels(self, labels: np.ndarray) -> None:
         """Raises ValueError for labels, in memory, that the loss cannot take."""
         count = self._outputs()
-        if isinstance(self.augment, keras.Layer) and _mixes(self.augment) and labels.ndim < 2:
+        if self._mixes() and labels.ndim < 2:
             raise ValueError(
                 "MixUp and CutMix mix labels, which class indices cannot be: pass one-hot labels "
                 "(keras.utils.to_categorical) and compile with "
@@ -394,10 +396,16 @@ class AdversarialModel(keras.Model):
         states = layers.seed_states(self.augment)
         draws = [random.generator_state(state.dtype) for state in states]
         with backend.stateless_scope(states, draws):
-            if not _mixes(self.augment):
+            if not self._mixes():
                 return self.augment(images, training=True), y
             mixed = self.augment({"images": images, "labels": y}, training=True)
             return mixed["images"], mixed["labels"]
+
+    def _mixes(self) -> bool:
+        """True if augmentation mixes images and their labels."""
+        mixing = (keras.layers.MixUp, keras.layers.CutMix)
+        inner = layers.all_layers(self.augment) if isinstance(self.augment, keras.Layer) else []
+        return any(isinstance(layer, mixing) for layer in inner)
 
     def _as_attacked(self, attack: Attack, model: Callable[..., Any]) -> Classifier:
         return Classifier(
@@ -465,7 +473,7 @@ def _xla_errors(jit_compile: bool) -> Iterator[None]:
     except Exception as error:
         if jit_compile and backend.is_xla_error(error):
             raise RuntimeError(
-                f"{backend.XLA_REFUSES} Keras says: {str(error).splitlines()[0]}"
+                f"{backend.XLA_REFUSES} TensorFlow says: {getattr(error, 'message', error)}"
             ) from error
         raise
 
@@ -480,18 +488,15 @@ def _image_shape(x: Any, model: keras.Model) -> tuple[int, ...] | None:
     return None
 
 
-def _accuracy(loss: Any) -> keras.metrics.Metric:
+def _accuracy(loss: Any) -> Any:
     kind = losses.kind_of_labels(loss)
     if kind in ("answers", "signs"):
         return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
     if kind == "shares":
         return keras.metrics.CategoricalAccuracy(name="accuracy")
+    if kind == "other":
+        return "accuracy"
     return keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-
-
-def _mixes(augment: keras.Layer) -> bool:
-    mixing = (keras.layers.MixUp, keras.layers.CutMix)
-    return any(isinstance(layer, mixing) for layer in layers.all_layers(augment))
 
 
 def _check_augmentation(augment: Any, reading: Reading) -> None:

@@ -96,6 +96,14 @@ class Inputs:
                 raise self._refusals[0] from error
             raise
 
+    @contextlib.contextmanager
+    def _recorded(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            self._refusals.append(error)
+            raise
+
     def check(self, x: Any, y: Any) -> None:
         """Raises ValueError for images or labels, in memory, that cannot be trained on."""
         if y is None:
@@ -123,7 +131,8 @@ class Inputs:
         """A batch in memory, checked."""
         x, y, *rest = _pair(batch)
         x, y = _in_memory(x), _in_memory(y)
-        self.check(x, y)
+        with self._recorded():
+            self.check(x, y)
         return (x, y, *rest)
 
     def _stream(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -137,6 +146,7 @@ class Inputs:
         """A `tf.data.Dataset` of checked batches `(x, y[, sample_weight])`."""
         spec = _pair(dataset.element_spec)
         count = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else -1
+        # Of unknown rank: batches.
         single, training = image_of(spec[0]).shape.rank == 3, shuffle_seed is not None
         check_count(count, batch_size if single and training else 1)
         dataset = dataset.map(lambda *element: _pair(element if len(element) > 1 else element[0]))
@@ -144,23 +154,23 @@ class Inputs:
             if training:
                 dataset = dataset.shuffle(10_000, seed=shuffle_seed)
             dataset = dataset.batch(batch_size, drop_remainder=training)
-        model_checks.check_static(
-            self._model, image_of(dataset.element_spec[0]), None, reading=self._reading
-        )
+        images = image_of(dataset.element_spec[0])
+        if images.shape.rank is not None:
+            model_checks.check_static(self._model, images, None, reading=self._reading)
         return dataset.map(self._checked_tensors).prefetch(2)
 
     def _checked_tensors(self, x: Any, y: Any, *rest: Any) -> Any:
         import tensorflow as tf
 
         def check(images: np.ndarray, labels: np.ndarray) -> None:
-            try:
+            with self._recorded():
+                model_checks.check_static(self._model, images, None, reading=self._reading)
                 self._check_values(images, labels)
-            except ValueError as error:
-                self._refusals.append(error)
-                raise
 
         images = image_of(x)
         checked = tf.numpy_function(check, [images, self.labels_of(y)], [])
+        if images.shape.rank is None:
+            images = tf.ensure_shape(images, self._model.input_shape)
         with tf.control_dependencies([checked]):
             return (with_image(x, tf.cast(images, "float32")), y, *rest)
 
