@@ -38,6 +38,11 @@ class Augmentation:
         """Returns the settings, by which Keras saves an `AdversarialModel` that augments."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Augmentation:
+        """Makes the augmentation that `get_config` described."""
+        return cls(**config)
+
     def __call__(self, images: Any, random: RandomStream) -> Any:
         """Augments a batch.
 

@@ -102,6 +102,7 @@ class AdversarialModel(keras.Model):
         self._reading = Reading(pixel_range, output=output)
         self._attack_loss: Any = None
         self._probed = False
+        self._seen_outputs: int | None = None
         _check_augmentation(augment, self._reading)
         self.classifier = model
         self.attack = attack
@@ -233,7 +234,10 @@ class AdversarialModel(keras.Model):
             inputs.check(*validation_data[:2])
         elif validation_data is not None:
             validation_data, _, _ = inputs.prepared(validation_data, None, size)
-        self._probe(x, y)
+        classes_unknown = self._outputs() is None
+        self._probe(x)
+        if classes_unknown and y is not None:  # a subclassed model is built now
+            self._check_labels(ops.convert_to_numpy(inputs.labels_of(y)))
         with inputs.refusals(), _xla_errors(self.jit_compile):
             return super().fit(
                 x, y, given["batch_size"], *arguments, validation_data=validation_data, **kwargs
@@ -328,11 +332,11 @@ class AdversarialModel(keras.Model):
     def _outputs(self) -> int | None:
         """Number of logits, or None for a subclassed model that is not built yet."""
         spec = layers.output_spec(self.classifier)
-        return None if spec is None else self._reading.chosen(spec).shape[-1]
+        return self._seen_outputs if spec is None else self._reading.chosen(spec).shape[-1]
 
-    def _probe(self, x: Any, y: Any) -> None:
+    def _probe(self, x: Any) -> None:
         """Refuses a model that cannot be attacked, before the first step changes its weights."""
-        if self._probed or self.attack.threat.eps == 0:
+        if self._probed:
             return
         shape = _image_shape(x, self.classifier)
         if shape is None:
@@ -342,7 +346,10 @@ class AdversarialModel(keras.Model):
         samples = ops.concatenate([noise, ops.full_like(noise[:1], 0.5), ops.ones_like(noise[:1])])
         classifier = self.attack.classifier(self.classifier, self._reading)
         logits = classifier(samples)
+        self._seen_outputs = logits.shape[-1]
         model_checks.check_logits(ops.convert_to_numpy(logits), None)
+        if self.attack.threat.eps == 0:
+            return
         answers = ops.cast(logits > 0, "int32")
         labels = answers if self._reading.multilabel else ops.argmax(logits, axis=-1)
         gradient, _, _ = loss_gradient(classifier, samples, labels)

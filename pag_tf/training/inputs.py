@@ -39,6 +39,13 @@ def image_of(x: Any) -> Any:
     )
 
 
+def as_model_takes(model: keras.Model, x: Any) -> Any:
+    """Returns the image of a dict or list for a model that takes a tensor only."""
+    takes_one = len(getattr(model, "inputs", None) or []) == 1
+    nested = isinstance(getattr(model, "input", None), (dict, list, tuple))
+    return image_of(x) if takes_one and not nested else x
+
+
 def with_image(x: Any, images: Any) -> Any:
     """Returns a model's inputs with other images; see `image_of`."""
     if isinstance(x, dict):
@@ -81,7 +88,7 @@ class Inputs:
         in_memory = hasattr(x, "shape") or isinstance(x, (list, tuple, dict))
         if not in_memory and hasattr(x, "__len__"):
             return self._again_and_again(x), y, {"batch_size": None, "steps": len(x)}
-        x, y = _in_memory(x), _in_memory(y)
+        x, y = as_model_takes(self._model, _in_memory(x)), _in_memory(y)
         self.check(x, y)
         return x, y, {"batch_size": batch_size}
 
@@ -130,7 +137,7 @@ class Inputs:
     def _checked(self, batch: Any) -> Any:
         """A batch in memory, checked."""
         x, y, *rest = _pair(batch)
-        x, y = _in_memory(x), _in_memory(y)
+        x, y = as_model_takes(self._model, _in_memory(x)), _in_memory(y)
         with self._recorded():
             self.check(x, y)
         return (x, y, *rest)
@@ -167,7 +174,7 @@ class Inputs:
                 model_checks.check_static(self._model, images, None, reading=self._reading)
                 self._check_values(images, labels)
 
-        images = image_of(x)
+        x, images = as_model_takes(self._model, x), image_of(x)
         checked = tf.numpy_function(check, [images, self.labels_of(y)], [])
         if images.shape.rank is None:
             images = tf.ensure_shape(images, self._model.input_shape)
