@@ -76,6 +76,7 @@ def write_entry(
     flags_text: str = "",
     metrics: Sequence[Metric] = (),
     license: str = "apache-2.0",
+    pixel_range: tuple[float, float] = (0.0, 1.0),
     overwrite: bool = False,
 ) -> Entry:
     """Writes a folder of the format, whole or not at all.
@@ -93,7 +94,7 @@ def write_entry(
 
     Args:
         folder: Path of the new folder; missing parents are created.
-        model: The trained classifier, pixels in [0, 1] in, logits out; or its `.keras` file.
+        model: The trained classifier, pixels in, logits out; or its `.keras` file.
         dataset: Name of the data set it was trained on.
         class_names: One name for each logit.
         threat: The threat model of its training; `"linf:0"` for standard training.
@@ -106,6 +107,8 @@ def write_entry(
             trained by another program.
         metrics: Measurements of the model.
         license: SPDX identifier in lower case.
+        pixel_range: Lowest and highest pixel that `model` takes. Models of the zoo take [0, 1], so
+            the entry is the model behind a layer that scales pixels to this range.
         overwrite: Replace an existing folder of the format (and no other) instead of refusing.
 
     Returns:
@@ -125,6 +128,7 @@ def write_entry(
     if arch and not by_keras:
         raise ValueError(f"arch={arch!r} names a model that `architecture` names. Leave it out.")
     read = keras_config.read_model_file(user_path(model)) if _is_path(model) else model
+    read = _for_unit_pixels(read, pixel_range, by_keras=by_keras)
     described = _architecture(read, architecture, arch)
     threat = fields.threat(threat, "threat")
     entry = Entry(
@@ -288,6 +292,23 @@ def _is_path(model: Any) -> bool:
     return isinstance(model, (str, os.PathLike))
 
 
+def _for_unit_pixels(model: Any, pixel_range: tuple[float, float], *, by_keras: bool) -> Any:
+    if tuple(pixel_range) == (0, 1):
+        return model
+    from pag_tf.core.classifier import Reading
+
+    low, high = Reading(pixel_range).pixel_range
+    if not by_keras:
+        raise ValueError(
+            "Models of pag_tf.models.build take pixels in [0, 1]: leave pixel_range out."
+        )
+    import keras
+
+    inputs = keras.Input(model.input_shape[1:])
+    scaled = keras.layers.Rescaling(high - low, offset=low, name="pixel_range")(inputs)
+    return keras.Model(inputs, model(scaled), name=model.name)
+
+
 def _architecture(
     model: Any, architecture: Architecture | Mapping[str, Any] | None, arch: str
 ) -> Architecture:
@@ -298,4 +319,10 @@ def _architecture(
     from pag_tf.core import model_checks
 
     model_checks.check_model(model)
+    if getattr(model, "output_shape", None) == (None, 1):
+        raise ValueError(
+            "The model has one logit z; models of the zoo have a logit per class. Publish one that "
+            "returns (-z / 2, z / 2), of the same probabilities: keras.Model(model.input, "
+            "keras.ops.concatenate([-model.output / 2, model.output / 2], -1))."
+        )
     return keras_files.architecture_of(model, arch)

@@ -58,6 +58,19 @@ def own_entry(own, tmp_path_factory):
     return zoo.write_entry(folder, own, metrics=[claim], **FACTS)
 
 
+def test_a_model_of_other_pixels_becomes_one_of_0_to_1(own, tmp_path):
+    entry = zoo.write_entry(tmp_path / "entry", own, pixel_range=(0, 255), **FACTS)
+    loaded = zoo.load(entry.folder, trust_config=True)
+    images = np.random.default_rng(4).integers(0, 256, (5, 8, 8, 3)).astype("float32")
+    expected = own.predict(images, verbose=0)
+    np.testing.assert_allclose(
+        loaded.predict(images / 255, verbose=0), expected, rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(ValueError, match="pixel_range must be the lowest and highest pixel"):
+        zoo.write_entry(tmp_path / "other", own, pixel_range=(255, 0), **FACTS)
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.fixture
 def damaged(own_entry, tmp_path):
     """A function that writes the entry with another configuration, and a record that fits it."""
