@@ -14,6 +14,7 @@ from keras import ops
 
 from pag_tf.core import backend, layers
 from pag_tf.core.classifier import Reading
+from pag_tf.core.extent import extent
 
 _UNIT = Reading()
 
@@ -158,8 +159,7 @@ def check_values(
     if reading.multilabel and noun == "label":
         if not np.all((classes == 0) | (classes == 1)):
             raise ValueError(
-                "Labels of a multi-label model must be 0 or 1, got values from "
-                f"{classes.min():.9g} to {classes.max():.9g}."
+                f"Labels of a multi-label model must be 0 or 1, got values from {extent(classes)}."
             )
     elif classes.min() < 0:
         problem = f"{noun.capitalize()}s must be class indices >= 0, got {int(classes.min())}."
@@ -183,7 +183,7 @@ def check_pixels(images: np.ndarray, reading: Reading = _UNIT) -> None:
     if reading.is_unit and span[0] <= low and high <= span[1]:
         hint += f", or, if the model takes such pixels, say so: pixel_range={span}"
     raise ValueError(
-        f"Images must lie in {_interval(reading)}, got values from {low:.9g} to {high:.9g}: {hint}."
+        f"Images must lie in {_interval(reading)}, got values from {extent(images)}: {hint}."
     )
 
 
@@ -212,9 +212,9 @@ def check_labels(kind: str, labels: np.ndarray, outputs: int | None) -> None:
         if not fits or not np.allclose(labels.sum(axis=1), 1, atol=1e-3):
             raise ValueError(
                 f"The loss expects one-hot labels or shares of classes [B, {outputs or 'classes'}] "
-                f"whose rows sum to 1, got shape {labels.shape} with values from {low:.9g} to "
-                f"{high:.9g}. From class indices: keras.utils.to_categorical, or compile with "
-                "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+                f"whose rows sum to 1, got shape {labels.shape} with values from "
+                f"{extent(labels)}. From class indices: keras.utils.to_categorical, or compile "
+                "with keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
     if kind in ("answers", "signs"):
         least = -1 if kind == "signs" else 0
@@ -222,7 +222,7 @@ def check_labels(kind: str, labels: np.ndarray, outputs: int | None) -> None:
             raise ValueError(
                 f"The loss expects labels from {least} to 1, one for each of the "
                 f"{outputs or 'model'} outputs, got shape {labels.shape} with values from "
-                f"{low:.9g} to {high:.9g}. For classes that exclude each other compile with "
+                f"{extent(labels)}. For classes that exclude each other compile with "
                 "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
             )
 

@@ -261,6 +261,16 @@ class AdversarialModel(keras.Model):
         with inputs.refusals(), _xla_errors(self.jit_compile):
             return super().evaluate(x, y, given["batch_size"], *arguments, **kwargs)
 
+    def train_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`, after the checks of `fit`."""
+        x, y, _ = Inputs(self.classifier, self._reading, self._check_labels).prepared(x, y, 1)
+        return super().train_on_batch(x, y, *arguments, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`, after the checks of `evaluate`."""
+        x, y, _ = Inputs(self.classifier, self._reading, self._check_labels).prepared(x, y, 1)
+        return super().test_on_batch(x, y, *arguments, **kwargs)
+
     def train_step(self, *arguments: Any) -> Any:
         """Perturbs the batch and takes Keras' training step."""
         *given, data = arguments

@@ -47,7 +47,7 @@ BAD_INPUT = {
     "just above 1": (
         filled(1.0000001, where=np.s_[0, 0, 0, 0]),
         LABELS,
-        r"from 0\.5 to 1\.00000012: undo the normalization",
+        r"from 0\.5 to 1\.0000001: undo the normalization",
     ),
     "-1 to 1": (
         filled(-1.0, where=0),

@@ -169,6 +169,18 @@ def test_values_are_refused_before_a_weight_changes(form, name, assert_weights):
     assert_weights(made.classifier.get_weights(), before, 0)
 
 
+def test_single_batches_are_checked(assert_weights):
+    made, before = trainer(), network().get_weights()
+    for call in (made.train_on_batch, made.test_on_batch):
+        with pytest.raises(ValueError, match="Label 3 is out of range"):
+            call(IMAGES, LABELS + 1)
+        with pytest.raises(ValueError, match=r"Images must lie in \[0, 1\]"):
+            call(IMAGES * 255, LABELS)
+    assert_weights(made.classifier.get_weights(), before, 0)
+    made.train_on_batch(IMAGES, LABELS)
+    assert np.abs(made.classifier.get_weights()[0] - before[0]).max() > 0
+
+
 @pytest.mark.tensorflow
 def test_a_late_batch_is_refused_by_its_message():
     images = IMAGES.copy()
