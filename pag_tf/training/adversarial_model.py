@@ -16,7 +16,7 @@ from pag_tf.core import backend, layers, losses, model_checks
 from pag_tf.core.classifier import Classifier, Reading, loss_gradient
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.random_stream import RandomStream
-from pag_tf.training.arithmetic import convolutions_in, sums_as_products
+from pag_tf.training.arithmetic import convolutions_in, float32_convolutions, sums_as_products
 from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
 from pag_tf.training.inputs import Inputs, image_of, with_image
 
@@ -99,6 +99,12 @@ class AdversarialModel(keras.Model):
             _check_attack("eval_attack", eval_attack)
         _check_options(eps_warmup_steps, clean_fraction, attack_batch_norm, ema_momentum)
         check_convolution_dtype(convolution_dtype)
+        if convolution_dtype != "float32" and not float32_convolutions(model):
+            raise ValueError(
+                f"convolution_dtype={convolution_dtype!r} would change nothing: the model has no "
+                "Conv2D layer that computes in float32. Leave it out, or build a subclassed model "
+                "before."
+            )
         self._reading = Reading(pixel_range, output=output)
         self._attack_loss: Any = None
         self._probed = False

@@ -52,9 +52,7 @@ def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
         dtype: One of `CONVOLUTION_DTYPES`; `"float32"` changes nothing.
         model: The model.
     """
-    changed = []
-    if dtype != "float32":
-        changed = [x for x in all_layers(model) if isinstance(x, layers.Conv2D) and _is_float32(x)]
+    changed = [] if dtype == "float32" else float32_convolutions(model)
     former = [layer.dtype_policy for layer in changed]
     for layer in changed:
         layer.dtype_policy = f"mixed_{dtype}"
@@ -63,6 +61,11 @@ def convolutions_in(dtype: str, model: keras.Model) -> Iterator[None]:
     finally:
         for layer, policy in zip(changed, former, strict=True):
             layer.dtype_policy = policy
+
+
+def float32_convolutions(model: keras.Model) -> list[layers.Layer]:
+    """Returns the layers that `convolutions_in` changes."""
+    return [x for x in all_layers(model) if isinstance(x, layers.Conv2D) and _is_float32(x)]
 
 
 def _is_float32(layer: layers.Layer) -> bool:

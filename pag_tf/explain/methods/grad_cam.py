@@ -163,6 +163,8 @@ def _with_depths(model: keras.Model, depth: int) -> list[tuple[Any, int]]:
     """
     import keras
 
+    from pag_tf.core.layers import all_layers
+
     found: list[tuple[Any, int]] = []
     producers: dict[int, int] = {}
     deepest = depth
@@ -173,6 +175,8 @@ def _with_depths(model: keras.Model, depth: int) -> list[tuple[Any, int]]:
         if isinstance(operation, keras.Model):
             found += _with_depths(operation, own)
             own = max(nested for _, nested in found)
+        elif isinstance(operation, keras.Layer):  # a custom block or a wrapper
+            found += [(inner, own) for inner in all_layers(operation)[1:]]
         producers |= {id(t): own for t in _tensors(operation, "output")}
         deepest = max(deepest, own)
     return found
