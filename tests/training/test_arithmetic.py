@@ -129,7 +129,7 @@ def test_compiled_training_step_sums_no_pixels_one_by_one(monkeypatch):
     x = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs))
     outputs = layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Activation("silu")(x)))
     trainer = AdversarialModel(keras.Model(inputs, outputs), FGSM("linf:2/255"))
-    trainer.compile("sgd")
+    trainer.compile("sgd", jit_compile=False)
     images, labels = tf.zeros((16, 32, 32, 3)), tf.zeros((16,), "int32")
     trainer.train_on_batch(images, labels)
 
@@ -175,7 +175,7 @@ def test_trained_with_bfloat16_convolutions_the_model_itself_stays_float32():
     for dtype in ("float32", "bfloat16"):
         model.set_weights(start)
         trainer = AdversarialModel(model, FGSM("linf:2/255"), convolution_dtype=dtype)
-        trainer.compile(keras.optimizers.SGD(0.1))
+        trainer.compile(keras.optimizers.SGD(0.1), jit_compile=False)
         history = trainer.fit(images, labels, batch_size=32, epochs=4, shuffle=False, verbose=0)
         losses.append(history.history["loss"])
         ends.append(model.get_weights())

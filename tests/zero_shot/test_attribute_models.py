@@ -112,7 +112,7 @@ def test_adversarial_training_leaves_the_classes_alone(images):
     attributes = model.get_layer("attributes").get_weights()[0]
     attack = attacks.FGSM(ThreatModel.parse("2/255"))
     trainer = training.AdversarialModel(model, attack)
-    trainer.compile(keras.optimizers.SGD(0.1))
+    trainer.compile(keras.optimizers.SGD(0.1), jit_compile=False)
     rng = np.random.default_rng(0)
     pictures, labels = rng.random((16, 8, 8, 3), dtype=np.float32), rng.integers(0, 3, 16)
     trainer.fit(pictures, labels, batch_size=8, epochs=1, verbose=0)
