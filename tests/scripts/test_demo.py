@@ -43,6 +43,7 @@ def world(tmp_path_factory, images):
         model.compile(
             keras.optimizers.Adam(0.01),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
         )
         model.fit(*images, batch_size=90, epochs=40 + 20 * seed, verbose=0)
         entry_id = zoo.entry_id("arrays", "resnet", ThreatModel.parse(threat))

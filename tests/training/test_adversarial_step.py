@@ -281,8 +281,8 @@ def test_xla_gives_the_same_weights(resnet, copy, images, labels, assert_weights
     twin = copy(resnet)
     attack = NFGSM(f"linf:{EPS}", project=False)
     options = {"augment": Augmentation(shift=2), "eps_warmup_steps": 3, "clean_fraction": 0.25}
-    found = trained(resnet, attack, images, labels, batch_size=10, how=XLA, **options)
-    expected = trained(twin, attack, images, labels, batch_size=10, **options)
+    found = trained(resnet, attack, images, labels, batch_size=8, how=XLA, **options)
+    expected = trained(twin, attack, images, labels, batch_size=8, **options)
     assert_weights(found, expected, atol=1e-5)
 
 

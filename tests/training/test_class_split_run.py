@@ -15,13 +15,14 @@ def config(output, **changes):
     settings = {
         "output": str(output),
         "dataset": "shapes",
-        "train_split": "train[:96]",
+        "train_split": "train[:48]",
         "validation_split": "",
         "class_split": SPLIT,
         "threat_model": "linf:2/255",
         "arch_options": '{"widths": [8], "blocks": [1]}',
         "epochs": 1,
         "batch_size": 16,
+        "jit_compile": False,
     }
     return TrainConfig(**(settings | changes))
 

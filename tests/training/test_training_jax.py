@@ -69,7 +69,12 @@ def folder(tmp_path_factory, on_tensorflow, arrays_folder):
         **{f"weight_{i:02d}": w.astype("float32") for i, w in enumerate(weights)},
     )
     np.save(folder / "images.npy", np.load(arrays_folder / "test.npz")["image"][:8])
-    environment = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    environment = {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles sooner
+    }
     finished = subprocess.run(
         [
             *(sys.executable, "-c", PROGRAM, folder, STEPS, ROOT / "scripts" / "train.py"),
