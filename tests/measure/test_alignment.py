@@ -19,6 +19,7 @@ from pag_tf.training import TrainConfig, train
 pytestmark = pytest.mark.tensorflow
 
 IMAGES = 40
+WITHOUT_XLA = {"jit_compile": False}  # which would take longer to compile than it saves
 
 
 @pytest.fixture(scope="module")
@@ -134,15 +135,24 @@ def test_maps_are_measured_as_by_direct_calls(measured, model, test_images):
         explain.gradients(model, images, predicted, method="loss_gradients", jit_compile=False),
         "paper",
     )
-    curves = alignment.deletion(model, images, maps, predicted, steps=4, baseline=0.5)
+    curves = alignment.deletion(
+        model, images, maps, predicted, steps=4, baseline=0.5, **WITHOUT_XLA
+    )
     assert value(measured, "deletion") == pytest.approx(curves.areas.mean(), rel=1e-3)
     curve = measured[1]["alignment"]["deletion_curve"]
     assert curve["fractions"] == [0, 0.25, 0.5, 0.75, 1]
     assert curve["probabilities"] == pytest.approx(curves.probabilities.mean(axis=0), rel=1e-3)
-    inserted = alignment.insertion(model, images, maps, predicted, steps=4)
+    inserted = alignment.insertion(model, images, maps, predicted, steps=4, **WITHOUT_XLA)
     assert value(measured, "insertion") == pytest.approx(inserted.areas.mean(), rel=1e-3)
     robust = alignment.attribution_robustness(
-        model, images, predicted, eps=8 / 255, samples=2, k=0.1, method="loss_gradients"
+        model,
+        images,
+        predicted,
+        eps=8 / 255,
+        samples=2,
+        k=0.1,
+        method="loss_gradients",
+        **WITHOUT_XLA,
     )
     expected = np.nanmean(robust.rank_correlation)
     assert value(measured, "rank_correlation") == pytest.approx(expected, abs=0.01)
@@ -158,6 +168,7 @@ def test_transfer_is_that_of_direct_calls(measured, entries, model, test_images)
         test_images["label"],
         threat="l2:3",
         steps=3,
+        **WITHOUT_XLA,
     )
     assert value(measured, "synthesis_transfer") == pytest.approx(
         found.called_target.mean(), abs=1.5 / IMAGES

@@ -36,6 +36,7 @@ def entries(tmp_path_factory):
             "epochs": 1,
             "batch_size": 16,
             "attribute_temperature": 0.1,
+            "jit_compile": False,
         }
         return str(train(TrainConfig(**settings | changes)))
 
@@ -206,7 +207,7 @@ def test_views_can_be_compared_image_by_image(measured):
 
 def test_a_linear_head_has_frozen_features_and_likely_classes(entries, split, tmp_path):
     settings = {"entry": entries["linear"], "calibration_entry": "", "output": str(tmp_path / "o")}
-    result = run(config(entries, **settings))
+    result = run(config(entries, threshold="0.3", **settings))
     assert list(result["recognition"]) == ["eszsl"]
     assert list(result["localization"]) == [*(f"eszsl-{v}" for v in _VIEWS), "likely_seen"]
     assert not (tmp_path / "o" / "attributes.png").exists()
@@ -232,7 +233,8 @@ def test_a_finished_run_is_given_back(measured, entries):
 
 
 def test_batches_filled_up_for_xla_change_no_number(entries):
-    settings = {"calibration_entry": "", "frozen": "", "batch_size": 32}  # 45 images
+    settings = {"calibration_entry": "", "frozen": "", "threshold": "0.3"}
+    settings |= {"batch_size": 32, "seen_split": "test[:60]"}  # 45 images of unseen classes
     plain = run(config(entries, **settings))
     compiled = run(config(entries, jit_compile=True, **settings))
     for part in ("recognition", "localization"):
@@ -244,6 +246,7 @@ def test_batches_filled_up_for_xla_change_no_number(entries):
 
 def test_more_pictures_than_a_batch_holds_can_be_drawn(entries, tmp_path):
     settings = {"calibration_entry": "", "frozen": "", "batch_size": 2, "cases": 3}
+    settings |= {"threshold": "0.3"}
     splits = {"seen_split": "test[:60]", "unseen_split": "test[:60]"}
     output = tmp_path / "o"
     result = run(config(entries, jit_compile=True, output=str(output), **settings, **splits))
