@@ -296,7 +296,7 @@ class Attack:
             Perturbed images, float32, array or tensor as `images`, in the same pixel range.
         """
         model_checks.check_model(model)
-        reading = Reading(pixel_range, multilabel, output)
+        reading = Reading.of(model, pixel_range, multilabel, output)
         images = images if hasattr(images, "shape") else np.asarray(images)
         labels = model_checks.class_labels(labels, multilabel=multilabel)
         model_checks.check_static(model, images, labels, reading=reading)
@@ -305,7 +305,8 @@ class Attack:
             classifier = self.classifier(model, reading)
             traced = functools.partial(self.step, classifier, **self.step_options)
             unit = reading.to_unit(ops.cast(images, "float32"))
-            return reading.from_unit(self._search(traced, classifier, unit, labels, start)[0])
+            x, _ = self._search(traced, classifier, unit, labels, start)
+            return reading.clipped(reading.from_unit(x))
         labels_array = ops.convert_to_numpy(labels)
         model_checks.check_values(ops.convert_to_numpy(images), labels_array, reading=reading)
         unit = reading.to_unit(ops.convert_to_tensor(images, dtype="float32"))
@@ -321,7 +322,7 @@ class Attack:
         check_gradients(ops.convert_to_numpy(gradients))
         sizes = geometry.lengths(self.threat.norm, x - unit)
         check_budget(ops.convert_to_numpy(sizes), self.radius)
-        x = reading.from_unit(x)
+        x = reading.clipped(reading.from_unit(x))
         return ops.convert_to_numpy(x) if as_numpy else x
 
     def _search(

@@ -126,7 +126,7 @@ def robust_accuracy(
         RuntimeError: XLA cannot compile the model: give attacks `jit_compile=False`.
     """
     model_checks.check_model(model)
-    reading = Reading(pixel_range, multilabel, output)
+    reading = Reading.of(model, pixel_range, multilabel, output)
     attacks = _checked_attacks(attacks, misplaced)
     batch_size = whole_number("batch_size", batch_size)
     if max_images is not None:

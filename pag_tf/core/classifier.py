@@ -8,10 +8,11 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.core import backend, losses
+from pag_tf.core import backend, layers, losses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Reading:
             and labels are `[B, labels]` of 0 and 1. An image is classified correctly if every
             label is, and broken as soon as one is not.
         output: Which output holds the logits, for models with several: its name or index.
+        names: The names of the model's outputs, by which a list of them is read as well.
 
     Raises:
         ValueError: Another type, or an empty range.
@@ -33,6 +35,19 @@ class Reading:
     pixel_range: tuple[float, float] = (0.0, 1.0)
     multilabel: bool = False
     output: str | int | None = None
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        model: Any,
+        pixel_range: tuple[float, float] = (0.0, 1.0),
+        multilabel: bool = False,
+        output: str | int | None = None,
+    ) -> Reading:
+        """Returns a reading that knows the names of the model's outputs."""
+        names = tuple(getattr(model, "output_names", None) or ()) if output is not None else ()
+        return cls(pixel_range, multilabel, output, names)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pixel_range", _checked_range(self.pixel_range))
@@ -52,12 +67,13 @@ class Reading:
         return images if self.is_unit else (images - low) * (1.0 / (high - low))
 
     def from_unit(self, images: Any) -> Any:
-        """Returns pixels in [0, 1] as pixels of the model's range, never outside of it."""
+        """Returns pixels in [0, 1] as pixels of the model's range."""
         low, high = self.pixel_range
-        if self.is_unit:
-            return images
-        clip = np.clip if isinstance(images, np.ndarray) else ops.clip
-        return clip(images * (high - low) + low, low, high)
+        return images if self.is_unit else images * (high - low) + low
+
+    def clipped(self, images: Any) -> Any:
+        """Returns pixels of the model's range without what rounding put outside of it."""
+        return images if self.is_unit else ops.clip(images, *self.pixel_range)
 
     def logits(self, outputs: Any) -> Any:
         """Returns float32 logits `[B, classes]` from what a model returned.
@@ -96,6 +112,10 @@ class Reading:
             return outputs
         known = list(outputs) if isinstance(outputs, dict) else list(range(len(outputs)))
         wanted: Any = known[0] if self.output is None and len(known) == 1 else self.output
+        if wanted not in known and isinstance(wanted, str) and wanted in self.names:
+            wanted = self.names.index(wanted)
+        elif wanted not in known and isinstance(wanted, int) and wanted < len(self.names):
+            wanted = self.names[wanted]
         if wanted not in known:
             what = "none is chosen" if wanted is None else f"none of them is {wanted!r}"
             raise ValueError(
@@ -133,12 +153,15 @@ class Classifier:
         self.passes = passes
         self.float16 = float16
         self._compiled_loss = loss
-        self._one_logit = False
+        self.one_logit = False
 
     @classmethod
     def of(cls, model: Any) -> Classifier:
         """Returns a classifier as it is, and any other callable with the default reading."""
-        return model if isinstance(model, Classifier) else cls(model)
+        if isinstance(model, Classifier):
+            return model
+        is_model = isinstance(model, keras.Model)
+        return cls(model, float16=is_model and layers.computes_in_float16(model))
 
     def __call__(self, images: Any, training: bool = False) -> Any:
         """Returns float32 logits `[B, classes]`, the mean over `passes`."""
@@ -151,7 +174,7 @@ class Classifier:
         """Returns the logits of one pass."""
         outputs = self.model(self.reading.from_unit(images), training=training)
         logits = self.reading.logits(outputs)
-        self._one_logit = self.reading.chosen(outputs).shape[-1] != logits.shape[-1]
+        self.one_logit = self.reading.chosen(outputs).shape[-1] != logits.shape[-1]
         return logits
 
     def losses(self, logits: Any, labels: Any) -> Any:
@@ -164,7 +187,7 @@ class Classifier:
     def score(self, logits: Any, classes: Any) -> Any:
         """Returns the logit of one class per image, `[B]`; of a single logit z: z or -z."""
         logit = losses.class_logit(logits, classes)
-        return 2.0 * logit if self._one_logit else logit
+        return 2.0 * logit if self.one_logit else logit
 
     def class_loss(self, logits: Any, classes: Any) -> Any:
         """Returns the cross-entropy of one class per image, `[B]`; multi-label: of a yes to it."""
@@ -177,7 +200,8 @@ class Classifier:
         if self.reading.multilabel:
             return ops.all(ops.equal(logits > 0, ops.cast(labels, "float32") > 0.5), axis=-1)
         if len(labels.shape) == 2:
-            labels = ops.argmax(labels, axis=-1)
+            column = labels.shape[1] == 1
+            labels = labels[:, 0] if column else ops.argmax(labels, axis=-1)
         return ops.equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), ops.cast(labels, "int32"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
@@ -21,14 +22,13 @@ def all_layers(model: keras.Layer) -> list[keras.Layer]:
     return list(model._flatten_layers(include_self=True, recursive=True))
 
 
-def output_layer(model: keras.Layer) -> keras.Layer:
-    """Returns the layer that computes a model's output, looking into models that end in models."""
-    last: keras.Layer = model
+def output_layer(model: keras.Layer) -> Any:
+    """Returns the layer or operation that computes a model's output, in the innermost model."""
+    last: Any = model
     while isinstance(last, keras.Model) and getattr(last, "layers", None):
         (*_, inner) = last.layers
         if len(getattr(last, "outputs", None) or []) == 1:
-            operation = last.outputs[0]._keras_history.operation
-            inner = operation if isinstance(operation, keras.Layer) else inner
+            inner = last.outputs[0]._keras_history.operation
         last = inner
     return last
 
@@ -115,6 +115,10 @@ def _comparable(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return tuple(map(_comparable, value))
+    if isinstance(value, dict):
+        return tuple((_comparable(key), _comparable(held)) for key, held in value.items())
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size <= 4096):
+        return str(value.dtype), value.shape, value.tobytes()
     if isinstance(value, keras.DTypePolicy):
         return value.name
     return _Same(value)

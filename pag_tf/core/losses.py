@@ -93,7 +93,8 @@ def kind_of_labels(loss: Any) -> str:
         for each output: binary and multi-label heads), `"signs"` (-1 to 1), or `"other"` if it is
         not known.
     """
-    return _LABELS.get(_name(keras.losses.get(loss)).replace("_", "").lower(), "other")
+    known = (_LABELS[name] for name in _names(keras.losses.get(loss)) if name in _LABELS)
+    return next(known, "other")
 
 
 def check_from_logits(loss: Any) -> None:
@@ -110,7 +111,7 @@ def check_from_logits(loss: Any) -> None:
     loss = keras.losses.get(loss)
     name, is_object = _name(loss), isinstance(loss, keras.losses.Loss)
     of_logits = is_object and loss.get_config().get("from_logits", True)
-    simple = name.replace("_", "").lower()
+    simple = next((n for n in _names(loss) if n in _FROM_LOGITS), _names(loss)[0])
     if simple in _FROM_LOGITS and not of_logits:
         raise ValueError(
             f"The loss {name} expects probabilities, but the model returns logits. Use "
@@ -150,6 +151,13 @@ _ONLY_PROBABILITIES = frozenset(
 
 def _is_class(logits: Any, classes: Any) -> Any:
     return ops.one_hot(classes, ops.shape(logits)[-1], dtype="bool")
+
+
+def _names(loss: Any) -> list[str]:
+    """The names of a loss and of the classes that it extends, in one spelling."""
+    is_object = isinstance(loss, keras.losses.Loss)
+    names = [kind.__name__ for kind in type(loss).__mro__] if is_object else [_name(loss)]
+    return [name.replace("_", "").lower() for name in names]
 
 
 def _name(loss: Any) -> str:

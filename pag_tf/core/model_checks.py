@@ -25,6 +25,8 @@ def check_model(model: Any) -> None:
         raise ValueError(f"Expected a keras.Model that returns logits, got {type(model).__name__}.")
     last = layers.output_layer(model)
     name = getattr(getattr(last, "activation", None), "__name__", "")
+    if not isinstance(last, keras.Layer):  # an operation such as keras.ops.sigmoid
+        name = type(last).__name__.lower()
     if isinstance(last, keras.layers.Softmax) or name in ("softmax", "sigmoid", "log_softmax"):
         raise ValueError(
             f"The model ends in {name or 'softmax'} (layer {last.name!r}); logits are "

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pag_tf.core import backend, model_checks
+from pag_tf.core import backend, layers, model_checks
 from pag_tf.core.classifier import Classifier, Reading
 from pag_tf.core.config import BATCH_SIZE
 from pag_tf.explain.methods import Chunk, Compiled, Method, check_whole, with_options
@@ -109,7 +109,7 @@ def gradients(
     chosen = with_options(method, options)
     check_whole("batch_size", batch_size, 1)
     images = images if hasattr(images, "shape") else np.asarray(images)
-    reading = Reading(pixel_range, multilabel, output)
+    reading = Reading.of(model, pixel_range, multilabel, output)
     classes = _checked_targets(model, images, targets, reading)
     chosen = chosen.prepared(model, images)
     compiled = functools.partial(_compiled, model, jit_compile, reading)
@@ -204,7 +204,8 @@ def _of_classifier(
     computation: Callable[..., Any],
     **constants: Any,
 ) -> Any:
-    return computation(Classifier(model, reading), *tensors, **constants)
+    classifier = Classifier(model, reading, float16=layers.computes_in_float16(model))
+    return computation(classifier, *tensors, **constants)
 
 
 def _check_finite(sizes: np.ndarray, first: int) -> None:

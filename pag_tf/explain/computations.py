@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from pag_tf.core.classifier import Classifier
+from pag_tf.core.classifier import Classifier, loss_gradient
 from pag_tf.explain import tf_explain_functions
 from pag_tf.explain.methods import Chunk, Compiled
 
@@ -33,6 +33,20 @@ def gradient(
 
     slope = tf_explain_functions.gradient(score_of_images, images)
     return slope, seen[0], largest(slope)
+
+
+class _Explained(Classifier):
+    """Its loss is that of the target, or of the predicted class where the target is negative."""
+
+    def losses(self, logits: Any, labels: Any) -> Any:
+        return self.class_loss(logits, predicted_where_negative(logits, labels))
+
+
+def target_loss_gradient(classifier: Classifier, images: Any, targets: Any) -> tuple[Any, Any, Any]:
+    """Gradient of the loss of the targets, that of attacks; negative targets: predicted class."""
+    explained = _Explained(classifier.model, classifier.reading, float16=classifier.float16)
+    slope, _, logits = loss_gradient(explained, images, targets)
+    return slope, logits, largest(slope)
 
 
 def gradient_over_points(

@@ -18,13 +18,13 @@ from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.training.arithmetic import convolutions_in, float32_convolutions, sums_as_products
 from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
-from pag_tf.training.inputs import Inputs, image_of, with_image
+from pag_tf.training.inputs import Inputs, as_model_takes, image_of, with_image
 
 # Streams of random numbers that must not coincide, although seed and step are the same.
 _AUGMENTATION, _ATTACK, _EVALUATION = 0, 1, 2
 _OPTIONS = (
     *("eps_warmup_steps", "clean_fraction", "attack_batch_norm", "ema_momentum", "seed"),
-    *("convolution_dtype", "pixel_range"),
+    *("convolution_dtype", "pixel_range", "multilabel"),
 )
 
 
@@ -66,7 +66,9 @@ class AdversarialModel(keras.Model):
             `"float32"` or `"bfloat16"`. Weights, all other layers and `evaluate` stay float32.
         pixel_range: Lowest and highest pixel that the model takes. Epsilon stays in units of
             [0, 1].
-        output: Which output is attacked, for models with several: its name (of a dict) or index.
+        output: Which output is attacked, for models with several: its name or index.
+        multilabel: Each output answers yes or no for a label of its own; None: if the loss is a
+            binary one. To be told where that is a loss of one's own.
 
     Raises:
         ValueError: Options out of range, or a model that ends in softmax or sigmoid.
@@ -87,11 +89,11 @@ class AdversarialModel(keras.Model):
         convolution_dtype: str = "float32",
         pixel_range: tuple[float, float] = (0.0, 1.0),
         output: str | int | None = None,
+        multilabel: bool | None = None,
         **kwargs: Any,
     ) -> None:
         model_checks.check_model(model)
-        self._float16 = layers.computes_in_float16(model)
-        if self._float16:  # Keras scales the loss of models of this policy only
+        if layers.computes_in_float16(model):  # Keras scales the loss of models of this policy only
             kwargs.setdefault("dtype", "mixed_float16")
         super().__init__(**kwargs)
         _check_attack("attack", attack)
@@ -105,7 +107,10 @@ class AdversarialModel(keras.Model):
                 "Conv2D layer that computes in float32. Leave it out, or build a subclassed model "
                 "before."
             )
-        self._reading = Reading(pixel_range, output=output)
+        self._reading = Reading.of(model, pixel_range, bool(multilabel), output)
+        self.multilabel = multilabel
+        if getattr(model, "output_names", None):  # by which Keras reads dicts of losses
+            self.output_names = list(model.output_names)
         self._attack_loss: Any = None
         self._probed = False
         self._seen_outputs: int | None = None
@@ -169,22 +174,33 @@ class AdversarialModel(keras.Model):
         """
         optimizer = keras.optimizers.get(optimizer)
         if self.ema_momentum is not None:
+            if optimizer.built and not optimizer.use_ema:
+                raise ValueError(
+                    "ema_momentum needs an optimizer that is not built yet, or one with "
+                    "use_ema=True. Pass a new optimizer to compile."
+                )
             optimizer.use_ema, optimizer.ema_momentum = True, self.ema_momentum
         loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         keras.tree.map_structure(losses.check_from_logits, loss)
         several = isinstance(loss, (dict, list, tuple))
         self._attack_loss = self._reading.chosen(loss) if several else loss
-        answers = losses.kind_of_labels(self._attack_loss) in ("answers", "signs")
-        self._reading = Reading(self.pixel_range, answers, self.output_name)
         self._probed = False
+        self._set_reading()
+        answers = self._reading.multilabel
         if jit_compile == "auto" and self._mixes():
             jit_compile = False  # they draw from a beta distribution, which XLA cannot
-        accuracy = _accuracy(self._attack_loss)
-        if metrics is None:
+        accuracy = _accuracy(self._attack_loss, answers=answers)
+        if metrics is None and isinstance(loss, (list, tuple)):
+            attacked = self._reading.chosen(list(range(len(loss))))
+            metrics = [[accuracy] if place == attacked else [] for place in range(len(loss))]
+        elif metrics is None:
             metrics = {self.output_name: [accuracy]} if isinstance(loss, dict) else [accuracy]
         elif answers:
-            metrics = keras.tree.map_structure(
-                lambda metric: accuracy if metric in ("accuracy", "acc") else metric, metrics
+            metrics = _with_accuracy(metrics, accuracy)
+        if answers and weighted_metrics is not None:
+            name = f"weighted_{accuracy.name}"
+            weighted_metrics = _with_accuracy(
+                weighted_metrics, keras.metrics.BinaryAccuracy(name=name, threshold=0.0)
             )
         super().compile(
             optimizer,
@@ -203,8 +219,13 @@ class AdversarialModel(keras.Model):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        *arguments: Any,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
         validation_data: Any = None,
+        shuffle: Any = True,
+        *arguments: Any,
         **kwargs: Any,
     ) -> Any:
         """As `keras.Model.fit`; takes the data sets of `pag_tf.data` as well.
@@ -216,9 +237,9 @@ class AdversarialModel(keras.Model):
                 unbatched one is shuffled (buffer of 10,000) and batched.
             y: Labels, where `x` is an array of images.
             batch_size: For arrays and unbatched data sets; default 128.
-            *arguments: Others, in Keras' order.
+            epochs, verbose, callbacks, validation_split, shuffle: See `keras.Model.fit`.
             validation_data: As `x`, or a tuple of arrays.
-            **kwargs: See `keras.Model.fit`.
+            *arguments, **kwargs: Others, see `keras.Model.fit`.
 
         Raises:
             ValueError: Images outside of `pixel_range`, labels that the loss cannot take, a model
@@ -234,19 +255,22 @@ class AdversarialModel(keras.Model):
         if steps is not None:
             kwargs.setdefault("steps_per_epoch", steps)
         if hasattr(x, "element_spec"):
-            # Keras warns that it does not shuffle a tf.data.Dataset, unless it is told so.
-            kwargs.setdefault("shuffle", False)
+            shuffle = False  # Keras warns that it does not shuffle one, unless it is told so
+        self._probe(x, y, inputs)
         if isinstance(validation_data, (tuple, list)):
-            inputs.check(*validation_data[:2])
+            held, *rest = validation_data
+            held = as_model_takes(self.classifier, held)
+            inputs.check(held, rest[0] if rest else None)
+            validation_data = (held, *rest)
         elif validation_data is not None:
-            validation_data, _, _ = inputs.prepared(validation_data, None, size)
-        classes_unknown = self._outputs() is None
-        self._probe(x)
-        if classes_unknown and y is not None:  # a subclassed model is built now
-            self._check_labels(ops.convert_to_numpy(inputs.labels_of(y)))
+            validation_data, _, given_too = inputs.prepared(validation_data, None, size)
+            if "steps" in given_too:
+                kwargs.setdefault("validation_steps", given_too["steps"])
         with inputs.refusals(), _xla_errors(self.jit_compile):
             return super().fit(
-                x, y, given["batch_size"], *arguments, validation_data=validation_data, **kwargs
+                *(x, y, given["batch_size"], epochs, verbose, callbacks, validation_split),
+                *(validation_data, shuffle, *arguments),
+                **kwargs,
             )
 
     def evaluate(
@@ -264,17 +288,22 @@ class AdversarialModel(keras.Model):
         inputs = Inputs(self.classifier, self._reading, self._check_labels)
         x, y, given = inputs.prepared(x, y, size)
         kwargs |= {name: kwargs.get(name) or given[name] for name in given if name == "steps"}
+        self._probe(x, y, inputs)
         with inputs.refusals(), _xla_errors(self.jit_compile):
             return super().evaluate(x, y, given["batch_size"], *arguments, **kwargs)
 
     def train_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`, after the checks of `fit`."""
-        x, y, _ = Inputs(self.classifier, self._reading, self._check_labels).prepared(x, y, 1)
+        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        x, y, _ = inputs.prepared(x, y, 1)
+        self._probe(x, y, inputs)
         return super().train_on_batch(x, y, *arguments, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
         """As `keras.Model.test_on_batch`, after the checks of `evaluate`."""
-        x, y, _ = Inputs(self.classifier, self._reading, self._check_labels).prepared(x, y, 1)
+        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        x, y, _ = inputs.prepared(x, y, 1)
+        self._probe(x, y, inputs)
         return super().test_on_batch(x, y, *arguments, **kwargs)
 
     def train_step(self, *arguments: Any) -> Any:
@@ -285,6 +314,8 @@ class AdversarialModel(keras.Model):
         batch = state.batches(self.optimizer)
         with state.scope():
             images, y = self._augmented(image_of(x), y, self._stream(_AUGMENTATION, batch))
+            if self.augment is not None:
+                images = ops.clip(images, *self.pixel_range)
             perturbed = self._perturb(x, images, y, batch, state)
             x = with_image(x, ops.stop_gradient(perturbed))
         outputs = super().train_step(*given, (x, y, sample_weight))
@@ -310,6 +341,8 @@ class AdversarialModel(keras.Model):
             random = self._stream(_EVALUATION, 0)
             unit = self.eval_attack.perturb(classifier, unit, labels, random=random)
             correct = ops.cast(classifier.correct(classifier(unit), labels), "float32")
+        if isinstance(sample_weight, (dict, list, tuple)):
+            sample_weight = self._reading.chosen(sample_weight)
         update = self.adversarial_accuracy.update_state
         return state.updated_metrics(outputs, lambda: update(correct, sample_weight))
 
@@ -330,13 +363,16 @@ class AdversarialModel(keras.Model):
         kind = losses.kind_of_labels(self._attack_loss)
         if kind == "classes":  # [B] or [B, 1], or of a rank that tf.data does not know
             return ops.reshape(y, (-1,))
-        if kind in ("answers", "signs") and len(y.shape) == 1:
+        if self._reading.multilabel and len(y.shape) == 1:
             return ops.expand_dims(y, -1)
         return y
 
     def _check_labels(self, labels: np.ndarray) -> None:
         """Raises ValueError for labels, in memory, that the loss cannot take."""
         count = self._outputs()
+        ignored = getattr(self._attack_loss, "ignore_class", None)
+        if ignored is not None:
+            labels = labels[labels != ignored]
         if self._mixes() and labels.ndim < 2:
             raise ValueError(
                 "MixUp and CutMix mix labels, which class indices cannot be: pass one-hot labels "
@@ -350,19 +386,37 @@ class AdversarialModel(keras.Model):
         spec = layers.output_spec(self.classifier)
         return self._seen_outputs if spec is None else self._reading.chosen(spec).shape[-1]
 
-    def _probe(self, x: Any) -> None:
+    def _set_reading(self) -> None:
+        """What the outputs mean, by the loss; a single logit answers, whatever its loss."""
+        kind = losses.kind_of_labels(self._attack_loss)
+        multilabel = self.multilabel
+        if multilabel is None:
+            single = kind == "other" and self._outputs() == 1
+            multilabel = single or kind in ("answers", "signs")
+        self._reading = Reading.of(self.classifier, self.pixel_range, multilabel, self.output_name)
+
+    def _probe(self, x: Any, y: Any, inputs: Inputs) -> None:
         """Refuses a model that cannot be attacked, before the first step changes its weights."""
-        if self._probed:
+        if self._probed or len(getattr(self.classifier, "inputs", None) or [0]) > 1:
             return
+        x, y = (x, y) if inputs.first is None else inputs.first[:2]
         shape = _image_shape(x, self.classifier)
         if shape is None:
             return
+        unknown = self._outputs() is None
+        self._try_out(shape)
+        if unknown:  # a subclassed model is built now
+            self._set_reading()
+            if y is not None:
+                self._check_labels(ops.convert_to_numpy(inputs.labels_of(y)))
+
+    def _try_out(self, shape: tuple[int, ...]) -> None:
         self._probed = True
         noise = RandomStream(0, 0).uniform((2, *shape))
         samples = ops.concatenate([noise, ops.full_like(noise[:1], 0.5), ops.ones_like(noise[:1])])
         classifier = self.attack.classifier(self.classifier, self._reading)
         logits = classifier(samples)
-        self._seen_outputs = logits.shape[-1]
+        self._seen_outputs = 1 if classifier.one_logit else logits.shape[-1]
         model_checks.check_logits(ops.convert_to_numpy(logits), None)
         if self.attack.threat.eps == 0:
             return
@@ -436,7 +490,7 @@ class AdversarialModel(keras.Model):
             self._reading,
             loss=self._attack_loss,
             passes=attack.eot,
-            float16=self._float16,
+            float16=layers.computes_in_float16(self.classifier),
         )
 
     def _perturb(self, x: Any, images: Any, y: Any, batch: Any, state: backend.StepState) -> Any:
@@ -459,7 +513,7 @@ class AdversarialModel(keras.Model):
             scale=self._warmup(state.iterations(self.optimizer)),
             training=self.attack_batch_norm == "training",
         )
-        perturbed = self._reading.from_unit(perturbed)
+        perturbed = self._reading.clipped(self._reading.from_unit(perturbed))
         return ops.concatenate([images[:clean], perturbed]) if self.clean_fraction else perturbed
 
     def _clean_images(self, x: Any) -> Any:
@@ -511,9 +565,15 @@ def _image_shape(x: Any, model: keras.Model) -> tuple[int, ...] | None:
     return None
 
 
-def _accuracy(loss: Any) -> Any:
+def _with_accuracy(metrics: Any, accuracy: keras.metrics.Metric) -> Any:
+    return keras.tree.map_structure(
+        lambda metric: accuracy if metric in ("accuracy", "acc") else metric, metrics
+    )
+
+
+def _accuracy(loss: Any, *, answers: bool) -> Any:
     kind = losses.kind_of_labels(loss)
-    if kind in ("answers", "signs"):
+    if answers:
         return keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
     if kind == "shares":
         return keras.metrics.CategoricalAccuracy(name="accuracy")

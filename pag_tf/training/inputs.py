@@ -68,6 +68,7 @@ class Inputs:
     ) -> None:
         self._model, self._reading, self._check_labels = model, reading, check_labels
         self._refusals: list[ValueError] = []
+        self.first: Any = None  # batch of streaming data without a specification
 
     def prepared(self, x: Any, y: Any, batch_size: int, shuffle_seed: int | None = None) -> Any:
         """Returns `(x, y, other arguments of Keras' fit and evaluate)` for what a user gave.
@@ -82,11 +83,15 @@ class Inputs:
         if hasattr(x, "element_spec"):
             return self._dataset(x, batch_size, shuffle_seed), y, {"batch_size": None}
         if isinstance(x, keras.utils.PyDataset):
-            return _CheckedPyDataset(x, self._checked), y, {"batch_size": None}
+            checked = _CheckedPyDataset(x, self._checked)
+            self.first = checked[0]
+            return checked, y, {"batch_size": None}
         if isinstance(x, Iterator):
-            return self._stream(x), y, {"batch_size": None}
+            self.first = self._checked(next(x))
+            return self._stream(self.first, x), y, {"batch_size": None}
         in_memory = hasattr(x, "shape") or isinstance(x, (list, tuple, dict))
         if not in_memory and hasattr(x, "__len__"):
+            self.first = self._checked(next(iter(x)))
             return self._again_and_again(x), y, {"batch_size": None, "steps": len(x)}
         x, y = as_model_takes(self._model, _in_memory(x)), _in_memory(y)
         self.check(x, y)
@@ -142,7 +147,8 @@ class Inputs:
             self.check(x, y)
         return (x, y, *rest)
 
-    def _stream(self, batches: Iterable[Any]) -> Iterator[Any]:
+    def _stream(self, first: Any, batches: Iterable[Any]) -> Iterator[Any]:
+        yield first
         yield from map(self._checked, batches)
 
     def _again_and_again(self, batches: Iterable[Any]) -> Iterator[Any]:
@@ -225,7 +231,8 @@ def _pair(element: Any) -> Any:
             raise ValueError(
                 f"A data set of dicts needs image and label, got {', '.join(map(str, element))}."
             )
-        return element["image"], element["label"]
+        weights = [element["sample_weight"]] if "sample_weight" in element else []
+        return (element["image"], element["label"], *weights)
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         raise ValueError(_NO_LABELS)
     return tuple(element)

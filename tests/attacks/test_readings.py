@@ -273,3 +273,16 @@ def test_what_xla_rejects_is_named_and_runs_without():
 def test_an_option_for_xla_that_is_none():
     with pytest.raises(ValueError, match="jit_compile must be True, False or 'auto', got 'yes'"):
         FGSM(EPS, jit_compile="yes")
+
+
+def test_pixels_at_the_end_of_the_range_have_their_whole_gradient(three_classes):
+    """The derivative of clipping is one half there on JAX."""
+    from pag_tf.core.classifier import Classifier, Reading, loss_gradient
+
+    ends = np.zeros((2, 2, 2, 1), "float32")
+    ends[1] = 1
+    scaled = linear(three_classes, layers.Rescaling(1 / 255))
+    labels = np.array([0, 1])
+    found, _, _ = loss_gradient(Classifier(scaled, Reading((0, 255))), ends, labels)
+    expected, _, _ = loss_gradient(linear(three_classes), ends, labels)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

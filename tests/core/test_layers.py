@@ -22,10 +22,11 @@ class Block(layers.Layer):
         super().__init__()
         self.convolution = layers.Conv2D(2, 3)
         self.wrapped = layers.TimeDistributed(layers.Dense(2))
-        self.scale = scale
+        self.scale, self.factor, self.options = scale, np.float32(1), {"factor": 1.0}
 
     def call(self, images):
-        return self.wrapped(self.convolution(images)) * self.scale
+        factor = self.scale * float(self.factor) * self.options["factor"]
+        return self.wrapped(self.convolution(images)) * factor
 
 
 def model(*inner):
@@ -87,6 +88,14 @@ def changed_attribute(made):
     made.get_layer("block").scale = 3.0
 
 
+def changed_number(made):
+    made.get_layer("block").factor = np.float32(2)
+
+
+def changed_options(made):
+    made.get_layer("block").options["factor"] = 2.0
+
+
 def changed_weights(made):
     made.layers[0].set_weights([w + 1 for w in made.layers[0].get_weights()])
 
@@ -101,6 +110,8 @@ def changed_policy(made):
         changed_activation,
         changed_statistics,
         changed_attribute,
+        changed_number,
+        changed_options,
         changed_weights,
         changed_policy,
     ],

@@ -296,5 +296,5 @@ def test_a_model_that_is_not_differentiable_has_no_gradient(method):
     inputs = keras.Input((4, 4, 3))
     bytes_ = keras.ops.cast(keras.ops.cast(inputs * 255, "int32"), "float32")
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(bytes_)))
-    with pytest.raises(ValueError, match="gradient is zero for every image: .* not differentiable"):
+    with pytest.raises(ValueError, match="not differentiable"):
         gradients(model, FINE, method=method)

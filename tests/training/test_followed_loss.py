@@ -141,7 +141,8 @@ def test_an_output_by_its_name_is_attacked_and_all_are_trained():
     trainer.fit(IMAGES, labels, batch_size=6, shuffle=False, verbose=0)
     np.testing.assert_allclose(recorder.seen[-1], moved(loss, CLASSES), atol=1e-6)
     assert np.abs(heads["size"].get_weights()[0] - before[0]).max() > 1e-4
-    report = trainer.evaluate(IMAGES, labels, return_dict=True, verbose=0)
+    weights = {name: np.ones(6) for name in labels}
+    report = trainer.evaluate(IMAGES, labels, sample_weight=weights, return_dict=True, verbose=0)
     assert {"kind_accuracy", "adversarial_accuracy"} <= set(report)
 
 
@@ -191,3 +192,105 @@ def test_mixup_mixes_images_and_labels():
     assert np.abs(mixed - IMAGES).max() > 0.01
     assert mixed.min() >= IMAGES.min()
     assert mixed.max() <= IMAGES.max()
+
+
+class Logistic(keras.losses.Loss):
+    """Binary cross-entropy under another name."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.softplus(-(2.0 * ops.cast(y_true, "float32") - 1.0) * y_pred), -1)
+
+
+def test_a_loss_of_ones_own_sees_the_single_logit():
+    labels = np.array([[0], [1], [0], [1], [1], [0]])
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    expected = perturbed(loss, labels, WEIGHTS[:, :1])
+    np.testing.assert_array_equal(perturbed(Logistic(), labels, WEIGHTS[:, :1]), expected)
+
+
+def test_a_loss_of_ones_own_takes_a_column_of_classes():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    results = []
+    for used in (loss, lambda y, z: keras.losses.sparse_categorical_crossentropy(y, z, True)):
+        trainer = AdversarialModel(linear(WEIGHTS), FGSM(EPS))
+        trainer.compile("sgd", used, metrics=[], jit_compile=False)
+        found = trainer.evaluate(IMAGES, CLASSES[:, None], return_dict=True, verbose=0)
+        results.append(found["adversarial_accuracy"])
+    assert results[0] == results[1]
+
+
+def test_a_multilabel_loss_of_ones_own_is_told():
+    labels = LOSSES["multi-label"][1]
+    results = []
+    for used, told in (
+        (keras.losses.BinaryCrossentropy(from_logits=True), None),
+        (Logistic(), True),
+    ):
+        trainer = AdversarialModel(linear(WEIGHTS), FGSM(EPS), multilabel=told)
+        trainer.compile("sgd", used, metrics=[], jit_compile=False)
+        found = trainer.evaluate(IMAGES, labels, return_dict=True, verbose=0)
+        results.append(found["adversarial_accuracy"])
+    assert results[0] == results[1]
+
+
+def test_labels_of_a_derived_loss_are_checked():
+    class Derived(keras.losses.SparseCategoricalCrossentropy):
+        pass
+
+    trainer = AdversarialModel(linear(WEIGHTS), FGSM(EPS))
+    trainer.compile("sgd", Derived(from_logits=True), jit_compile=False)
+    with pytest.raises(ValueError, match="Label 3 is out of range"):
+        trainer.fit(IMAGES, CLASSES + 1, verbose=0)
+    with pytest.raises(ValueError, match="expects probabilities"):
+        trainer.compile("sgd", Derived())
+
+
+def test_a_class_that_the_loss_ignores():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    trainer = AdversarialModel(linear(WEIGHTS), FGSM(EPS))
+    trainer.compile("sgd", loss, jit_compile=False)
+    trainer.fit(IMAGES, np.where(CLASSES == 0, -1, CLASSES), verbose=0)
+    assert all(np.isfinite(w).all() for w in trainer.classifier.get_weights())
+
+
+@pytest.mark.parametrize("output", ["kind", 0])
+def test_a_list_of_outputs_is_known_by_its_names(output):
+    inputs = keras.Input((2, 2, 1))
+    flat = layers.Flatten()(inputs)
+    model = keras.Model(
+        inputs, [layers.Dense(3, name="kind")(flat), layers.Dense(2, name="size")(flat)]
+    )
+    sparse = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for loss, labels in (
+        ({"kind": sparse, "size": sparse}, {"kind": CLASSES, "size": CLASSES % 2}),
+        ([sparse, sparse], [CLASSES, CLASSES % 2]),
+    ):
+        trainer = AdversarialModel(model, FGSM(EPS), output=output)
+        metrics = None if isinstance(loss, list) else {"kind": ["accuracy"]}
+        trainer.compile("sgd", loss, metrics=metrics, jit_compile=False)
+        trainer.fit(IMAGES, labels, verbose=0)
+        found = trainer.evaluate(IMAGES, labels, return_dict=True, verbose=0)
+        assert "adversarial_accuracy" in found
+
+
+def test_weighted_accuracy_of_one_logit_is_that_of_its_sign():
+    labels = (IMAGES.reshape(6, 4) @ WEIGHTS[:, 0] > 0).astype(int)
+    trainer = AdversarialModel(linear(WEIGHTS[:, :1]), FGSM(0.0))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    trainer.compile("sgd", loss, weighted_metrics=["accuracy"], jit_compile=False)
+    assert trainer.evaluate(IMAGES, labels, return_dict=True, verbose=0)["weighted_accuracy"] == 1
+
+
+def test_a_moving_average_needs_an_optimizer_that_keeps_one():
+    optimizer = keras.optimizers.SGD(0.1)
+    model = linear(WEIGHTS)
+    optimizer.build(model.trainable_variables)
+    with pytest.raises(ValueError, match="ema_momentum needs an optimizer that is not built yet"):
+        AdversarialModel(model, FGSM(EPS), ema_momentum=0.9).compile(optimizer)
+
+
+def test_augmented_pixels_stay_in_the_range():
+    (noisy,) = augmented(layers.GaussianNoise(0.9))
+    assert np.abs(noisy - IMAGES).max() > 0.2
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1

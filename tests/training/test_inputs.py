@@ -291,3 +291,56 @@ def test_augmentation_for_other_pixels_is_refused(layer):
 def test_mixing_needs_labels_that_can_be_mixed():
     with pytest.raises(ValueError, match=r"MixUp and CutMix mix labels, .*to_categorical"):
         trainer(augment=layers.MixUp()).fit(IMAGES, LABELS, verbose=0)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.top = layers.Dense(3)
+
+    def call(self, images, training=False):
+        return self.top(keras.ops.reshape(images, (-1, 48)))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("form", [*FORMS, "one batch"])
+def test_labels_of_a_model_that_is_not_built_yet(form):
+    made = trainer(Subclassed())
+    with pytest.raises(ValueError, match="Label 3 is out of range"):
+        if form == "one batch":
+            made.train_on_batch(IMAGES, LABELS + 1)
+        else:
+            made.fit(*FORMS[form](IMAGES, LABELS + 1), verbose=0)
+
+
+@pytest.mark.tensorflow
+def test_sample_weights_of_dicts_count():
+    import tensorflow as tf
+
+    data = {"image": IMAGES, "label": LABELS, "sample_weight": np.zeros(24, "float32")}
+    made = trainer()
+    dataset = tf.data.Dataset.from_tensor_slices(data).batch(8)
+    assert made.fit(dataset, verbose=0).history["loss"] == [0.0]
+
+
+def test_validation_by_a_loader_ends():
+    history = (
+        trainer().fit(IMAGES, LABELS, 8, 1, 0, None, 0.0, Loader(IMAGES, LABELS), False).history
+    )
+    assert "val_adversarial_accuracy" in history
+
+
+def test_a_sigmoid_by_an_operation_is_refused():
+    inputs = keras.Input((4, 4, 3))
+    outputs = keras.ops.sigmoid(layers.Dense(1)(layers.Flatten()(inputs)))
+    with pytest.raises(ValueError, match="The model ends in sigmoid"):
+        AdversarialModel(keras.Model(inputs, outputs), FGSM("2/255"))
+
+
+def test_of_several_inputs_the_image_is_perturbed():
+    image, other = keras.Input((4, 4, 3), name="image"), keras.Input((2,), name="meta")
+    top = layers.Dense(3)(layers.Concatenate()([layers.Flatten()(image), other]))
+    made = trainer(keras.Model({"image": image, "meta": other}, top))
+    inputs = {"image": IMAGES, "meta": np.zeros((24, 2), "float32")}
+    history = made.fit(inputs, LABELS, batch_size=8, epochs=3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]

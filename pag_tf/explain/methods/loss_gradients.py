@@ -21,8 +21,6 @@ class LossGradients(Method):
     """
 
     def maps(self, compiled: Compiled, chunk: Chunk) -> tuple[Any, Any, Any]:  # noqa: D102
-        from pag_tf.core.classifier import Classifier
         from pag_tf.explain import computations
 
-        function = compiled(computations.gradient, score=Classifier.class_loss)
-        return function(chunk.images, chunk.targets)
+        return compiled(computations.target_loss_gradient)(chunk.images, chunk.targets)
