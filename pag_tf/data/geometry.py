@@ -110,7 +110,9 @@ def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Exam
         start = tf.tile(tf.cast(tf.stack([top, left]), tf.float32), [2])
         window = tf.constant([height, width, height, width], tf.float32)
         box = tf.clip_by_value((example["box"] * tf.tile(size, [2]) - start) / window, 0.0, 1.0)
-        cropped["box"] = tf.where(tf.reduce_all(box[2:] > box[:2]), box, tf.zeros_like(box))
+        # A box that ends where the window begins may reach into it by rounding.
+        visible = (box[2:] - box[:2]) * window[:2] > 1e-3
+        cropped["box"] = tf.where(tf.reduce_all(visible), box, tf.zeros_like(box))
     return cropped
 
 

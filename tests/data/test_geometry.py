@@ -90,6 +90,13 @@ def test_cropping(example, data):
     assert_together(found, tolerance=1e-3)
 
 
+def test_a_box_that_ends_where_the_window_begins_is_gone():
+    """In float32, 7 / 13 * 13 is a little more than 7."""
+    found = geometry.crop(rectangle(12, 13, 0, 0, 4, 7), 0, 7, 1, 1)
+    assert_together(found, tolerance=1e-3)
+    np.testing.assert_array_equal(found["box"], 0)
+
+
 @SETTINGS
 @given(rectangles())
 def test_flipping_twice_is_the_identity(example):
