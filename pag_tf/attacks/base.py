@@ -119,11 +119,22 @@ class Attack:
 
     @staticmethod
     def from_config(config: dict[str, Any]) -> Attack:
-        """Makes the attack that `get_config` described, of whatever class."""
+        """Makes the attack that `get_config` described.
+
+        Raises:
+            ValueError: Its class is not in `pag_tf.attacks`.
+        """
         import pag_tf.attacks
 
         settings = dict(config)
-        attack: Attack = getattr(pag_tf.attacks, settings.pop("class_name"))(**settings)
+        name = settings.pop("class_name")
+        kind = getattr(pag_tf.attacks, name, None)
+        if kind is None:
+            raise ValueError(
+                f"Unknown attack {name}. Put its class into pag_tf/attacks/methods and register it "
+                "(see CONTRIBUTING.md) before the model is loaded."
+            )
+        attack: Attack = kind(**settings)
         return attack
 
     def _set(self, **values: Any) -> None:

@@ -90,6 +90,13 @@ def test_an_interrupted_training_is_restored(tmp_path, assert_weights):
     assert_weights(resumed.classifier.get_weights(), whole.classifier.get_weights(), 1e-6)
 
 
+def test_an_attack_that_is_not_known_is_named():
+    config = trainer().get_config()
+    config["attack"]["class_name"] = "Mine"
+    with pytest.raises(ValueError, match="Unknown attack Mine. Put its class into"):
+        AdversarialModel.from_config(config)
+
+
 def test_what_cannot_be_saved_says_so(tmp_path):
     made = AdversarialModel(trainer().classifier, FGSM("2/255"), augment=lambda x, random: x)
     made.compile("sgd", jit_compile=False)
