@@ -18,7 +18,7 @@ from pag_tf.core.config import BATCH_SIZE
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.training.arithmetic import convolutions_in, float32_convolutions, sums_as_products
 from pag_tf.training.config import BATCH_NORM_MODES, check_convolution_dtype
-from pag_tf.training.inputs import Inputs, as_model_takes, image_of, with_image
+from pag_tf.training.inputs import NO_LABELS, Inputs, as_model_takes, image_of, with_image
 
 # Streams of random numbers that must not coincide, although seed and step are the same.
 _AUGMENTATION, _ATTACK, _EVALUATION = 0, 1, 2
@@ -249,7 +249,7 @@ class AdversarialModel(keras.Model):
         """
         self._assert_compile_called("fit")
         size = BATCH_SIZE if batch_size is None else batch_size
-        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        inputs = self._inputs()
         x, y, given = inputs.prepared(x, y, size, shuffle_seed=self.seed)
         steps = given.pop("steps", None)
         if steps is not None:
@@ -285,7 +285,7 @@ class AdversarialModel(keras.Model):
         if kwargs.get("_use_cached_eval_dataset"):  # by fit, which has checked it
             return super().evaluate(x, y, batch_size, *arguments, **kwargs)
         size = BATCH_SIZE if batch_size is None else batch_size
-        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        inputs = self._inputs()
         x, y, given = inputs.prepared(x, y, size)
         kwargs |= {name: kwargs.get(name) or given[name] for name in given if name == "steps"}
         self._probe(x, y, inputs)
@@ -294,14 +294,14 @@ class AdversarialModel(keras.Model):
 
     def train_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`, after the checks of `fit`."""
-        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        inputs = self._inputs()
         x, y, _ = inputs.prepared(x, y, 1)
         self._probe(x, y, inputs)
         return super().train_on_batch(x, y, *arguments, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *arguments: Any, **kwargs: Any) -> Any:
         """As `keras.Model.test_on_batch`, after the checks of `evaluate`."""
-        inputs = Inputs(self.classifier, self._reading, self._check_labels)
+        inputs = self._inputs()
         x, y, _ = inputs.prepared(x, y, 1)
         self._probe(x, y, inputs)
         return super().test_on_batch(x, y, *arguments, **kwargs)
@@ -346,13 +346,13 @@ class AdversarialModel(keras.Model):
         update = self.adversarial_accuracy.update_state
         return state.updated_metrics(outputs, lambda: update(correct, sample_weight))
 
+    def _inputs(self) -> Inputs:
+        return Inputs(self.classifier, self._reading, self._check_labels)
+
     def _unpacked(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if y is None:
-            raise ValueError(
-                "Labels are missing. Pass images and labels, or a data set of (image, label) or of "
-                "dicts with image and label."
-            )
+            raise ValueError(NO_LABELS)
         images = image_of(x)
         model_checks.check_static(self.classifier, images, None, reading=self._reading)
         return with_image(x, ops.cast(images, "float32")), y, sample_weight
@@ -456,10 +456,6 @@ class AdversarialModel(keras.Model):
             for name in ("attack", "eval_attack")
         }
         return cls(**{**config, **parts, **attacks})
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """As of `keras.Model`, which calls `compile_from_config` with it."""
-        return super().get_compile_config()
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as before, optimizer state included."""

@@ -16,7 +16,7 @@ import numpy as np
 from pag_tf.core import model_checks
 from pag_tf.core.classifier import Reading
 
-_NO_LABELS = (
+NO_LABELS = (
     "Labels are missing. Pass images and labels, or a data set of (image, label) or of dicts with "
     "image and label."
 )
@@ -119,12 +119,9 @@ class Inputs:
     def check(self, x: Any, y: Any) -> None:
         """Raises ValueError for images or labels, in memory, that cannot be trained on."""
         if y is None:
-            raise ValueError(_NO_LABELS)
+            raise ValueError(NO_LABELS)
         images, labels = image_of(x), self.labels_of(y)
         model_checks.check_static(self._model, images, None, reading=self._reading)
-        self._check_values(images, labels)
-
-    def _check_values(self, images: Any, labels: Any) -> None:
         if len(images) == 0:
             raise ValueError("The data set is empty: at least one image is needed.")
         if len(images) != len(labels):
@@ -177,8 +174,7 @@ class Inputs:
 
         def check(images: np.ndarray, labels: np.ndarray) -> None:
             with self._recorded():
-                model_checks.check_static(self._model, images, None, reading=self._reading)
-                self._check_values(images, labels)
+                self.check(images, labels)
 
         x, images = as_model_takes(self._model, x), image_of(x)
         checked = tf.numpy_function(check, [images, self.labels_of(y)], [])
@@ -234,7 +230,7 @@ def _pair(element: Any) -> Any:
         weights = [element["sample_weight"]] if "sample_weight" in element else []
         return (element["image"], element["label"], *weights)
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
-        raise ValueError(_NO_LABELS)
+        raise ValueError(NO_LABELS)
     return tuple(element)
 
 
