@@ -1,7 +1,7 @@
-"""What setup.cfg cannot say: the top-level zoo/ is installed as pag_tf/zoo/entries/.
+"""What setup.cfg cannot say: top-level folders that are installed inside the package.
 
-All other metadata is in setup.cfg. A source checkout, and so an editable install, reads the
-top-level zoo/ itself.
+zoo/ becomes pag_tf/zoo/entries/, recipes/ becomes pag_tf/programs/recipe_files/. All other metadata
+is in setup.cfg. A source checkout, and so an editable install, reads the top-level folders.
 """
 
 import sys
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ENTRIES = "pag_tf.zoo.entries"
 # Data sets whose models come with the wheel, which stays small; zoo/ of a checkout has all.
 IN_THE_WHEEL = ["cifar10", "shapes"]
 # One folder per published model. Listed by name, so that nothing else slips into the wheel.
@@ -22,6 +21,11 @@ ENTRY_FILES = [
     "train.flags",
 ]
 
+PLACED = {
+    "pag_tf.programs.recipe_files": ("recipes", ["*.flags"]),
+    "pag_tf.zoo.entries": ("zoo", [f"{d}-*/{n}" for d in IN_THE_WHEEL for n in ENTRY_FILES]),
+}
+
 packages = find_packages(include=["pag_tf", "pag_tf.*"])
 package_dir = {"": "."}
 package_data = {
@@ -32,11 +36,10 @@ package_data = {
     "pag_tf.report": ["page.html", "page.css", "page.js"],
 }
 editable = "editable_wheel" in sys.argv  # There, a package placed elsewhere could not be imported.
-if not editable and (Path(__file__).parent / "zoo").is_dir():
-    packages.append(ENTRIES)
-    package_dir[ENTRIES] = "zoo"
-    package_data[ENTRIES] = [
-        f"{dataset}-*/{name}" for dataset in IN_THE_WHEEL for name in ENTRY_FILES
-    ]
+for package, (folder, files) in PLACED.items():
+    if not editable and (Path(__file__).parent / folder).is_dir():
+        packages.append(package)
+        package_dir[package] = folder
+        package_data[package] = files
 
 setup(packages=packages, package_dir=package_dir, package_data=package_data)

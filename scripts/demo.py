@@ -16,11 +16,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from result_table import aligned, percent
-
 from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.programs.result_table import aligned, percent
 
 if TYPE_CHECKING:
     from pag_tf.zoo import Entry

@@ -1,44 +1,6 @@
-"""Measures how well a model's heat maps localize, and draws the best, median and worst images.
+"""Starts pag_tf/programs/localize.py, which is also installed as pag-localize."""
 
-    python scripts/localize.py --dataset=shapes --eps=2/255 --output=results/shapes-2
-    python scripts/localize.py --entry=runs/mine/entry --method=grad_cam --output=results/mine-cam
-    python scripts/localize.py --dataset=shapes --model=mine.keras --threshold=0.2 --heatmap=plain
-    python scripts/localize.py --dataset=cub --method=smoothgrad --method_options='{"samples": 8}'
-
-An interrupted run continues with the same command and --resume.
-"""
-
-from __future__ import annotations
-
-from absl import flags
-from result_table import print_result
-
-from pag_tf.core import dataclass_flags
-from pag_tf.measure import LocalizeConfig
-
-dataclass_flags.define(LocalizeConfig)
-_RESUME = flags.DEFINE_bool("resume", False, "Continue the run in --output, or start it.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start over.")
-
-
-def main(_: list[str]) -> None:
-    """Flags to LocalizeConfig to one library call."""
-    from pag_tf.measure import localize
-
-    config = dataclass_flags.read(LocalizeConfig)
-    result = localize(config, resume=_RESUME.value, overwrite=_OVERWRITE.value)
-    used, settings = result["config"], result["localization"]["settings"]
-    chosen = settings["chosen_threshold"]
-    where = f"chosen on {chosen['images']:,} images of {chosen['split']}" if chosen else "given"
-    print_result(
-        result,
-        f"on {used['split']} of {used['dataset']}: {used['method']} of the {used['target']} class, "
-        f"{used['heatmap']} heat maps,\nthreshold {settings['threshold']:g} ({where}); small "
-        f"objects cover less than {100 * settings['small_below']:.0f} % of the image",
-    )
-    if config.output:
-        print(f"Look at {config.output}/contact_sheet.png; result.json holds every setting.")
-
+from pag_tf.programs.localize import run
 
 if __name__ == "__main__":
-    dataclass_flags.run(main)
+    run()

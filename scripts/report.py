@@ -1,27 +1,6 @@
-"""Makes a page of pictures, curves and tables from result files: what epsilon changes.
+"""Starts pag_tf/programs/report.py, which is also installed as pag-report."""
 
-    python scripts/report.py --results=runs/shapes --out=runs/shapes-report
-
-Reads every result below --results that scripts/evaluate.py, scripts/localize.py,
-scripts/zero_shot.py and scripts/align.py wrote, all of one data set. Open index.html in --out: it
-needs no network; the figures are beside it as PNG and SVG.
-"""
-
-from __future__ import annotations
-
-from pag_tf.core import dataclass_flags
-from pag_tf.report import ReportConfig
-
-dataclass_flags.define(ReportConfig)
-
-
-def main(_: list[str]) -> None:
-    """Flags to ReportConfig to one library call."""
-    from pag_tf.report import write_page
-
-    page = write_page(dataclass_flags.read(ReportConfig))
-    print(f"Wrote {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser")
-
+from pag_tf.programs.report import run
 
 if __name__ == "__main__":
-    dataclass_flags.run(main)
+    run()

@@ -21,12 +21,12 @@ import numpy as np
 from stages import Stage, run
 
 import pag_tf
-import recipes
 from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
 from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.splits import resolve
+from pag_tf.programs import recipes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,35 +1,6 @@
-"""Trains a classifier on clean or adversarial images, and exports it as a zoo folder.
+"""Starts pag_tf/programs/train.py, which is also installed as pag-train."""
 
-    python scripts/train.py --dataset=shapes --threat_model=linf:2/255 --output=runs/shapes-2
-    python scripts/train.py --flagfile=zoo/<entry>/train.flags --output=runs/again --resume
-
-An interrupted run continues with the same command and --resume.
-"""
-
-from __future__ import annotations
-
-from absl import flags
-
-from pag_tf.core import dataclass_flags
-from pag_tf.training.config import TrainConfig
-
-dataclass_flags.define(TrainConfig)
-_RESUME = flags.DEFINE_bool("resume", False, "Continue the run in --output, or start it.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start over.")
-
-
-def main(_: list[str]) -> None:
-    """Flags to TrainConfig to one library call."""
-    from pag_tf.training import CatastrophicOverfittingError, train
-
-    config = dataclass_flags.read(TrainConfig)
-    lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
-    try:
-        entry = train(config, resume=_RESUME.value, overwrite=_OVERWRITE.value, flags_text=lines)
-    except CatastrophicOverfittingError as error:
-        raise SystemExit(f"error: {error}") from error
-    print(f"Exported {entry}")
-
+from pag_tf.programs.train import run
 
 if __name__ == "__main__":
-    dataclass_flags.run(main)
+    run()

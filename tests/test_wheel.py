@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import pag_tf
+
 REPOSITORY = Path(__file__).parents[1]
 LARGEST_WHEEL = 15_000_000  # bytes
 
@@ -21,6 +23,21 @@ for entry in pag_tf.zoo.list_models():
 print(len(pag_tf.data.class_split("shapes").unseen), "unseen classes of shapes")
 """
 
+# Each command in a fork, as a process has one set of flags.
+COMMANDS = """
+import importlib.metadata, os, sys
+for command in importlib.metadata.distribution("pag_tf").entry_points:
+    print(command.name, end=" ", flush=True)
+    if os.fork():
+        os.wait()
+        continue
+    sys.argv = [command.name, "--version"]
+    command.load()()
+from pag_tf.programs import recipes
+print(*sorted(file.name for file in recipes.FOLDER.iterdir()))
+print(recipes.FOLDER)
+"""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
@@ -33,6 +50,27 @@ def wheel(tmp_path_factory):
     )
     (built,) = folder.glob("pag_tf-*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Returns a function that runs a program where the wheel is, and the repository is not."""
+    folder = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(folder)
+
+    def run(program):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(folder)],
+            cwd=folder.parent,
+            env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.replace(str(folder), "<installed>")
+
+    return run
 
 
 def test_is_small_and_holds_the_library_and_its_models_only(wheel):
@@ -61,17 +99,16 @@ def test_is_small_and_holds_the_library_and_its_models_only(wheel):
     assert [name for name in names if name.endswith(".png")] == []
 
 
-def test_loads_its_models_without_the_repository(wheel, tmp_path):
-    installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(installed)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(installed), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "shapes-resnet-linf-2-255" in done.stdout
-    assert "15 unseen classes of shapes" in done.stdout
+def test_loads_its_models_without_the_repository(installed):
+    printed = installed(LOAD)
+    assert "shapes-resnet-linf-2-255" in printed
+    assert "15 unseen classes of shapes" in printed
+
+
+def test_has_the_commands_and_their_recipes(installed):
+    names = ("align", "evaluate", "explain", "localize", "publish", "report", "train", "zero-shot")
+    recipes = sorted(path.name for path in (REPOSITORY / "recipes").glob("*.flags"))
+    *commands, found, folder = installed(COMMANDS).splitlines()
+    assert sorted(commands) == [f"pag-{name} pag_tf {pag_tf.__version__}" for name in names]
+    assert found.split() == recipes and "zero_shot-shapes.flags" in recipes
+    assert folder == "<installed>/pag_tf/programs/recipe_files"

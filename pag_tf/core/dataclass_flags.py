@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from absl import flags
+
+from pag_tf import __version__
 
 # The flags belong to the calling script, whose --help lists them.
 flags.disclaim_key_flags()
@@ -20,7 +23,7 @@ _DEFINE: dict[str, Callable[..., Any]] = {
     "float": flags.DEFINE_float,
     "bool": flags.DEFINE_bool,
 }
-_define_alias = flags.DEFINE_alias
+_define_alias, _define_flag = flags.DEFINE_alias, flags.DEFINE_flag
 
 
 def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -90,6 +93,9 @@ def run(main: types.FunctionType | Any, *, positional: str = "") -> None:
     """
     from absl import app
 
+    _show_help_of(main.__module__)
+    if "version" not in flags.FLAGS:  # else run before in this process
+        _define_flag(_Version())
     flags.FLAGS.set_gnu_getopt(bool(positional))
 
     def guarded(argv: list[str]) -> None:
@@ -104,6 +110,28 @@ def run(main: types.FunctionType | Any, *, positional: str = "") -> None:
             raise SystemExit(f"error: {error}") from error
 
     app.run(guarded)
+
+
+class _Version(flags.BooleanFlag):
+    """The flag `--version`: as `--help`, it ends the program before anything else is checked."""
+
+    def __init__(self) -> None:
+        super().__init__("version", False, "Print the version of pag_tf and exit.")
+
+    def parse(self, argument: Any) -> None:
+        if self._parse(argument):
+            print(f"pag_tf {__version__}")
+            sys.exit()
+
+
+def _show_help_of(module: str) -> None:
+    """Makes `--help` show the docstring and flags of a module other than the one started first.
+
+    absl shows those of the latter, which is a short script that calls the module.
+    """
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    sys.modules["__main__"].__doc__ = sys.modules[module].__doc__
 
 
 def _text(value: Any) -> str:

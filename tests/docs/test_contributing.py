@@ -6,11 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from pages import ROOT, blocks
+from pages import blocks
 
 from pag_tf import attacks, data, explain, measure, models, report, zoo
 from pag_tf.data.readers import READERS
 from pag_tf.measure import metrics, schema
+from pag_tf.programs import result_table
 
 pytestmark = pytest.mark.tensorflow
 
@@ -124,7 +125,7 @@ def test_an_attribution_method(add, batch, model):
         explain.gradients(model, batch["image"], method="square")
 
 
-def test_a_metric(add, batch, model, tmp_path, monkeypatch, capsys):
+def test_a_metric(add, batch, model, tmp_path, capsys):
     add("pag_tf/measure/metrics", metrics._TABLE, key=("alignment", "sparsity"))
     metrics._load.cache_clear()
     config = measure.AlignConfig(
@@ -140,8 +141,7 @@ def test_a_metric(add, batch, model, tmp_path, monkeypatch, capsys):
     root = np.sqrt(64 * 64 * 3)
     assert value.value == pytest.approx(np.mean((root - ratio) / (root - 1)), rel=1e-3)
     assert value.images == 8 and value.interval[0] < value.value < value.interval[1]
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    importlib.import_module("result_table").print_result(result, "on shapes")
+    result_table.print_result(result, "on shapes")
     assert "sparsity" in capsys.readouterr().out
     page = report.write_page(
         report.ReportConfig(results=str(tmp_path / "result"), out=str(tmp_path / "report"))

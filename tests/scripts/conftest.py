@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import runpy
 import sys
@@ -29,11 +30,19 @@ def forgotten_flags():
 
 @pytest.fixture(scope="module")
 def load_script():
-    """Returns a function that imports scripts/<name>.py or tools/<name>.py, for one test module."""
+    """Returns a function that imports a program by its name, for one test module.
+
+    A program is pag_tf/programs/<name>.py, scripts/<name>.py or tools/<name>.py.
+    """
+
+    def load(name):
+        installed = f"pag_tf.programs.{name}"
+        return importlib.import_module(installed if importlib.util.find_spec(installed) else name)
+
     with pytest.MonkeyPatch.context() as patch, forgotten_flags():
         for folder in ("tools", "scripts"):
             patch.syspath_prepend(str(ROOT / folder))
-        yield importlib.import_module
+        yield load
         for path in (*ROOT.glob("tools/*.py"), *ROOT.glob("scripts/*.py")):
             sys.modules.pop(path.stem, None)
 

@@ -1,9 +1,6 @@
 """scripts/explain.py: the numbers are those of the library, the PNG is written whole or not."""
 
 import dataclasses
-import importlib.util
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,14 +10,15 @@ from PIL import Image
 
 import pag_tf
 from pag_tf import explain, localization
+from pag_tf.core import dataclass_flags
 from pag_tf.data import geometry
 from pag_tf.figures import localization as localization_figure
 from pag_tf.figures import picture_panels
 from pag_tf.measure import ExplainConfig, explain_picture, picture
 from pag_tf.measure.picture import class_index
+from pag_tf.programs.explain import table
 
 pytestmark = pytest.mark.tensorflow
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -171,32 +169,28 @@ def test_panels_keep_the_pictures_shape_and_its_pixels():
 
 
 @pytest.fixture
-def script(monkeypatch):
-    """scripts/explain.py as a module, its flags gone afterwards."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+def explain_flags():
+    """Defines the flags of the program, which are gone afterwards."""
     defined = set(flags.FLAGS)
-    spec = importlib.util.spec_from_file_location("explain_script", ROOT / "scripts" / "explain.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    yield module
+    dataclass_flags.define(ExplainConfig)
+    yield
     for flag in set(flags.FLAGS) - defined:
         delattr(flags.FLAGS, flag)
     flags.FLAGS.set_gnu_getopt(False)
     flags.FLAGS.unparse_flags()
 
 
-def test_the_picture_is_given_with_or_without_its_flag(script, monkeypatch):
+def test_the_picture_is_given_with_or_without_its_flag(explain_flags, monkeypatch):
     from absl import app
 
     def read(*arguments):
-        script.dataclass_flags.flags.FLAGS.unparse_flags()
+        flags.FLAGS.unparse_flags()
         for name in ("picture", "eps"):
             flags.FLAGS[name].unparse()
         monkeypatch.setattr(app, "run", lambda guarded: guarded(flags.FLAGS(["p", *arguments])))
         found = []
-        script.dataclass_flags.run(
-            lambda _: found.append(script.dataclass_flags.read(ExplainConfig)), positional="picture"
+        dataclass_flags.run(
+            lambda _: found.append(dataclass_flags.read(ExplainConfig)), positional="picture"
         )
         return found[0]
 
@@ -208,10 +202,10 @@ def test_the_picture_is_given_with_or_without_its_flag(script, monkeypatch):
             read(*arguments)
 
 
-def test_the_table_has_every_number(script):
+def test_the_table_has_every_number():
     model = {"entry": "x-natural", "explained": "hen, biddy", "box": [0.1, 0.2, 0.5, 1.0]}
     classes = [{"class": "hen, biddy", "probability": 0.5}, {"class": "egg", "probability": 0.25}]
-    assert script.table({"models": [{**model, "classes": classes}]}).splitlines() == [
+    assert table({"models": [{**model, "classes": classes}]}).splitlines() == [
         "x-natural   explained: hen   box: rows 10-50 %, columns 20-100 %",
         "   50.0 %  hen",
         "   25.0 %  egg",

@@ -1,13 +1,7 @@
 """Tables of results: every measured value once, below each other."""
 
-import pytest
-
 from pag_tf.measure import metrics, schema
-
-
-@pytest.fixture(scope="module")
-def result_table(load_script):
-    return load_script("result_table")
+from pag_tf.programs import result_table
 
 
 def share(key, value, interval=None, *, kind="zero_shot", method="", subset="all", images=40):
@@ -15,7 +9,7 @@ def share(key, value, interval=None, *, kind="zero_shot", method="", subset="all
     return schema.Value(about, method, subset, value, interval, images)
 
 
-def test_columns_stand_below_each_other(result_table):
+def test_columns_stand_below_each_other():
     found = [
         share("T1", 0.5, (0.25, 0.75), method="ale"),
         share("H", None, method="ale"),
@@ -37,7 +31,7 @@ def test_columns_stand_below_each_other(result_table):
     assert first.index("higher") == second.index("higher") == lines[0].index("better")
 
 
-def test_small_and_large_objects_have_columns_and_numbers_of_images(result_table):
+def test_small_and_large_objects_have_columns_and_numbers_of_images():
     found = [
         share("gt_known", part, interval, kind="localization", subset=subset, images=images)
         for subset, part, interval, images in (
@@ -56,7 +50,7 @@ def test_small_and_large_objects_have_columns_and_numbers_of_images(result_table
     ]
 
 
-def test_a_new_metric_is_shown_in_its_unit(result_table):
+def test_a_new_metric_is_shown_in_its_unit():
     about = metrics.Metric("gap", "alignment", "a gap", better="lower")
     found = [schema.Value(about, "", "all", 0.12345, (0.1, 0.2), 5)]
     assert result_table.table(found).splitlines()[-1].split() == [
@@ -64,7 +58,7 @@ def test_a_new_metric_is_shown_in_its_unit(result_table):
     ]
 
 
-def test_all_numbers_of_a_result_are_printed(result_table, capsys):
+def test_all_numbers_of_a_result_are_printed(capsys):
     right = {"correct": 3, "accuracy": 0.75}
     result = {
         **{"kind": "accuracy", "schema": 1, "command": "c", "config": {}, "entry": "mine"},

@@ -1,6 +1,7 @@
 """The programs as they are called: `--help` names every flag, errors are one line."""
 
 import ast
+import configparser
 import dataclasses
 import importlib
 import json
@@ -11,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import pag_tf
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
@@ -66,9 +69,15 @@ def helps(tmp_path_factory):
     }
 
 
+def program(script):
+    """The file that a script starts: itself, or one of the same name that is installed."""
+    installed = ROOT / "pag_tf" / "programs" / script.name
+    return installed if installed.exists() else script
+
+
 def configs_of(script, load_script):
     """The dataclasses that the script hands to `dataclass_flags.define`."""
-    tree = ast.parse(script.read_text("utf-8"))
+    tree = ast.parse(program(script).read_text("utf-8"))
     names = [
         argument.id
         for node in ast.walk(tree)
@@ -101,17 +110,43 @@ def test_help_explains_every_flag(script, helps, load_script):
     shown = " ".join(found["stdout"].split())
     fields = [f for config in configs_of(script, load_script) for f in dataclasses.fields(config)]
     assert fields
-    for field in fields:
-        assert re.search(rf"--(\[no\])?{field.name}: ", shown), field.name
-        text = " ".join(field.metadata["help"].split())
-        assert text in shown, field.name
-    docstring = ast.get_docstring(ast.parse(script.read_text("utf-8")))
+    for name in {field.name for field in fields}:
+        assert re.search(rf"--(\[no\])?{name}: ", shown), name
+        # Two dataclasses may share a flag, which has the text of one of them.
+        texts = [" ".join(f.metadata["help"].split()) for f in fields if f.name == name]
+        assert any(text in shown for text in texts), name
+    docstring = ast.get_docstring(ast.parse(program(script).read_text("utf-8")))
     assert docstring.splitlines()[0] in found["stdout"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_help_imports_nothing_heavy(script, helps):
     assert helps[script]["heavy"] == []
+
+
+def test_each_installed_program_is_a_command_and_a_script():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options.entry_points"]["console_scripts"].split("\n")
+    commands = dict(line.split(" = ") for line in lines if line)
+    for name in ("align", "evaluate", "explain", "localize", "publish", "report", "train"):
+        assert commands.pop(f"pag-{name}") == f"pag_tf.programs.{name}:run"
+    assert commands == {"pag-zero-shot": "pag_tf.programs.zero_shot:run"}
+    found = {path.stem for path in SCRIPTS if "import run\n" in path.read_text("utf-8")}
+    assert len(found) == 8
+    assert {path.stem for path in SCRIPTS if program(path) != path} == found
+
+
+def test_the_version_is_printed_whatever_else_is_given():
+    finished = subprocess.run(
+        [sys.executable, ROOT / "scripts/train.py", "--version", "--no_such_flag"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert finished.stdout == f"pag_tf {pag_tf.__version__}\n"
 
 
 def test_an_error_is_one_line_and_a_status(tmp_path):

@@ -11,7 +11,9 @@ from pag_tf.core.threat_model import ThreatModel
 if TYPE_CHECKING:
     from pag_tf.training import TrainConfig
 
-FOLDER = Path(__file__).resolve().parents[1] / "recipes"
+# In the wheel, or recipes/ of a checkout.
+_INSTALLED = Path(__file__).parent / "recipe_files"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "recipes"
 
 
 def read(recipe: Path, threat: ThreatModel, **changes: Any) -> TrainConfig:
