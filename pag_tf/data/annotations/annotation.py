@@ -16,8 +16,8 @@ class Annotation:
 
     Attributes:
         image: Name of the image file as the format states it, relative, "/" between folders; often
-            without folders, and in some formats without a suffix. Of a path on another machine
-            only the last part is kept.
+            without folders, and in some formats without a suffix. Only the last part of a path on
+            another machine is kept.
         size: (height, width) of the image in pixels, before any orientation that a camera recorded
             is applied.
         classes: Class name of each object, "" where none is given.

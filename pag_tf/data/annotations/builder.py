@@ -57,7 +57,7 @@ class Builder:
         """Adds an image and returns its number; one that is there already is a finding."""
         if name in self.numbers:
             self.findings.add(
-                f"{where}: the image {name!r} is there a second time",
+                f"{where}: the image {name!r} is listed twice",
                 "expected each image once. Remove one of them, or rename the image.",
             )
             return self.numbers[name]
@@ -136,8 +136,8 @@ class Builder:
 def image_name(stated: str, source: Path) -> str:
     r"""Returns the name of an image as annotations have it.
 
-    Backslashes become "/". Of an absolute path, which is one of another machine, the last part
-    stays.
+    Backslashes become "/". An absolute path belongs to another machine: only its last part is
+    kept.
 
     Raises:
         ValueError: The name is empty or could lead out of a folder.

@@ -155,7 +155,7 @@ def _new(entry: Any, known: dict[Any, Any]) -> int | str:
     if not isinstance(key, (int, str)):
         raise ValueError(f"the id is {key!r}")
     if key in known:
-        raise ValueError(f"the id {key!r} is there a second time")
+        raise ValueError(f"the id {key!r} is listed twice")
     return key
 
 

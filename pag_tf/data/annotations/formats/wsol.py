@@ -120,7 +120,7 @@ def _table(
             findings.add(fault, _UNLISTED)
         elif table.setdefault(image, value) != value:
             remedy = "expected one line per image. Remove one."
-            fault = f"{path}, line {number}: the image {image!r} is there with another value"
+            fault = f"{path}, line {number}: the image {image!r} has two different values"
             findings.add(fault, remedy)
     missing = sorted(listed - table.keys()) if table else []
     if missing:

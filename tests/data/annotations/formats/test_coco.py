@@ -133,8 +133,8 @@ def test_faulty_annotations_are_refused_with_their_number(write, changes, messag
 @pytest.mark.parametrize(
     ("images", "categories", "message"),
     [
-        ([*IMAGES, IMAGES[0]], CATEGORIES, r"images\[2\]: the id 7 is there a second time: expe"),
-        ([*IMAGES, {**IMAGES[0], "id": 8}], CATEGORIES, "the image 'val/a.jpg' is there a second"),
+        ([*IMAGES, IMAGES[0]], CATEGORIES, r"images\[2\]: the id 7 is listed twice: expe"),
+        ([*IMAGES, {**IMAGES[0], "id": 8}], CATEGORIES, "the image 'val/a.jpg' is listed twice"),
         ([{**IMAGES[0], "id": None}], CATEGORIES, r"images\[0\]: the id is None"),
         ([{**IMAGES[0], "file_name": 3}], CATEGORIES, r"images\[0\]: the file_name is 3"),
         ([{**IMAGES[0], "width": 0}], CATEGORIES, r"images\[0\]: 0 is no number of pixels"),
@@ -142,7 +142,7 @@ def test_faulty_annotations_are_refused_with_their_number(write, changes, messag
         ([{**IMAGES[0], "width": None}], CATEGORIES, r"images\[0\]: None is no number of pixels"),
         ([{**IMAGES[0], "file_name": "../a.jpg"}], CATEGORIES, "unsafe name '../a.jpg'"),
         (["a.jpg"], CATEGORIES, r"images\[0\]: the id is None"),
-        (IMAGES, [*CATEGORIES, {"id": 90, "name": "c"}], r"categories\[2\]: the id 90 is there a"),
+        (IMAGES, [*CATEGORIES, {"id": 90, "name": "c"}], r"categories\[2\]: the id 90 is listed t"),
         (IMAGES, [{"id": 1, "name": ""}], r"categories\[0\]: the name is '': expected .*\"cat\""),
     ],
 )

@@ -142,7 +142,7 @@ def test_the_number_of_faulty_files_is_told(write):
         read("voc", folder, image_size=no_size)
     write(document(name="b"), "d.xml")
     write(document(name="b"), "e.xml")
-    with pytest.raises(ValueError, match=r"d.xml: the image 'b' is there a second .*\(and 1 more "):
+    with pytest.raises(ValueError, match=r"d.xml: the image 'b' is listed twice .*\(and 1 more "):
         read("voc", folder, image_size=no_size)
 
 

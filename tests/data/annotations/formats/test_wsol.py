@@ -112,11 +112,11 @@ BOX = "expected '<image>,<x0>,<y0>,<x1>,<y1>' in pixels in all lines of a list, 
         ({"image_sizes": "c.jpg,20,10"}, "image_sizes.txt, line 1: the image 'c.jpg' is unknown"),
         (
             {"image_sizes": LISTS["image_sizes.txt"] + "val/a.jpg,20,20"},
-            "image_sizes.txt, line 3: the image 'val/a.jpg' is there with another value",
+            "image_sizes.txt, line 3: the image 'val/a.jpg' has two different values",
         ),
         (
             {"image_ids": LISTS["image_ids.txt"] + "val/a.jpg"},
-            "image_ids.txt, line 3: the image 'val/a.jpg' is there a second time: expected each",
+            "image_ids.txt, line 3: the image 'val/a.jpg' is listed twice: expected each",
         ),
         ({"image_ids": b"val/a.jpg\nval/\xff.jpg"}, "image_ids.txt, line 2: the byte 0xff is not"),
         (
