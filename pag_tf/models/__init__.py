@@ -6,17 +6,19 @@ layer. Options are plain JSON values: `(arch, num_classes, image_shape, options)
 rebuild a model. All of them are checked before any layer is created.
 
 To add an architecture, write `pag_tf/models/architectures/<name>.py`, which registers an
-`Architecture` under its name; Keras is imported when an architecture is first looked up.
+`Architecture` under its name; Keras is imported when an architecture is first looked up. Every
+classifier of `keras.applications` is an architecture as well, such as `application:MobileNetV2`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pag_tf.core.registry import Registry
 from pag_tf.models import keras_settings
-from pag_tf.models.architecture import Architecture
+from pag_tf.models.architecture import APPLICATION, Architecture
 from pag_tf.models.options import shown
 
 if TYPE_CHECKING:
@@ -40,9 +42,15 @@ _ARCHITECTURES: Registry[Architecture] = Registry(
 register = _ARCHITECTURES.register
 
 
-def names() -> tuple[str, ...]:
-    """Returns the names that `build` accepts, without importing the architectures."""
-    return _ARCHITECTURES.names()
+def names(*, applications: bool = False) -> tuple[str, ...]:
+    """Returns the names that `build` accepts.
+
+    Args:
+        applications: Include those of `keras.applications`, which imports Keras. The others are
+            listed without importing anything.
+    """
+    registered = _ARCHITECTURES.names()
+    return (*registered, *_applications().names()) if applications else registered
 
 
 def get(arch: str) -> Architecture:
@@ -51,9 +59,14 @@ def get(arch: str) -> Architecture:
     Raises:
         ValueError: Unknown architecture; the message lists the known ones.
     """
+    if isinstance(arch, str) and arch.startswith(APPLICATION):
+        return _applications().get(arch)
     if not isinstance(arch, str) or arch not in _ARCHITECTURES:
         known = ", ".join(names())
-        raise ValueError(f"Unknown architecture {shown(arch)}. Known: {known}.")
+        raise ValueError(
+            f"Unknown architecture {shown(arch)}. Known: {known}, {APPLICATION}<Name> (a "
+            "classifier of keras.applications)."
+        )
     return _ARCHITECTURES[arch]
 
 
@@ -85,7 +98,7 @@ def build(arch: str, num_classes: int, image_shape: Sequence[int], **options: An
     global dtype policy, except the head, which is float32.
 
     Args:
-        arch: One of `names()`.
+        arch: One of `names(applications=True)`.
         num_classes: Number of logits, 1 to 10**6.
         image_shape: `(height, width, channels)` in pixels, a list or tuple, each 1 to 65536.
         **options: See `default_options(arch)` and the functions in this package.
@@ -118,6 +131,12 @@ def count_parameters(
     found = get(arch)
     found.check(num_classes, image_shape, options)
     return found.parameters(num_classes, tuple(image_shape), **(found.defaults() | options))
+
+
+def _applications() -> ModuleType:
+    from pag_tf.models import applications  # here, because it imports Keras
+
+    return applications
 
 
 def __dir__() -> list[str]:

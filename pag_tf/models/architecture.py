@@ -12,6 +12,7 @@ from pag_tf.models.options import Option, list_of, shown, whole
 if TYPE_CHECKING:
     import keras
 
+APPLICATION = "application:"  # before the name of a function of `keras.applications`
 MOST_CLASSES = 10**6
 MOST_PIXELS = 65536  # along one side; also the most channels
 
@@ -24,11 +25,12 @@ class ImageNetWeights(NamedTuple):
 
     Attributes:
         function: Name of the function in `keras.applications`; layers of the same name correspond.
-        first_layer: Name of the first convolution, which is rewritten for the units of the pixels.
+        first_layer: Name of the first convolution, which is rewritten for the units of the pixels;
+            empty: the model brings pixels to the units of Keras itself.
     """
 
     function: str
-    first_layer: str
+    first_layer: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

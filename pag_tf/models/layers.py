@@ -26,14 +26,14 @@ MEAN = either(number(-1000, 1000), list_of(number(-1000, 1000), MOST_PIXELS))
 STD = either(number(1e-6, 1000), list_of(number(1e-6, 1000), MOST_PIXELS))
 
 
-def normalization(x: Any, mean: Any, std: Any) -> Any:
+def normalization(x: Any, mean: Any, std: Any, *, name: str | None = None) -> Any:
     """Normalizes pixels in [0, 1] to about zero mean and unit variance.
 
     `mean` and `std` are one number or a list; see `MEAN`, `STD` and `check_per_channel`.
     """
     channels = x.shape[-1]
     variance = [s * s for s in _per_channel(std, channels)]
-    return layers.Normalization(mean=_per_channel(mean, channels), variance=variance)(x)
+    return layers.Normalization(mean=_per_channel(mean, channels), variance=variance, name=name)(x)
 
 
 def check_per_channel(image_shape: tuple[int, int, int], **values: Any) -> None:

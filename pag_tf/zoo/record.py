@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pag_tf.core.config import fit_name
 from pag_tf.core.threat_model import ThreatModel
-from pag_tf.models.architecture import MOST_CLASSES, MOST_PIXELS
+from pag_tf.models.architecture import APPLICATION, MOST_CLASSES, MOST_PIXELS
 from pag_tf.models.options import shown
 from pag_tf.zoo import fields, metric
 from pag_tf.zoo.metric import Metric
@@ -42,7 +43,7 @@ class Architecture:
     options: dict[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        fields.name(self.name, "architecture.name")
+        fields.name(_without_prefix(self.name), "architecture.name")
         fields.whole(self.num_classes, "architecture.num_classes", low=1, high=MOST_CLASSES)
         shape = fields.array(self.image_shape, "architecture.image_shape")
         if len(shape) != 3:
@@ -248,6 +249,8 @@ _SAME_IN_JSON = ("id", "dataset", "class_names", "training", "license")
 def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
     """Returns the usual id of a model, one for each triple of arguments.
 
+    `application:ResNet50` and `resnet50` make the same id; so do `application:VGG16` and `vgg16`.
+
     Raises:
         ValueError: The names do not make a folder name.
 
@@ -257,10 +260,19 @@ def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
     'cifar10-resnet-l2-0.5'
     >>> entry_id("cifar10", "resnet", ThreatModel.parse("0"))
     'cifar10-resnet-natural'
+    >>> entry_id("cifar10", "application:MobileNetV2", ThreatModel.parse("2/255"))
+    'cifar10-mobilenetv2-linf-2-255'
     """
     eps = "natural" if threat.eps == 0 else f"{threat.norm}-{threat.eps_text.replace('/', '-')}"
-    text = f"{fields.name(dataset, 'dataset')}-{fields.name(arch, 'arch')}-{eps}"
+    text = f"{fields.name(dataset, 'dataset')}-{fields.name(_without_prefix(arch), 'arch')}-{eps}"
     return fields.name(text.replace("e+", "e"), "id")
+
+
+def _without_prefix(arch: Any) -> Any:
+    """Returns `application:<Name>` in the letters of ids, and anything else as it is."""
+    if isinstance(arch, str) and re.fullmatch(f"{APPLICATION}[A-Za-z0-9]+", arch, re.ASCII):
+        return arch.removeprefix(APPLICATION).lower()
+    return arch
 
 
 def _read_format(raw: Mapping[str, Any]) -> int:

@@ -139,7 +139,8 @@ def test_names_and_options():
             10,
             (32, 32, 3),
             {},
-            r"^Unknown architecture 'resnet18'\. Known: resnet, resnet50, vgg16, wide_resnet\.$",
+            r"^Unknown architecture 'resnet18'\. Known: resnet, resnet50, vgg16, wide_resnet, "
+            r"application:<Name> \(a classifier of keras.applications\)\.$",
         ),
         (
             "wide_resnet",

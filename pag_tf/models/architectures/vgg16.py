@@ -1,7 +1,7 @@
 """The convolutions of VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556) and a linear layer."""
 
 from pag_tf.models import register
-from pag_tf.models.applications import application
+from pag_tf.models.normalized_applications import application
 
 register("vgg16")(
     application(
