@@ -12,6 +12,8 @@ import numpy as np
 import pag_tf.data
 import pag_tf.models
 import pag_tf.zoo
+from pag_tf.models import applications
+from pag_tf.models.architecture import APPLICATION
 from pag_tf.models.layers import ATTRIBUTES, HEAD_LAYERS
 from pag_tf.training.config import TrainConfig
 from pag_tf.zoo.ancestry import IMAGENET, check_saw_no_unseen, find_weights
@@ -34,10 +36,11 @@ def load_initial_weights(
     run, with defaults filled in; only its weights are used. Its image size may differ: no weight
     of these architectures depends on it.
 
-    "imagenet" copies the convolutions of `keras.applications`. Keras trained them in other pixel
-    units, so the first convolution is rewritten for the model's normalization. The result is exact
-    except at the image border, where padding now means the model's mean color, half a gray level
-    from that of Keras.
+    "imagenet" copies all layers of `keras.applications` but the head. An `application:<Name>` then
+    has the features that Keras computes. In `resnet50` and `vgg16`, whose normalization is not that
+    of Keras, the first convolution is rewritten for the units of the pixels; the result is exact
+    except at the image border, where padding means the model's mean color, half a gray level from
+    that of Keras.
 
     Raises:
         ValueError: Neither an entry nor "imagenet"; an entry that is damaged or of another
@@ -97,10 +100,14 @@ def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
         known = [n for n in pag_tf.models.names() if pag_tf.models.get(n).imagenet]
         raise ValueError(
             f"There are no ImageNet weights for arch={config.arch!r}. Train one of "
-            f"{', '.join(known)}, or start from an entry of the zoo."
+            f"{', '.join(known)} and {APPLICATION}<Name> (any classifier of keras.applications), "
+            "or start from an entry of the zoo."
         )
     function, first = weights
     source = _application(function)
+    if not first:
+        applications.copy_weights(source, classifier, function)
+        return
     names = {layer.name for layer in source.layers}
     for layer in classifier.layers:
         if layer.name in names and layer.weights:
@@ -113,7 +120,11 @@ def _copy_imagenet(classifier: keras.Model, config: TrainConfig) -> None:
 
 def _application(function: str) -> keras.Model:
     try:
-        return getattr(keras.applications, function)(include_top=False, weights="imagenet")
+        build = getattr(keras.applications, function)
+        shape = (224, 224, 3)  # without one, MobileNet warns of the size; weights fit any
+        return applications.with_names_of_its_own(
+            lambda: build(include_top=False, weights="imagenet", input_shape=shape)
+        )
     except Exception as error:  # Keras raises plain exceptions if a download fails
         raise ValueError(
             f"The ImageNet weights of {function} could not be loaded from Keras ({error}). "
