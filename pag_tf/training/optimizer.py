@@ -9,6 +9,8 @@ import keras
 
 from pag_tf.training.config import TrainConfig
 
+_GLOBAL_POOLING = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
+
 
 class LayerwiseSGD(keras.optimizers.SGD):
     """SGD that multiplies the learning rate by a factor for some of the variables.
@@ -51,8 +53,8 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Returns SGD with Nesterov momentum, linear warm-up and a cosine decay to 0.
 
-    Biases and norms are excluded from weight decay. The layers of `last_stage_and_head` learn at
-    `config.head_learning_rate_factor` times the learning rate.
+    Biases, norms and all other weights with one axis are excluded from weight decay. The layers of
+    `last_stage_and_head` learn at `config.head_learning_rate_factor` times the learning rate.
     """
     total = config.epochs * steps_per_epoch
     warmup = round(config.learning_rate_warmup * total)
@@ -75,7 +77,8 @@ def build_optimizer(
         factor = config.head_learning_rate_factor
         optimizer = LayerwiseSGD(schedule, factor=factor, faster=faster, **settings)
     if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        vectors = [v for v in classifier.trainable_variables if len(v.shape) < 2]
+        optimizer.exclude_from_weight_decay(var_list=vectors)
     return optimizer
 
 
@@ -83,14 +86,31 @@ def last_stage_and_head(classifier: keras.Model) -> list[keras.Layer]:
     """Returns the trainable layers of the last stage and the head, in the order of the model.
 
     A stage is all layers whose feature maps have the same height and width; the last stage is that
-    of the last layer with weights and a feature map. The head is all layers whose output has no
-    height and width. In `resnet50` these are the layers conv5_* and the logits, in `vgg16` block5_*
-    and the logits. A network that never downsamples is one stage.
+    of the last layer with weights and a feature map. Squeeze-and-excitation layers, which work on
+    the average of a map, belong to the stage of that map. The head is all layers whose output has
+    no height and width. In `resnet50` these are the layers conv5_* and the logits, in `vgg16`
+    block5_* and the logits. A network that never downsamples is one stage. With `antialias`, a
+    convolution that is blurred belongs to the stage before, whose size its map has.
 
     Args:
         classifier: A flat functional model that calls each layer once.
     """
+    sizes = _stages(classifier)
     layers = [layer for layer in classifier.layers if layer.trainable_variables]
-    sizes = [tuple(layer.output.shape[1:-1]) for layer in layers]
-    last = next((size for size in reversed(sizes) if size), ())
-    return [layer for layer, size in zip(layers, sizes, strict=True) if size in ((), last)]
+    last = next((sizes[layer.name] for layer in reversed(layers) if sizes[layer.name]), ())
+    return [layer for layer in layers if sizes[layer.name] in ((), last)]
+
+
+def _stages(classifier: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Returns the height and width of the stage of each layer, `()` without any, by its name."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    averaged: dict[int, tuple[int, ...]] = {}  # tensors that come from the average of a map
+    for layer in classifier.layers:
+        inputs = keras.tree.flatten(layer.input)
+        size = tuple(layer.output.shape[1:-1])
+        if isinstance(layer, _GLOBAL_POOLING):
+            averaged[id(layer.output)] = tuple(inputs[0].shape[1:-1])
+        elif len(inputs) == 1 and id(inputs[0]) in averaged:
+            averaged[id(layer.output)] = averaged[id(inputs[0])]
+        sizes[layer.name] = averaged.get(id(layer.output), size) if size else ()
+    return sizes

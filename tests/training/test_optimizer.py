@@ -125,6 +125,35 @@ def test_the_last_stage_of_imagenet_networks(arch, prefix, count):
     assert all(layer.name.startswith(prefix) for layer in stage)
 
 
+def test_squeeze_and_excitation_belongs_to_the_stage_of_its_map():
+    """Also where the last map is a single pixel, as are all averages of maps."""
+    for size in (32, 64):
+        model = models.build("application:EfficientNetB0", 2, (size, size, 3))
+        *stage, head = last_stage_and_head(model)
+        names = {layer.name for layer in stage}
+        assert head.name == "logits"
+        trainable = {layer.name for layer in model.layers if layer.trainable_variables}
+        # The first layers of block 6a still have the map of the stage before.
+        last = {n for n in trainable if n.startswith(("block6", "block7", "top_"))}
+        assert names == last - {"block6a_expand_conv", "block6a_expand_bn"}
+
+
+def test_scales_and_other_vectors_do_not_decay():
+    model = keras.Sequential(
+        [
+            keras.Input((2, 2, 3)),
+            keras.layers.EinsumDense("bhwc,c->bhwc", (2, 2, 3), name="scale"),
+            keras.layers.EinsumDense("bhwc,cd->bhwd", (2, 2, 4), name="product"),
+        ]
+    )
+    optimizer = build_optimizer(model, settings(), 1)
+    before = model.get_weights()
+    variables = model.trainable_variables
+    optimizer.apply([keras.ops.zeros(v.shape) for v in variables], variables)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    np.testing.assert_allclose(model.get_weights()[1], 0.999 * before[1], rtol=1e-6)
+
+
 def test_a_network_of_one_stage_is_all_last_stage(resnet):
     weighted = [layer for layer in resnet.layers if layer.trainable_variables]
     assert last_stage_and_head(resnet) == weighted
