@@ -52,14 +52,7 @@ def restore(path: Path, trainer: keras.Model) -> RunState:
         ValueError: The file is damaged or belongs to another model.
     """
     variables = _variables(trainer)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        state = RunState(**json.loads(arrays.pop(_STATE).tobytes()))
-    except Exception as error:
-        raise ValueError(
-            f"The checkpoint {path} cannot be read ({error}). Delete it to start again."
-        ) from error
+    arrays, state = _read(path, with_arrays=True)
     shapes = [tuple(arrays[name].shape) for name in sorted(arrays)]
     if shapes != [tuple(v.shape) for v in variables]:
         raise ValueError(
@@ -69,6 +62,27 @@ def restore(path: Path, trainer: keras.Model) -> RunState:
     for variable, name in zip(variables, sorted(arrays), strict=True):
         variable.assign(arrays[name])
     return state
+
+
+def read_state(path: Path) -> RunState:
+    """Returns the state in a checkpoint without reading its variables.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    return _read(path, with_arrays=False)[1]
+
+
+def _read(path: Path, *, with_arrays: bool) -> tuple[dict[str, np.ndarray], RunState]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = RunState(**json.loads(file[_STATE].tobytes()))
+            names = [name for name in file.files if name != _STATE] if with_arrays else []
+            return {name: file[name] for name in names}, state
+    except Exception as error:
+        raise ValueError(
+            f"The checkpoint {path} cannot be read ({error}). Delete it to start again."
+        ) from error
 
 
 def _variables(trainer: keras.Model) -> list[Any]:

@@ -11,6 +11,7 @@ import pag_tf.models
 from pag_tf import attacks, data
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.models.architecture import APPLICATION
 
 BATCH_NORM_MODES = ("inference", "training")
 CONVOLUTION_DTYPES = ("float32", "bfloat16")
@@ -20,7 +21,7 @@ FITS = ("whole", "center_crop")
 TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
     *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
-    *("augment_shift", "seed", "class_split_fold", "attribute_temperature"),
+    *("frozen_epochs", "augment_shift", "seed", "class_split_fold", "attribute_temperature"),
 )
 
 
@@ -68,12 +69,17 @@ class TrainConfig:
     attack_batch_norm: str = option(
         "inference", "Batch-norm mode of the model during the attack: inference or training."
     )
-    arch: str = option("resnet", f"Architecture: {', '.join(pag_tf.models.names())}.")
+    arch: str = option(
+        "resnet",
+        f"Architecture: {', '.join(pag_tf.models.names())}, or {APPLICATION}<Name> with the name "
+        f"of a classifier in keras.applications, such as {APPLICATION}MobileNetV2.",
+    )
     arch_options: str = option("{}", "Options of the architecture as a JSON object.")
     initial_weights: str = option(
         "",
         "Initial weights: id or folder of a zoo entry of the same architecture, or imagenet "
-        "(resnet50, vgg16); empty: random. The head is random unless the class names agree.",
+        f"(resnet50, vgg16, {APPLICATION}<Name>); empty: random. The head is random unless the "
+        "class names agree.",
     )
     class_split: str = option(
         "",
@@ -97,6 +103,12 @@ class TrainConfig:
     )
     head_learning_rate_factor: float = option(
         1.0, "Learning rate of the last stage and the head, as a multiple of learning_rate."
+    )
+    frozen_epochs: int = option(
+        0,
+        "Number of first epochs in which only the head learns and all other layers stay as they "
+        "are, their batch norms in inference mode; with random initial_weights it learns from "
+        "random features.",
     )
     momentum: float = option(0.9, "Momentum of SGD.")
     weight_decay: float = option(
@@ -151,6 +163,11 @@ class TrainConfig:
             raise ValueError(
                 "head_learning_rate_factor must be positive and finite, "
                 f"got {self.head_learning_rate_factor!r}."
+            )
+        if self.frozen_epochs > self.epochs:
+            raise ValueError(
+                f"frozen_epochs must be at most epochs={self.epochs} (then only the head is ever "
+                f"trained), got {self.frozen_epochs!r}."
             )
         if self.class_split_fold and not self.class_split:
             raise ValueError(

@@ -17,7 +17,7 @@ import pag_tf.zoo
 from pag_tf.core import run_folder
 from pag_tf.core.random_stream import RandomStream
 from pag_tf.data.augmentation import Augmentation
-from pag_tf.training import checkpoint
+from pag_tf.training import checkpoint, freezing
 from pag_tf.training.adversarial_model import AdversarialModel
 from pag_tf.training.callbacks import (
     CatastrophicOverfittingError,
@@ -77,21 +77,17 @@ def train(
         pag_tf.zero_shot.set_classes(
             classifier, classes.attributes, temperature=config.attribute_temperature
         )
+    path = folder / "checkpoint.npz"
+    epoch = checkpoint.read_state(path).epoch if path.exists() and not overwrite else 0
+    begins_frozen = config.frozen_epochs and epoch <= config.frozen_epochs
+    frozen = freezing.backbone(classifier) if begins_frozen else []
+    freezing.set_trainable(frozen, False)
     trainer = build_trainer(classifier, config, steps)
     check = _robustness_check(config, classes)
     if config.tensorboard:
         _check_tensorboard()
     run_folder.claim(folder, config, overwrite=overwrite)
-    state = checkpoint.RunState()
-    path = folder / "checkpoint.npz"
-    if path.exists():
-        state = checkpoint.restore(path, trainer)
-        if check is not None and state.check:
-            check.restore(state.check, trainer)
-    if state.epoch < config.epochs and not _stopped_early(config, state):
-        _fit(trainer, config, classes, state, check, folder)
-    elif config.ema_momentum:
-        trainer.optimizer.finalize_variable_values(trainer.trainable_weights)
+    state = _train(trainer, frozen, config, classes, check, path, steps)
     if _stopped_early(config, state):
         raise CatastrophicOverfittingError(
             f"Training stopped after epoch {state.epoch} of {config.epochs}: catastrophic "
@@ -99,6 +95,67 @@ def train(
             "on_overfitting=fall_back, attack=pgd or a smaller epsilon."
         )
     return _export(classifier, config, classes, folder, flags_text)
+
+
+def _train(
+    trainer: AdversarialModel,
+    frozen: list[keras.Layer],
+    config: TrainConfig,
+    classes: TrainedClasses,
+    check: RobustnessCheck | None,
+    path: Path,
+    steps_per_epoch: int,
+) -> checkpoint.RunState:
+    """Trains from the checkpoint, if there is one, to the last epoch or until it is stopped.
+
+    Args:
+        trainer: A new trainer.
+        frozen: Layers that are frozen in it; those of `freezing.backbone` up to the checkpoint of
+            the last frozen epoch, none after it.
+        config, classes, check: Of the run.
+        path: The checkpoint.
+        steps_per_epoch: Number of batches.
+    """
+    state = _restored(path, trainer, check)
+    if frozen and state.epoch < config.frozen_epochs and not _stopped_early(config, state):
+        _fit(trainer, config, classes, state, check, path, config.frozen_epochs)
+        if config.frozen_epochs < config.epochs:
+            # As if resumed: at the end of `fit`, Keras replaces weights by their averages.
+            state = _restored(path, trainer, check)
+    if state.epoch < config.epochs and not _stopped_early(config, state):
+        if frozen:
+            trainer = _thawed(trainer, frozen, config, check, steps_per_epoch)
+        _fit(trainer, config, classes, state, check, path, config.epochs)
+    elif config.ema_momentum:
+        trainer.optimizer.finalize_variable_values(trainer.trainable_weights)
+    return state
+
+
+def _restored(
+    path: Path, trainer: AdversarialModel, check: RobustnessCheck | None
+) -> checkpoint.RunState:
+    if not path.exists():
+        return checkpoint.RunState()
+    state = checkpoint.restore(path, trainer)
+    if check is not None and state.check:
+        check.restore(state.check, trainer)
+    return state
+
+
+def _thawed(
+    trainer: AdversarialModel,
+    frozen: list[keras.Layer],
+    config: TrainConfig,
+    check: RobustnessCheck | None,
+    steps_per_epoch: int,
+) -> AdversarialModel:
+    """Returns a trainer of all layers that goes on where that of the head ended."""
+    freezing.set_trainable(frozen, True)
+    thawed = build_trainer(trainer.classifier, config, steps_per_epoch)
+    freezing.carry_over(trainer.optimizer, thawed.optimizer, trainer.classifier)
+    if check is not None:
+        check.restore(check.state(), thawed)  # a fall back to PGD
+    return thawed
 
 
 def build_trainer(
@@ -132,21 +189,22 @@ def _fit(
     classes: TrainedClasses,
     state: checkpoint.RunState,
     check: RobustnessCheck | None,
-    folder: Path,
+    path: Path,
+    epochs: int,
 ) -> None:
     batches, steps = _batches(config, classes, state.epoch)
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
     if check is not None:
         callbacks.append(check)
-    callbacks.append(Checkpoint(folder / "checkpoint.npz", state, check))
+    callbacks.append(Checkpoint(path, state, check))
     if config.tensorboard:
-        callbacks += _tensorboard(folder / "tensorboard", check)
+        callbacks += _tensorboard(path.with_name("tensorboard"), check)
     trainer.fit(
         batches if hasattr(batches, "element_spec") else _generator(batches),
         shuffle=False,  # the stream is already shuffled
         steps_per_epoch=steps,
         initial_epoch=state.epoch,
-        epochs=config.epochs,
+        epochs=epochs,
         callbacks=callbacks,
     )
 

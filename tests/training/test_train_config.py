@@ -47,6 +47,12 @@ NAN = float("nan")
         ({"head_learning_rate_factor": -1.0}, "factor must be positive and finite, got -1.0"),
         ({"head_learning_rate_factor": 0.0}, "factor must be positive and finite, got 0.0"),
         ({"head_learning_rate_factor": float("inf")}, "must be positive and finite, got inf"),
+        ({"frozen_epochs": -1}, "frozen_epochs must be 0 or more, got -1"),
+        (
+            {"frozen_epochs": 4, "epochs": 3},
+            r"frozen_epochs must be at most epochs=3 \(then only the head is ever .*, got 4",
+        ),
+        ({"arch": "application:MobileNetX"}, "Did you mean 'application:MobileNet'"),
         ({"image_size": -1}, "image_size must be 0 or more, got -1"),
         ({"fit": "crop"}, "Unknown fit 'crop'. Known: whole, center_crop; random crops are for"),
         ({"fit": "random_crop"}, "Unknown fit 'random_crop'.*: train_fit=random_crop"),

@@ -82,6 +82,7 @@ def folder(tmp_path_factory, on_tensorflow, arrays_folder):
             '--arch_options={"widths": [4], "blocks": [1], "stem": "conv"}',
             *("--epochs=2", "--batch_size=16", "--check_images=16", "--check_steps=2"),
             *("--augment_shift=1", "--ema_momentum=0.5", "--eps_warmup_epochs=1"),
+            "--frozen_epochs=1",
         ],
         env={**os.environ, **environment},
         capture_output=True,
