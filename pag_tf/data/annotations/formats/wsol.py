@@ -5,8 +5,9 @@ A folder for each split, train, val or test, has
 * `image_ids.txt`: `<image>`, the path of each image;
 * `class_labels.txt`: `<image>,<number of its class>`;
 * `image_sizes.txt`: `<image>,<width>,<height>`; empty or absent where the images tell;
-* `localization.txt`: `<image>,<x0>,<y0>,<x1>,<y1>`, a line per box, in pixels from 0; x1 and y1
-  belong to the box, so that its edges are x0 and x1 + 1. Or `<image>,<mask>,<ignore mask>`, a line
+* `localization.txt`: `<image>,<x0>,<y0>,<x1>,<y1>`, a line per box, in pixels from 0, taken as the
+  edges of the box, at least a pixel apart: so the benchmark scales them, and
+  `pag_tf.localization` gets its own boxes back. Or `<image>,<mask>,<ignore mask>`, a line
   per object, as for OpenImages; one line of an image names its ignore mask. Empty or absent where
   nothing is marked.
 
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from pag_tf.data.annotations.annotation import Annotation
 from pag_tf.data.annotations.boxes import Units
 from pag_tf.data.annotations.builder import SPLITS, Builder, image_name, pixels
@@ -30,7 +33,13 @@ from pag_tf.data.archives import checked_name
 
 T = TypeVar("T")
 
-_UNITS = Units(columns="x0,y0,x1,y1", edges=lambda stated: stated + [0.0, 0.0, 1.0, 1.0])
+
+def _edges(stated: np.ndarray) -> np.ndarray:
+    low, high = stated[:, :2], stated[:, 2:]
+    return np.concatenate([low, np.where(high == low, low + 1, high)], axis=1)
+
+
+_UNITS = Units(columns="x0,y0,x1,y1", edges=_edges)
 _IDS = "image_ids.txt"
 _COLUMNS = {
     "class_labels.txt": "'<image>,<number of its class>'",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pag_tf.data.annotations import detect, ignore_mask, object_mask, read
-from pag_tf.localization import resize_pixel_boxes
+from pag_tf.localization import resize_pixel_boxes, to_pixel_boxes
 
 LISTS = {
     "image_ids.txt": "val/a.jpg\nval/b.jpg\n",
@@ -46,14 +46,14 @@ def write_mask(path, rows):
     Image.fromarray(np.array([[c == "#" for c in row] for row in rows])).save(path)
 
 
-def test_boxes_include_their_last_pixels(write, tmp_path):
+def test_boxes_are_edges_at_least_a_pixel_apart(write, tmp_path):
     folder = write()
     assert detect(tmp_path) == ("wsol", folder)
     one, two = read("wsol", folder, image_size=no_size)
     assert (one.image, one.size, one.label, one.split) == ("val/a.jpg", (10, 20), "0", "test")
-    assert one.boxes.tolist() == [[0, 0, 1, 1]]
+    assert one.boxes.tolist() == [[0, 0, 0.9, 0.95]]
     assert (two.image, two.size, two.label, two.classes) == ("val/b.jpg", (40, 40), "17", ("", ""))
-    assert two.boxes.tolist() == [[0, 0.25, 1, 0.75], [0, 0, 0.025, 0.025]]
+    assert two.boxes.tolist() == [[0, 0.25, 0.975, 0.725], [0, 0, 0.025, 0.025]]
     assert one.segments == two.segments == ()
 
 
@@ -167,7 +167,7 @@ def pixel_boxes(annotation):
     height, width = annotation.size
     edges = annotation.boxes[:, [1, 0, 3, 2]] * [width, height, width, height]
     np.testing.assert_allclose(edges, edges.round(), atol=1e-9)
-    return edges.round().astype(np.int64) - [0, 0, 1, 1]
+    return edges.round().astype(np.int64)
 
 
 @pytest.mark.realdata
@@ -203,8 +203,9 @@ def test_the_lists_of_the_benchmark_come_back_exactly(real_data, name, images, b
     for annotation in found[::31]:
         corners = pixel_boxes(annotation)
         assert corners.tolist() == listed[annotation.image]
-        resized = resize_pixel_boxes(corners, annotation.size, annotation.size)
-        np.testing.assert_array_equal(resized, corners)
+        # At the size of heat maps they are the benchmark's own, to the pixel.
+        resized = resize_pixel_boxes(corners, annotation.size, (224, 224))
+        np.testing.assert_array_equal(to_pixel_boxes(annotation.boxes, (224, 224)), resized)
 
 
 def benchmark_mask(path):
