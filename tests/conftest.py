@@ -58,3 +58,9 @@ def arrays_folder(tmp_path_factory):
         image[np.arange(size), :, :, label] += 0.3
         np.savez(folder / f"{split}.npz", image=image, label=label)
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_data_folder():
+    """The folder that PAG_TF_DATA names; for tests that are marked `realdata`."""
+    return _real_data_folder()

@@ -5,19 +5,32 @@
   stream that can be resumed at any epoch.
 * `class_split` says which classes are seen in training and which never are; `relabel` numbers the
   seen ones from 0.
-* `register` adds a `Reader` of your own.
+* `folder:<path>` reads a folder of image files, `tfds:<name>` any image classification data set of
+  TFDS; `register` adds a function or a `Reader` of your own.
 
 Importing this package does not import TensorFlow, and `batches` of `arrays` and `shapes` works
 where TensorFlow is not installed.
 """
 
+from typing import Any
+
 # info.py is imported before the function of the same name is bound, so that the function wins.
 from pag_tf.data.class_splits import class_split, class_split_names, make_class_split
 from pag_tf.data.info import DatasetInfo, info, why_not_here
 from pag_tf.data.loading import batches, load
+from pag_tf.data.named import forms, knows, place
 from pag_tf.data.readers import Reader, names, register
 from pag_tf.data.seen_unseen import ClassSplit, check_no_leak, relabel
 from pag_tf.data.sources import EncodedSource, IndexedSource
+
+
+def __getattr__(name: str) -> Any:
+    if name == "store_splits":  # imports annotations, which --help does without
+        from pag_tf.data.schemes.folder import store_splits
+
+        return store_splits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ClassSplit",
@@ -29,12 +42,16 @@ __all__ = [
     "check_no_leak",
     "class_split",
     "class_split_names",
+    "forms",
     "info",
+    "knows",
     "load",
     "make_class_split",
     "names",
+    "place",
     "register",
     "relabel",
+    "store_splits",
     "why_not_here",
 ]
 

@@ -1,8 +1,9 @@
 """Resizing, cropping and flipping an image together with its box and mask.
 
 Every function takes one example as `load` gives it, a dict with `image` float32 [H, W, 3] and
-optionally `box` float32 [4] (ymin, xmin, ymax, xmax in fractions) and `mask` bool [H, W], and
-returns a new dict; other keys pass unchanged. They run eagerly and inside tf.data.
+optionally `box` float32 [4] (ymin, xmin, ymax, xmax in fractions), `boxes` float32 [K, 4], `mask`
+and `ignore` bool [H, W], and returns a new dict; other keys pass unchanged. They run eagerly and
+inside tf.data.
 
 Images are resized bilinearly with antialiasing: where an image shrinks, the triangle filter grows
 with the factor, as in Pillow and in `keras.ops.image.resize(antialias=True)`; OpenCV's and
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Example = dict[str, Any]
+BOXES, MASKS = ("box", "boxes"), ("mask", "ignore")
 
 
 def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) -> Example:
@@ -76,9 +78,9 @@ def resize(example: Example, height: Any, width: Any) -> Example:
     image = tf.image.resize(example["image"], [height, width], antialias=True)
     # Sums of float weights may end a rounding error outside [0, 1].
     resized = {**example, "image": tf.clip_by_value(image, 0.0, 1.0)}
-    if "mask" in example:
-        mask = tf.cast(example["mask"], tf.float32)[..., None]
-        resized["mask"] = tf.image.resize(mask, [height, width], antialias=True)[..., 0] >= 0.5
+    for key in _given(example, MASKS):
+        mask = tf.cast(example[key], tf.float32)[..., None]
+        resized[key] = tf.image.resize(mask, [height, width], antialias=True)[..., 0] >= 0.5
     return resized
 
 
@@ -104,15 +106,16 @@ def crop(example: Example, top: Any, left: Any, height: int, width: int) -> Exam
     image = example["image"]
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     cropped = {**example, "image": tf.slice(image, [top, left, 0], [height, width, -1])}
-    if "mask" in example:
-        cropped["mask"] = tf.slice(example["mask"], [top, left], [height, width])
-    if "box" in example:
+    for key in _given(example, MASKS):
+        cropped[key] = tf.slice(example[key], [top, left], [height, width])
+    for key in _given(example, BOXES):
         start = tf.tile(tf.cast(tf.stack([top, left]), tf.float32), [2])
         window = tf.constant([height, width, height, width], tf.float32)
-        box = tf.clip_by_value((example["box"] * tf.tile(size, [2]) - start) / window, 0.0, 1.0)
+        box = tf.clip_by_value((example[key] * tf.tile(size, [2]) - start) / window, 0.0, 1.0)
         # A box that ends where the window begins may reach into it by rounding.
-        visible = (box[2:] - box[:2]) * window[:2] > 1e-3
-        cropped["box"] = tf.where(tf.reduce_all(visible), box, tf.zeros_like(box))
+        visible = (box[..., 2:] - box[..., :2]) * window[:2] > 1e-3
+        seen = tf.reduce_all(visible, axis=-1, keepdims=True)
+        cropped[key] = tf.where(seen, box, tf.zeros_like(box))
     return cropped
 
 
@@ -143,14 +146,26 @@ def flip(example: Example) -> Example:
     import tensorflow as tf
 
     flipped = {**example, "image": tf.reverse(example["image"], axis=[1])}
-    if "mask" in example:
-        flipped["mask"] = tf.reverse(example["mask"], axis=[1])
-    if "box" in example:
-        ymin, xmin, ymax, xmax = tf.unstack(tf.convert_to_tensor(example["box"]))
-        mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin])
+    for key in _given(example, MASKS):
+        flipped[key] = tf.reverse(example[key], axis=[1])
+    for key in _given(example, BOXES):
+        ymin, xmin, ymax, xmax = tf.unstack(tf.convert_to_tensor(example[key]), axis=-1)
+        mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin], axis=-1)
         # The box that stands for "not in the image" stays what it is.
-        flipped["box"] = tf.where(xmax > xmin, mirrored, tf.zeros_like(mirrored))
+        flipped[key] = tf.where((xmax > xmin)[..., None], mirrored, tf.zeros_like(mirrored))
     return flipped
+
+
+def largest_box(boxes: tf.Tensor) -> tf.Tensor:
+    """Returns the largest of some boxes, float32 [K, 4] to [4]; zeros where all are empty."""
+    import tensorflow as tf
+
+    area = tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    return tf.pad(boxes, [[0, 1], [0, 0]])[tf.argmax(tf.pad(area, [[0, 1]]))]
+
+
+def _given(example: Example, keys: tuple[str, ...]) -> list[str]:
+    return [key for key in keys if key in example]
 
 
 def _before_crop(size: int) -> int:

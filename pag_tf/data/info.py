@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 
 _SHOWN = 5  # classes that a message lists
 
@@ -71,8 +71,10 @@ def why_not_here(name: str, data_dir: str | Path | None = None) -> str | None:
     """
     found = reader(name)
     try:
-        found.describe(data_dir)
-        return found.needs_download(data_dir)
+        reason = found.needs_download(data_dir)  # first: a description may need the download
+        if reason is None:
+            found.describe(data_dir)
+        return reason
     except ValueError as error:
         return str(error)
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from pag_tf.core.config import FITS, fit_name
 from pag_tf.data import python_calls
-from pag_tf.data.geometry import fit_to_square
+from pag_tf.data.geometry import fit_to_square, largest_box
 from pag_tf.data.info import class_indices, quoted
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 from pag_tf.data.seen_unseen import ClassSplit, training_classes
 from pag_tf.data.sources import IndexedSource, Source, epoch_seed
 from pag_tf.data.splits import resolve
@@ -43,7 +43,9 @@ def load(
     them. Each dict holds `image` float32 [H, W, 3] in [0, 1], `label` int64 scalar and `id` string
     scalar (stable, unique in the data set), and where the data set has them `box` float32 [4]
     (ymin, xmin, ymax, xmax in fractions of the image), `mask` bool [H, W] and `attributes`
-    float32 [A] (those of its class).
+    float32 [A] (those of its class). Where images may show several objects, `boxes` float32 [K, 4]
+    has a row for each, then rows of zeros, and `box` is the largest (zeros: none is marked, or none
+    is left in a crop); `ignore` bool [H, W] marks pixels that are in no mask and do not count.
 
     `split` is a split or a slice of one with absolute indices ("train[:49000]"). With `batch_size`
     the examples come in batches, and the last, partial batch is kept. `shuffle_seed` None keeps the
@@ -75,11 +77,13 @@ def load(
     examples = source.decode(source.records(shuffle_seed))
     if image_size is not None:
         examples = _map(examples, lambda example: fit_to_square(example, image_size, fit))
+    if "boxes" in examples.element_spec:
+        examples = _map(examples, lambda each: each | {"box": largest_box(each["boxes"])})
     examples = examples.apply(tf.data.experimental.assert_cardinality(source.size))
     if as_supervised:
         examples = examples.map(lambda example: (example["image"], example["label"]))
     if batch_size is not None:
-        examples = examples.batch(batch_size)
+        examples = _batched(examples, batch_size)
     return examples.prefetch(tf.data.AUTOTUNE)
 
 
@@ -233,6 +237,14 @@ def _map(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Data
     import tensorflow as tf
 
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+
+def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Returns batches; rows of zeros fill up `boxes` where their number differs."""
+    spec = examples.element_spec
+    if isinstance(spec, dict) and "boxes" in spec and spec["boxes"].shape[0] is None:
+        return examples.padded_batch(batch_size)
+    return examples.batch(batch_size)
 
 
 def _tf_batches(pairs: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

@@ -80,6 +80,31 @@ def find_tfds(
     return next(prepared, None), folders
 
 
+def tfds_versions(name: str, data_dir: str | Path | None) -> tuple[list[Path], list[Path]]:
+    """Returns the folders of prepared copies of a TFDS data set, and the folders looked in.
+
+    `name` is `<name>`, `<name>/<config>` or either with `:<version>`. The highest version is last.
+    `data_dir` may be the folder of one version itself.
+    """
+    path, _, version = name.partition(":")
+    roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
+    looked = [user_path(root) / path for root in roots]
+    if data_dir is not None and (user_path(data_dir) / "dataset_info.json").is_file():
+        return [user_path(data_dir)], looked
+    for folder in looked:
+        # Without a configuration in the name, the folders may be those of configurations.
+        for pattern in ("*", "*/*"):
+            infos = folder.glob(f"{pattern}/dataset_info.json")
+            found = [info.parent for info in infos if version in ("", info.parent.name)]
+            if found:
+                return sorted(found, key=_version), looked
+    return [], looked
+
+
+def _version(folder: Path) -> tuple[str, list[int]]:
+    return folder.parent.name, [int(n) for n in folder.name.split(".") if n.isdigit()]
+
+
 def _default_roots() -> list[Path]:
     roots = []
     if os.environ.get(DATA_VARIABLE):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 from pag_tf.data.splits import Slice
 
 N = 12

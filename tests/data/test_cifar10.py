@@ -8,7 +8,8 @@ import pytest
 
 import pag_tf.data
 from pag_tf.data.location import tfds_folder
-from pag_tf.data.readers import cifar10, reader
+from pag_tf.data.named import reader
+from pag_tf.data.readers import cifar10
 
 
 @pytest.fixture

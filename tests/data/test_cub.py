@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 from pag_tf.data.splits import Slice
 
 # Class 2 has no images; class 3 lies before class 1 in images.txt.

@@ -5,7 +5,7 @@ import pytest
 
 import pag_tf.data
 from pag_tf.data.location import find
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 from pag_tf.data.readers.cub import _matches
 from pag_tf.data.splits import Slice
 from pag_tf.data.unpacking import unpacked

@@ -100,14 +100,13 @@ def test_interleaving_takes_the_classes_in_turn():
 
 
 def test_unknown_data_sets_are_refused():
-    message = "Unknown data set 'mnist'. Known: arrays, cifar10, cub, shapes, tiny_imagenet."
+    message = "Unknown data set 'mnist'. Known: arrays, cifar10, cub, imagenet, .*tfds:<name>"
     for call in (lambda: pag_tf.data.info("mnist"), lambda: pag_tf.data.load("mnist", "train")):
-        with pytest.raises(
-            ValueError,
-            match=message,
-        ):
+        with pytest.raises(ValueError, match=message):
             call()
-    assert pag_tf.data.names() == ("arrays", "cifar10", "cub", "shapes", "tiny_imagenet")
+    known = ("arrays", "cifar10", "cub", "imagenet", "imagenette", "shapes", "tiny_imagenet")
+    assert pag_tf.data.names() == known
+    assert pag_tf.data.forms() == (*known, "folder:...", "tfds:...")
 
 
 def test_unknown_splits_are_refused_by_name():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pag_tf.data
-from pag_tf.data import readers
+from pag_tf.data import named, readers
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.sources import IndexedSource
 
@@ -51,6 +51,7 @@ class Ramps(Reader):
 @pytest.fixture
 def ramps(monkeypatch):
     """Registers the reader for one test."""
+    pag_tf.data.names(offering="box")  # imports all readers: one that is imported below is lost
     monkeypatch.setattr(readers.READERS, "_things", dict(readers.READERS._things))
     exec(READER, {"__name__": "module_of_a_user"})
 
@@ -94,10 +95,12 @@ assert pag_tf.data.info("ramps").splits["test"] == 4
 
 
 def test_what_readers_offer_is_what_their_copies_have():
-    assert pag_tf.data.names(offering="box") == ("arrays", "cub", "shapes", "tiny_imagenet")
+    assert pag_tf.data.names(offering="box") == (
+        *("arrays", "cub", "imagenet", "imagenette", "shapes", "tiny_imagenet"),
+    )
     assert pag_tf.data.names(offering="attributes") == ("cub", "shapes", "tiny_imagenet")
     for name in ("shapes", "cifar10"):  # the others are known by their copy
-        info, offers = pag_tf.data.info(name), readers.reader(name).offers
+        info, offers = pag_tf.data.info(name), named.reader(name).offers
         assert (info.has_boxes, info.has_masks) == ("box" in offers, "mask" in offers)
         assert (info.class_attributes is not None) == ("attributes" in offers)
 

@@ -10,7 +10,7 @@ import pytest
 
 import pag_tf.data
 from pag_tf.data.archives import SubfolderFiles, zip_files
-from pag_tf.data.readers import reader
+from pag_tf.data.named import reader
 from pag_tf.data.readers.tiny_imagenet.files import TinyImageNetFiles
 from pag_tf.data.sources import jpeg_size
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pag_tf.core.registry import Registry
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pag_tf.data.sources import Source
     from pag_tf.data.splits import Slice
 
-ReaderClass = TypeVar("ReaderClass", bound="type[Reader]")
+Made = TypeVar("Made", bound="Callable[..., Any]")
 
 
 class Reader(abc.ABC):
@@ -70,25 +70,36 @@ class Reader(abc.ABC):
 READERS: Registry[type[Reader]] = Registry("data set", package=__name__)
 
 
-def register(name: str) -> Callable[[ReaderClass], ReaderClass]:
-    """Returns a class decorator that makes a `Reader` known as the data set `name`.
+def register(name: str, info: DatasetInfo | None = None) -> Callable[[Made], Made]:
+    """Returns a decorator that makes a data set known under `name`.
+
+    It takes a `Reader`, or, with `info`, a function of the name of a split. The function returns a
+    `tf.data.Dataset` or a `keras.utils.PyDataset` of (image, label) pairs, or a `tf.data.Dataset`
+    of dicts as `load` gives them, single or batched, always in the same order: image [H, W, 3],
+    uint8 or float in [0, 1], label a whole number in [0, info.num_classes). `info.splits` says how
+    many images each split has. A shuffle holds at most 256 MiB of images at once.
 
     Raises:
-        ValueError: The name is taken, or the class is no `Reader`.
+        ValueError: The name is taken, or the object is neither.
     """
 
-    def add(reader: ReaderClass) -> ReaderClass:
-        if not (isinstance(reader, type) and issubclass(reader, Reader)):
-            raise ValueError(f"{reader!r} is no reader: derive it from pag_tf.data.Reader.")
-        READERS.register(name)(reader)
-        return reader
+    def add(made: Made) -> Made:
+        if isinstance(made, type) and issubclass(made, Reader):
+            READERS.register(name)(made)
+        elif info is not None and callable(made):
+            from pag_tf.data.function_reader import function_reader
+
+            if info.name != name:
+                raise ValueError(f"info.name is {info.name!r}: expected {name!r}, as registered.")
+            READERS.register(name)(function_reader(made, info))
+        else:
+            raise ValueError(
+                f"{made!r} is no reader: derive it from pag_tf.data.Reader, or register a function "
+                "together with its info=pag_tf.data.DatasetInfo(...)."
+            )
+        return made
 
     return add
-
-
-def reader(name: str) -> Reader:
-    """Returns the reader of a data set; ValueError lists the known names."""
-    return READERS[name]()
 
 
 def names(*, offering: str | None = None) -> tuple[str, ...]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pag_tf.data import tfds_copy
 from pag_tf.data.info import DatasetInfo
 from pag_tf.data.location import DATA_VARIABLE, tfds_folder
 from pag_tf.data.readers import Reader, register
 from pag_tf.data.splits import Slice
+from pag_tf.data.stream_source import StreamSource
+from pag_tf.data.tfds_source import Fields, tfds_source
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,8 +23,6 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = "3.0.2"
 # CIFAR-10 has no validation split of its own: this is the end of train, and a part of it.
 VALIDATION_START = 49_000
-# More records than the larger split has, so that the shuffle is complete; a record is 1 to 3 kB.
-_SHUFFLE_BUFFER = 65_536
 _TFDS_SIZES = {"train": 50_000, "test": 10_000}
 
 _INFO = DatasetInfo(
@@ -59,7 +55,7 @@ class Cifar10(Reader):
         del data_dir  # the same wherever it lies
         return _INFO
 
-    def open_split(self, part: Slice, data_dir: str | Path | None = None) -> Cifar10Source:
+    def open_split(self, part: Slice, data_dir: str | Path | None = None) -> StreamSource:
         """Opens a slice for reading, downloading CIFAR-10 through TFDS where no copy is found.
 
         Raises:
@@ -67,88 +63,20 @@ class Cifar10(Reader):
         """
         if part.name == "validation":
             part = Slice("train", part.start + VALIDATION_START, part.stop + VALIDATION_START)
-        return Cifar10Source(_builder(data_dir), part)
+        start = f"cifar10-{part.name}-"
+
+        def image_id(index: tf.Tensor) -> tf.Tensor:
+            import tensorflow as tf
+
+            return tf.strings.join([start, tf.strings.as_string(index, width=5, fill="0")])
+
+        return tfds_source(_builder(data_dir), part, Fields(), image_id)
 
     def needs_download(self, data_dir: str | Path | None = None) -> str | None:
         """Returns why reading would start a download; None where a prepared copy is here."""
         if tfds_folder("cifar10", VERSION, data_dir):
             return None
         return f"No prepared copy of cifar10 {VERSION} was found: data.load downloads it."
-
-
-class Cifar10Source:
-    """A slice of CIFAR-10; its records are the encoded images."""
-
-    def __init__(self, builder: tfds.core.DatasetBuilder, part: Slice) -> None:
-        self._builder = builder
-        self._part = part
-        self._size = part.size
-        # Here and not in `records`, which may run while a graph is traced: TFDS expects eager mode.
-        self._encoded = _encoded(builder, part)
-
-    @property
-    def size(self) -> int:
-        """The number of images."""
-        return self._size
-
-    def select(self, classes: Sequence[int]) -> Cifar10Source:
-        """Returns a source of some classes only; labels are read once to count them."""
-        import tensorflow as tf
-
-        wanted = tf.constant(list(classes), tf.int64)
-        chosen = copy.copy(self)
-        chosen._encoded = self._encoded.filter(
-            lambda index, record: tf.reduce_any(tf.cast(record["label"], tf.int64) == wanted)
-        )
-        chosen._size = int(chosen._encoded.reduce(np.int64(0), lambda count, _: count + 1))
-        return chosen
-
-    def records(self, seed: Any) -> tf.data.Dataset:
-        """Returns encoded images with label and index; a seed shuffles all of them."""
-        if seed is None:
-            return self._encoded
-        import tensorflow as tf
-
-        def shuffled(value: tf.Tensor) -> tf.data.Dataset:
-            # In a graph this sets the graph's seed only. Without it the order would also depend
-            # on whatever global seed the program has set. (A 0 here cannot be joined to a tensor.)
-            tf.random.set_seed(1)
-            return self._encoded.shuffle(
-                _SHUFFLE_BUFFER, seed=value, reshuffle_each_iteration=False
-            )
-
-        return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
-
-    def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Decodes records to {image, label, id}."""
-        import tensorflow as tf
-
-        feature = self._builder.info.features["image"]
-
-        def example(index: tf.Tensor, record: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            image = tf.ensure_shape(feature.decode_example(record["image"]), _INFO.image_shape)
-            number = tf.strings.as_string(index, width=5, fill="0")
-            return {
-                "image": tf.cast(image, tf.float32) / 255.0,
-                "label": tf.cast(record["label"], tf.int64),
-                "id": tf.strings.join([f"cifar10-{self._part.name}-", number]),
-            }
-
-        return records.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-
-def _encoded(builder: tfds.core.DatasetBuilder, part: Slice) -> tf.data.Dataset:
-    """Returns (index, record) pairs in natural order; the images stay encoded."""
-    import tensorflow_datasets as tfds
-
-    records = builder.as_dataset(
-        split=f"{part.name}[{part.start}:{part.stop}]",
-        decoders={"image": tfds.decode.SkipDecoding()},
-        shuffle_files=False,
-        # One file at a time keeps the natural order; no cache keeps memory bounded.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-    )
-    return records.enumerate(part.start)
 
 
 def _builder(data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
