@@ -73,6 +73,7 @@ class IndexedSource:
     """
 
     encoded = False
+    chunk = _CHUNK
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class IndexedSource:
         return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffled)
 
     def decode(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Reads examples by index, `_CHUNK` at a time."""
+        """Reads examples by index, `chunk` at a time."""
         import tensorflow as tf
 
         first = self.read(np.zeros(1, np.int64))
@@ -130,7 +131,7 @@ class IndexedSource:
                 for key, value in zip(types, values, strict=True)
             }
 
-        chunks = records.batch(_CHUNK, num_parallel_calls=None)
+        chunks = records.batch(self.chunk, num_parallel_calls=None)
         return chunks.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).unbatch()
 
 
@@ -195,13 +196,24 @@ class EncodedSource(IndexedSource):
         import tensorflow as tf
 
         def example(encoded: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            # The exact inverse transform: TensorFlow's default depends on how it was built.
-            image = tf.io.decode_jpeg(encoded["image"], channels=3, dct_method="INTEGER_ACCURATE")
-            image = tf.ensure_shape(image, self._image_shape)
-            decoded = {**encoded, "image": tf.cast(image, tf.float32) / 255.0}
-            if "mask" in encoded:
-                decoded["mask"] = tf.io.decode_png(encoded["mask"], channels=1)[..., 0] > 127
+            encoded = dict(encoded)
+            image = tf.ensure_shape(self.image(encoded), self._image_shape)
+            decoded = {**encoded, "image": image}
+            for key in {"mask", "ignore"} & set(encoded):
+                decoded[key] = tf.io.decode_png(encoded[key], channels=1)[..., 0] > 127
             return decoded
 
         encoded = super().decode(records)
         return encoded.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def image(self, encoded: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Decodes the image of one example, float32 [H, W, 3] in [0, 1]."""
+        return self.jpeg(encoded["image"])
+
+    def jpeg(self, data: tf.Tensor) -> tf.Tensor:
+        """Decodes a JPEG file, float32 [H, W, 3] in [0, 1]."""
+        import tensorflow as tf
+
+        # The exact inverse transform: TensorFlow's default depends on how it was built.
+        image = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+        return tf.cast(image, tf.float32) / 255.0
