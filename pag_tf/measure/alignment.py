@@ -14,7 +14,7 @@ from pag_tf.measure.alignment_examples import draw_examples
 from pag_tf.measure.alignment_metrics import measure, predictions
 from pag_tf.measure.config import AlignConfig
 from pag_tf.measure.heat_maps import HeatMaps
-from pag_tf.measure.images import Batch, Images, checked_info, parts
+from pag_tf.measure.images import Batch, Images, checked_info, parts, true_boxes
 from pag_tf.measure.pipeline import Run, write_arrays
 from pag_tf.measure.subject import Subject, choose, of_entry
 
@@ -149,4 +149,4 @@ def _best_threshold(model: keras.Model, held_out: Batch, maps: HeatMaps, split: 
     images = held_out["image"]
     predicted = predictions(model, images, maps)
     found = maps(model, images, predicted, np.arange(len(images)))
-    return choose_threshold(found, held_out["box"], split=split).value
+    return choose_threshold(found, true_boxes(held_out), split=split).value

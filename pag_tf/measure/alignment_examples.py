@@ -12,7 +12,7 @@ from pag_tf import alignment
 from pag_tf.localization import best_iou, boxes
 from pag_tf.measure.alignment_metrics import gradients
 from pag_tf.measure.heat_maps import HeatMaps
-from pag_tf.measure.images import Batch, first_of_each_class
+from pag_tf.measure.images import Batch, first_of_each_class, true_boxes
 
 
 def draw_examples(
@@ -54,7 +54,8 @@ def draw_examples(
     found = None
     if threshold is not None and "box" in test:
         found = boxes(arrays["heat_map"], threshold=threshold)
-    overlap = None if found is None else best_iou(found, test["box"][rows])
+    true = None if found is None else [true_boxes(test)[row] for row in rows]
+    overlap = None if found is None else best_iou(found, true)
     records = [
         {
             "id": test["id"][row].decode(),

@@ -12,7 +12,8 @@ import numpy as np
 from pag_tf.core import files
 from pag_tf.core.statistics import confidence_intervals
 from pag_tf.figures import localization as localization_figure
-from pag_tf.localization import Evaluator, LocalizationResult, PerImage, Settings
+from pag_tf.localization import Evaluator, LocalizationResult, PerImage, Settings, best_iou
+from pag_tf.measure.images import true_boxes
 from pag_tf.measure.metrics import metrics
 
 # What the evaluator computes; any other metric of the table is computed here by its function.
@@ -43,11 +44,12 @@ class BoxMetrics:
         """Measures one batch.
 
         Args:
-            batch: `image`, `box` and, where the data has them, `mask`.
+            batch: `image`, `box` and, where the data has them, `boxes`, `mask` and `ignore`.
             maps: Heat maps `[B, H, W]`.
             **ranked: `labels` `[B]` and `logits` `[B, C]`, or neither.
         """
-        self._evaluator.add(maps, batch["box"], masks=batch.get("mask"), **ranked)
+        masks = {"masks": batch.get("mask"), "ignore": batch.get("ignore")}
+        self._evaluator.add(maps, true_boxes(batch), **masks, **ranked)
         if not self._metrics:
             return
         state = self._evaluator.state()
@@ -161,7 +163,7 @@ def write_contact_sheet(
     indices = np.unique(np.concatenate([*cases.values()]))
     heat = localization_figure.overlay(batch["image"], maps)
     records: dict[str, list[dict[str, Any]]] = {}
-    rows = []
+    true, rows = true_boxes(batch), []
     for kind, chosen in cases.items():
         records[kind], row = [], []
         for index in chosen:
@@ -173,10 +175,10 @@ def write_contact_sheet(
                 "predicted": predicted[at],
                 "iou": float(per_image.iou[index]),
                 "box": per_image.boxes[index].tolist(),
-                "true_box": batch["box"][at].tolist(),
+                "true_box": _nearest(per_image.boxes[index], true[at]).tolist(),
             }
             records[kind].append(case)
-            row += _panels(batch["image"][at], heat[at], case)
+            row += _panels(batch["image"][at], heat[at], true[at], case)
         rows.append(row)
     columns = ["image", "heat map"] * (len(rows[0]) // 2)
     figure = localization_figure.draw(rows, columns=columns, labels=list(cases))
@@ -184,8 +186,15 @@ def write_contact_sheet(
     return records
 
 
-def _panels(image: Any, heat: Any, case: Mapping[str, Any]) -> list[localization_figure.Panel]:
-    boxes = {"true_boxes": [case["true_box"]], "box": case["box"]}
+def _nearest(box: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Returns the true box that counts: the one that matches best."""
+    return true[best_iou(np.tile(box, (len(true), 1)), true).argmax()]
+
+
+def _panels(
+    image: Any, heat: Any, true: np.ndarray, case: Mapping[str, Any]
+) -> list[localization_figure.Panel]:
+    boxes = {"true_boxes": true.tolist(), "box": case["box"]}
     right = case["class"] == case["predicted"]
     seen_as = "class right" if right else f"seen as {case['predicted']}"
     return [

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pag_tf import data, explain
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data.named import place_data
 
 AUTO = "auto"
 PREDICTED = "predicted"
@@ -72,6 +73,7 @@ class DataChoice:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fit", fit_name(self.fit))
         _check_at_least(self, image_size=0)
+        place_data(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +196,7 @@ class LocalizeConfig(DataChoice, ModelChoice, HeatMapConfig):
 
     dataset: str = option(
         "",
-        f"Data set with boxes ({', '.join(data.names(offering='box'))}); --entry names it.",
+        f"Data set with boxes ({', '.join(data.forms(offering='box'))}); --entry names it.",
     )
     model: str = option(
         "",

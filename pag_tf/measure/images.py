@@ -95,15 +95,40 @@ class Images:
         box = batch["box"]
         lost = ~(box[:, :2] < box[:, 2:]).all(axis=1)
         if lost.any():
+            name, count = batch["id"][lost.argmax()].decode(), int(lost.sum())
+            more = f" (nor do {count - 1} others of its batch)" if count > 1 else ""
+            if self.fit == "whole" and "boxes" in batch:
+                raise ValueError(
+                    f"The image {name} has no box{more}: measure on a split or a slice in which "
+                    "all images have one, and choose the threshold on such images too, or give it "
+                    "(--threshold=0.2)."
+                )
             raise ValueError(
-                f"The image {batch['id'][lost.argmax()].decode()} shows nothing of its object "
-                f"after fit={self.fit}, so that there is no box to find. Use --fit=whole."
+                f"The image {name} shows nothing of its object after fit={self.fit}{more}, so that "
+                "there is no box to find. Use --fit=whole."
             )
 
 
 def joined(batches: list[Batch]) -> Batch:
     """Returns the examples of several batches as one."""
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    most = max(batch["boxes"].shape[1] for batch in batches) if "boxes" in batches[0] else 0
+    return {
+        name: np.concatenate(
+            [_filled(batch[name], most) if name == "boxes" else batch[name] for batch in batches]
+        )
+        for name in batches[0]
+    }
+
+
+def _filled(boxes: np.ndarray, rows: int) -> np.ndarray:
+    return np.pad(boxes, ((0, 0), (0, rows - boxes.shape[1]), (0, 0)))
+
+
+def true_boxes(batch: Batch) -> list[np.ndarray]:
+    """Returns the boxes of each image of a batch, float32 `[n, 4]`, without rows of zeros."""
+    if "boxes" not in batch:
+        return list(batch["box"][:, None])
+    return [rows[(rows[:, :2] < rows[:, 2:]).all(axis=1)] for rows in batch["boxes"]]
 
 
 def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
@@ -125,7 +150,7 @@ def checked_info(
     if needs_boxes and not info.has_boxes:
         raise ValueError(
             f"The data set {images.dataset} has no boxes, so that localization cannot be measured "
-            f"on it. Use one that has them ({', '.join(pag_tf.data.names(offering='box'))}); those "
+            f"on it. Use one that has them ({', '.join(pag_tf.data.forms(offering='box'))}); those "
             "of arrays come from an array 'box' in its files."
         )
     check_image_shape(info, subject, images.image_size or 0)

@@ -16,7 +16,7 @@ from pag_tf.localization import ChosenThreshold, PerImage, choose_threshold
 from pag_tf.measure.boxes import BoxMetrics, choose_cases, write_contact_sheet
 from pag_tf.measure.config import PREDICTED, LocalizeConfig
 from pag_tf.measure.heat_maps import HeatMaps
-from pag_tf.measure.images import Batch, Images, checked_info, joined, parts
+from pag_tf.measure.images import Batch, Images, checked_info, joined, parts, true_boxes
 from pag_tf.measure.pipeline import MEASURED_FILE, SHEET_FILE, Run, write_arrays
 from pag_tf.measure.subject import Subject, choose
 
@@ -183,10 +183,10 @@ class _Pass:
         bar, maps, boxes = self._bar("Choosing the threshold on", held_out), [], []
         for positions, batch in self.images.with_objects(held_out):
             maps.append(self._heat_maps(batch, positions)[0])
-            boxes.append(batch["box"])
+            boxes += true_boxes(batch)
             bar.add(len(positions))
         self.maps.check_shows_something(self._shows_something)
-        chosen = choose_threshold(np.concatenate(maps), np.concatenate(boxes), split=name)
+        chosen = choose_threshold(np.concatenate(maps), boxes, split=name)
         metrics = BoxMetrics(threshold=chosen, **self.settings)
         self._save(metrics)
         return metrics

@@ -13,7 +13,7 @@ from pag_tf.figures import localization as localization_figure
 from pag_tf.figures.localization import Panel
 from pag_tf.measure.boxes import choose_cases, write_contact_sheet
 from pag_tf.measure.heat_maps import HeatMaps
-from pag_tf.measure.images import Batch, joined
+from pag_tf.measure.images import Batch, joined, true_boxes
 from pag_tf.measure.zero_shot_task import Task
 from pag_tf.measure.zero_shot_views import Localized, explained
 
@@ -53,7 +53,7 @@ def draw_attributes(task: Task, maps: HeatMaps, split: str, count: int, path: Pa
         maps = maps.by("vanilla_gradients")
     count = min(count, relative.shape[1])
     chosen = np.argsort(-relative[labels], axis=1, kind="stable")[:, :count]
-    boxes = batch["box"][:, None] if "box" in batch else [()] * len(images)
+    boxes = true_boxes(batch) if "box" in batch else [()] * len(images)
     panels = [[Panel(image, true_boxes=box)] for image, box in zip(images, boxes, strict=True)]
     for attributes in chosen.T:
         heat = localization_figure.overlay(

@@ -13,7 +13,7 @@ from pag_tf.data import relabel
 from pag_tf.localization import ChosenThreshold, PerImage, choose_threshold
 from pag_tf.measure.boxes import BoxMetrics
 from pag_tf.measure.heat_maps import HeatMaps
-from pag_tf.measure.images import Batch
+from pag_tf.measure.images import Batch, true_boxes
 from pag_tf.measure.zero_shot_recognizers import Recognizer
 from pag_tf.measure.zero_shot_task import Task
 
@@ -151,6 +151,6 @@ def _chosen_threshold(task: Task, view: View, maps: HeatMaps, split: str) -> Cho
     seen, found, boxes = np.array(task.split.seen), [], []
     for positions, batch in task.batches(split, seen):
         found.append(explained(task, view, maps, batch, positions, candidates=seen)[0])
-        boxes.append(batch["box"])
+        boxes += true_boxes(batch)
     name = f"{split}, seen classes"
-    return choose_threshold(np.concatenate(found), np.concatenate(boxes), split=name)
+    return choose_threshold(np.concatenate(found), boxes, split=name)
