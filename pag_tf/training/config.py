@@ -11,6 +11,7 @@ import pag_tf.models
 from pag_tf import attacks, data
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data.named import place_data
 from pag_tf.models.architecture import APPLICATION
 
 BATCH_NORM_MODES = ("inference", "training")
@@ -34,7 +35,7 @@ class TrainConfig:
     """
 
     output: str = option("", "Folder for the checkpoint, the logs and the exported zoo entry.")
-    dataset: str = option("cifar10", f"Name of the data set: {', '.join(data.names())}.")
+    dataset: str = option("cifar10", f"Name of the data set: {', '.join(data.forms())}.")
     data_dir: str = option("", "Folder of the data; empty: PAG_TF_DATA, then the folder of TFDS.")
     train_split: str = option("train", "Images to train on, such as 'train[:49000]'.")
     validation_split: str = option(
@@ -138,6 +139,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("fit", "train_fit"):
             object.__setattr__(self, name, fit_name(getattr(self, name)))
+        place_data(self)
         ThreatModel.parse(self.threat_model)
         pag_tf.models.validate(self.arch, self.options)
         _check_known("attack", self.attack, attacks.names())

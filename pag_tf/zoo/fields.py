@@ -19,6 +19,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MISSING = object()
 _MOST_THREAT_CHARACTERS = 64
 _MOST_PRINTED = 500
+_MOST_DATASET_CHARACTERS = 200
 
 
 def take(raw: Mapping[str, Any], key: str, *, within: str = "") -> Any:
@@ -50,6 +51,37 @@ def name(value: Any, field: str) -> str:
             f"'_' or '.', such as 'cifar10-resnet', got {shown(value)}."
         )
     return value
+
+
+def dataset(value: Any, field: str) -> str:
+    """Returns the name of a data set: a name, or one that follows its reader, `folder:flowers`.
+
+    Raises:
+        ValueError: Neither.
+    """
+    text = value if isinstance(value, str) else ""
+    reader, colon, rest = text.partition(":")
+    if not colon or len(text) > _MOST_DATASET_CHARACTERS or not rest.isprintable():
+        return name(value, field)
+    if not (is_name(reader) and slug(text)):
+        raise ValueError(
+            f"{field}: expected a name after {reader!r}, such as 'folder:flowers' or "
+            f"'tfds:stanford_dogs', got {shown(value)}."
+        )
+    return text
+
+
+def slug(dataset: str) -> str:
+    """Returns what stands for a data set in names of entries, tags and files.
+
+    >>> slug("tfds:voc/2007:4.0.0"), slug("folder:My Flowers?seed=1"), slug("cifar10")
+    ('voc-2007-4-0-0', 'my-flowers', 'cifar10')
+    """
+    reader, colon, rest = dataset.partition(":")
+    if not colon:
+        return dataset
+    words = re.findall(r"[a-z0-9_]+", rest.partition("?")[0].lower())
+    return "-".join(word.strip("_") for word in words if word.strip("_")) or reader
 
 
 def line(value: Any, field: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.zoo import fields
 from pag_tf.zoo.metric import Metric
 from pag_tf.zoo.record import Entry
 
@@ -50,7 +51,7 @@ def tags(entry: Entry) -> tuple[str, ...]:
         kind: tuple[str, ...] = (_NATURAL, eps)
     else:
         kind = (_ADVERSARIAL, eps, entry.threat.norm)
-    return ("keras", COMMON_TAG, *kind, entry.dataset)
+    return ("keras", COMMON_TAG, *kind, fields.slug(entry.dataset))
 
 
 def eps_tag(threat: ThreatModel) -> str:
@@ -67,7 +68,7 @@ def results(entry: Entry) -> list[dict[str, Any]]:
         EvalResult(
             task_type=TASK,
             task_name="Image classification",
-            dataset_type=entry.dataset,
+            dataset_type=fields.slug(entry.dataset),
             dataset_name=f"{entry.dataset}, {len(entry.class_names)} classes",
             dataset_split=split_of(metric.command),
             metric_type="accuracy" if metric.name.endswith("accuracy") else metric.name,

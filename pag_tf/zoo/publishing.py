@@ -130,10 +130,10 @@ def _compared(
         return (), "check_images is 0"
     if not entry.metrics:
         return (), "pag.json claims no metrics"
-    if entry.dataset not in data.names():
+    if not data.knows(entry.dataset):
         return (
             (),
-            f"{entry.dataset} is not a data set that pag_tf reads ({', '.join(data.names())})",
+            f"{entry.dataset} is not a data set that pag_tf reads ({', '.join(data.forms())})",
         )
     if reason := data.why_not_here(entry.dataset, data_dir):
         if data_dir is not None:

@@ -127,7 +127,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         fields.name(self.id, "id")
-        fields.name(self.dataset, "dataset")
+        fields.dataset(self.dataset, "dataset")
         fields.name(self.license, "license")
         object.__setattr__(self, "threat", fields.threat(self.threat, "threat_model"))
         object.__setattr__(self, "training", fields.json_object(self.training, "training"))
@@ -262,9 +262,12 @@ def entry_id(dataset: str, arch: str, threat: ThreatModel) -> str:
     'cifar10-resnet-natural'
     >>> entry_id("cifar10", "application:MobileNetV2", ThreatModel.parse("2/255"))
     'cifar10-mobilenetv2-linf-2-255'
+    >>> entry_id("folder:flowers", "resnet", ThreatModel.parse("0"))
+    'flowers-resnet-natural'
     """
     eps = "natural" if threat.eps == 0 else f"{threat.norm}-{threat.eps_text.replace('/', '-')}"
-    text = f"{fields.name(dataset, 'dataset')}-{fields.name(_without_prefix(arch), 'arch')}-{eps}"
+    data = fields.slug(fields.dataset(dataset, "dataset"))
+    text = f"{data}-{fields.name(_without_prefix(arch), 'arch')}-{eps}"
     return fields.name(text.replace("e+", "e"), "id")
 
 
