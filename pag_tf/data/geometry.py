@@ -75,9 +75,17 @@ def resize(example: Example, height: Any, width: Any) -> Example:
     """Resizes the whole image to [height, width]; the box, in fractions, stays the same."""
     import tensorflow as tf
 
-    image = tf.image.resize(example["image"], [height, width], antialias=True)
-    # Sums of float weights may end a rounding error outside [0, 1].
-    resized = {**example, "image": tf.clip_by_value(image, 0.0, 1.0)}
+    size, image = tf.stack([height, width]), example["image"]
+
+    def interpolated() -> tf.Tensor:
+        # Sums of float weights may end a rounding error outside [0, 1].
+        return tf.clip_by_value(tf.image.resize(image, size, antialias=True), 0.0, 1.0)
+
+    is_this_size = tf.reduce_all(tf.shape(image)[:2] == size)
+    # The filter of an image that has the size already is the identity, and takes as long.
+    pixels = tf.cond(is_this_size, lambda: tf.identity(image), interpolated)
+    static = [tf.get_static_value(side) for side in (height, width)]
+    resized = {**example, "image": tf.ensure_shape(pixels, [*static, image.shape[-1]])}
     for key in _given(example, MASKS):
         mask = tf.cast(example[key], tf.float32)[..., None]
         resized[key] = tf.image.resize(mask, [height, width], antialias=True)[..., 0] >= 0.5

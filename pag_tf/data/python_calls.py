@@ -34,7 +34,9 @@ def call(function: Callable[..., Any], inputs: Sequence[Any], output: Any) -> An
     """
     import tensorflow as tf
 
-    return tf.numpy_function(_guarded(function), inputs, output, stateful=False)
+    # AutoGraph would go through the function on every call, which takes longer than most calls.
+    guarded = tf.autograph.experimental.do_not_convert(_guarded(function))
+    return tf.numpy_function(guarded, inputs, output, stateful=False)
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
