@@ -43,12 +43,12 @@ def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) ->
     if fit == "whole":
         return resize(example, size, size)
     if fit == "center_crop":
-        return center_crop(resize_shorter_side(example, _before_crop(size)), size)
+        return center_crop(resize_shorter_side(example, before_crop(size)), size)
     if fit != "random_crop":
         raise ValueError(f"Unknown fit {fit!r}: expected one of {', '.join(FITS)}.")
     if seed is None:
         raise ValueError("fit='random_crop' needs a seed, two int64 numbers.")
-    return random_crop_and_flip(resize_shorter_side(example, _before_crop(size)), size, seed)
+    return random_crop_and_flip(resize_shorter_side(example, before_crop(size)), size, seed)
 
 
 def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float, ...]:
@@ -65,7 +65,7 @@ def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float,
         return (0.0, 0.0, 1.0, 1.0)
     if fit != "center_crop":
         raise ValueError(f"fit must be 'whole' or 'center_crop', got {fit!r}.")
-    factor = _before_crop(size) / min(height, width)
+    factor = before_crop(size) / min(height, width)
     sides = round(height * factor), round(width * factor)
     top, left = ((side - size) // 2 for side in sides)
     return top / sides[0], left / sides[1], (top + size) / sides[0], (left + size) / sides[1]
@@ -176,7 +176,7 @@ def _given(example: Example, keys: tuple[str, ...]) -> list[str]:
     return [key for key in keys if key in example]
 
 
-def _before_crop(size: int) -> int:
+def before_crop(size: int) -> int:
     """Returns the shorter side before cropping: 256 for 224, and in proportion for others."""
     return max(round(size * 8 / 7), size)
 

@@ -71,7 +71,8 @@ def load(
     _check_positive("batch_size", batch_size)
     _check_geometry(image_size, fit, allowed=("whole", "center_crop"))
     one_size = batch_size is not None and image_size is None
-    source = _open(name, split, data_dir, one_size=one_size, classes=classes)
+    resized = None if image_size is None else (image_size, fit)
+    source = _open(name, split, data_dir, one_size=one_size, resized=resized, classes=classes)
     import tensorflow as tf
 
     examples = source.decode(source.records(shuffle_seed))
@@ -130,7 +131,8 @@ def batches(
             raise ValueError(f"{option} must be 0 or more, got {value}.")
     if class_split is not None:
         classes = training_classes(reader(name).describe(data_dir), class_split, classes)
-    source = _open(name, split, data_dir, one_size=image_size is None, classes=classes)
+    one_size, resized = image_size is None, None if image_size is None else (image_size, fit)
+    source = _open(name, split, data_dir, one_size=one_size, resized=resized, classes=classes)
     steps = source.size // batch_size
     if steps == 0:
         raise ValueError(
@@ -157,9 +159,13 @@ def _open(
     data_dir: str | Path | None,
     *,
     one_size: bool,
+    resized: tuple[int, str] | None,
     classes: Iterable[str | int] | None,
 ) -> Source:
-    """Opens a split; ValueError where images must have `one_size` but differ."""
+    """Opens a split; ValueError where images must have `one_size` but differ.
+
+    `resized` is the image size and the fit of images that a source may keep on disk.
+    """
     found = reader(name)
     info = found.describe(data_dir)
     part = resolve(split, info.splits, dataset=name)
@@ -168,10 +174,14 @@ def _open(
             f"The images of {name} have different sizes and cannot be put into batches: give an "
             "image_size, such as image_size=224."
         )
+    source = found.open_split(part, data_dir)
+    kept = getattr(source, "resized", None)
+    if kept is not None and resized is not None:
+        source = kept(*resized)
     if classes is None:
-        return found.open_split(part, data_dir)
+        return source
     wanted = class_indices(info, classes)
-    source = found.open_split(part, data_dir).select(wanted)
+    source = source.select(wanted)
     if source.size == 0:
         raise ValueError(
             f"Split {split!r} of {name} has none of its {part.size} images in the classes "

@@ -30,6 +30,8 @@ class PictureSource(EncodedSource):
     """
 
     chunk = _CHUNK
+    # Returns the source of images of (image_size, fit) that are kept on disk; None: they are not.
+    resized: Callable[[int, str], ResizedSource] | None = None
 
     def __init__(
         self, label: np.ndarray, read: Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -52,6 +54,29 @@ class PictureSource(EncodedSource):
             return python_calls.call(_decoded, [data, name], tf.float32)
 
         return tf.cond(encoded.pop("plain"), lambda: self.jpeg(data), other)
+
+
+class ResizedSource(EncodedSource):
+    """A source whose images are bytes of pixels, decoded and resized before.
+
+    As `EncodedSource`, but `image` holds the bytes [H, W, 3] of each image and `shape` int64
+    [n, 2] its height and width.
+    """
+
+    chunk = _CHUNK
+
+    def __init__(
+        self, label: np.ndarray, read: Callable[[np.ndarray], dict[str, np.ndarray]]
+    ) -> None:
+        super().__init__(label, read, (None, None, 3))
+
+    def image(self, encoded: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the pixels of one image, float32 [H, W, 3] in [0, 1]."""
+        import tensorflow as tf
+
+        height, width = tf.unstack(encoded.pop("shape"))
+        pixels = tf.reshape(tf.io.decode_raw(encoded["image"], tf.uint8), [height, width, 3])
+        return tf.cast(pixels, tf.float32) / 255.0
 
 
 def _decoded(data: Any, name: Any) -> np.ndarray:

@@ -248,6 +248,31 @@ def test_other_faults_of_a_folder_are_refused(tmp_path):
         pag_tf.data.info("folder:")
 
 
+@pytest.mark.parametrize("fit", ["whole", "center_crop"])
+def test_images_of_one_size_are_kept_on_disk_when_asked(tmp_path, monkeypatch, fit):
+    monkeypatch.setenv("PAG_TF_CACHE", str(tmp_path / "cache"))
+    noise = np.random.default_rng(0)
+    for number, split in enumerate(["train"] * 8 + ["val"] * 4):
+        path = tmp_path / "own" / split / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = (20 + number, 30, 3)
+        Image.fromarray(noise.integers(0, 256, size, dtype=np.uint8)).save(path)
+    name = f"folder:{tmp_path / 'own'}"
+    fresh = read(name, "train[1:7]", image_size=16, fit=fit)
+    for _ in range(2):  # written, then found
+        kept = read(f"{name}?cache=yes", "train[1:7]", image_size=16, fit=fit)
+        assert [e["id"] for e in kept] == [e["id"] for e in fresh]
+        for one, other in zip(kept, fresh, strict=True):
+            np.testing.assert_allclose(one["image"], other["image"], atol=1 / 510 + 1e-6)
+            np.testing.assert_array_equal(one["image"] * 255, np.round(one["image"] * 255))
+    (folder,) = (tmp_path / "cache").iterdir()
+    (folder / "pixels.bin").unlink()  # so it is read, not the images again
+    with pytest.raises(FileNotFoundError):
+        read(f"{name}?cache=yes", "train", image_size=16, fit=fit)
+    only = read(f"{name}?cache=yes", "validation", classes=["b"], image_size=16, fit=fit)
+    assert [e["label"] for e in only] == [1, 1] and len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_images_in_two_splits_are_named(tmp_path, caplog):
     counts = {f"{split}/{c}": 2 for split in ("train", "val") for c in "ab"}
     name = flowers(tmp_path, counts)
@@ -302,3 +327,38 @@ def test_imagenette_has_the_official_boxes(real_data_folder):
     boxes = [example["boxes"] for example in read("imagenette", "test", folder)]
     assert sum(int((box[:, 2] > box[:, 0]).sum()) for box in boxes) == 813
     assert read("imagenette", "train[:1]", folder)[0]["box"].tolist() == [0, 0, 0, 0]
+
+
+def test_imagenet_is_read_from_folders_by_wnid(tmp_path):
+    wnids = [f"n{number:08d}" for number in range(12)]
+    for place, count in (("train", 30), ("val", 2)):
+        flowers(tmp_path / "ilsvrc", {f"{place}/{wnid}": count for wnid in wnids})
+    root = tmp_path / "ilsvrc"
+    info = pag_tf.data.info("imagenet", root)
+    assert info.class_names == info.class_ids == tuple(wnids) and not info.has_boxes
+    assert info.splits["test"] == 24 and info.splits["train"] + info.splits["validation"] == 360
+    assert 12 <= info.splits["validation"] <= 40
+    (root / "LOC_synset_mapping.txt").write_text(
+        "".join(f"{wnid} thing {number}, object\n" for number, wnid in enumerate(wnids))
+    )
+    assert pag_tf.data.info("imagenet", root).class_names[3] == "thing 3, object"
+    lists = tmp_path / "metadata/test"
+    lists.mkdir(parents=True)
+    names = [f"val/{wnid}/{number:03d}.png" for wnid in wnids for number in range(2)]
+    for file, row in {
+        "image_ids": "{}",
+        "class_labels": "{},0",
+        "image_sizes": "{},6,4",
+        "localization": "{},3,0,6,2",
+    }.items():
+        (lists / f"{file}.txt").write_text("".join(row.format(n) + "\n" for n in names))
+    assert pag_tf.data.info("imagenet", tmp_path / "ilsvrc").has_boxes
+    assert read("imagenet", "test[:1]", root)[0]["box"].tolist() == [0, 0.5, 0.5, 1]
+    with pytest.raises(
+        ValueError, match="Found no ImageNet in data_dir=.*no copy prepared by TFDS"
+    ):
+        pag_tf.data.info("imagenet", tmp_path / "metadata")
+    with pytest.raises(
+        ValueError, match="Found no Imagenette in data_dir=.*unpack imagenette2.tgz"
+    ):
+        pag_tf.data.info("imagenette", tmp_path)

@@ -51,12 +51,14 @@ class FolderCopy:
         splits: Name of each split to its images.
         objects_have_classes: Annotations call classes as the folders do; where they do not, every
             object in an image is one of the image's class.
+        cached: Images of one size are kept on disk.
     """
 
     root: Path
     class_names: tuple[str, ...]
     splits: dict[str, Split]
     objects_have_classes: bool
+    cached: bool
 
     @functools.cached_property
     def has_boxes(self) -> bool:
@@ -139,7 +141,13 @@ def _opened(
     _check_classes(root, class_names, splits)
     warn_of_duplicates(root, {name: each.paths for name, each in splits.items()})
     known = {name for each in marked.values() for name in each.classes}
-    return FolderCopy(root, class_names, splits, bool(known & set(class_names)))
+    return FolderCopy(
+        root,
+        class_names,
+        splits,
+        objects_have_classes=bool(known & set(class_names)),
+        cached=options.cache == "yes",
+    )
 
 
 def _annotations(

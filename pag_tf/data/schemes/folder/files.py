@@ -57,7 +57,10 @@ def image_files(root: Path, split_names: Mapping[str, str] = SPLITS) -> list[Ima
     splits = _split_folders(root, split_names)
     found: list[ImageFile] = []
     for folder, split in splits.items() if splits else {"": ""}.items():
-        found += _classified(root, folder, split)
+        for file in _classified(root, folder, split):
+            found.append(file)
+            if len(found) % _PROGRESS == 0:
+                _LOGGER.warning("%d images found so far in %s", len(found), root)
     if not found:
         raise ValueError(
             f"{root} holds no images (files that end in {', '.join(SUFFIXES)}): expected "

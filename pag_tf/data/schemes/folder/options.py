@@ -9,6 +9,7 @@ from typing import Any
 
 BROKEN = ("refuse", "skip")
 LABELS = ("one", "largest")
+CACHES = ("no", "yes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,8 @@ class FolderOptions:
             refused (one), or that of the largest object.
         held_out: Share of the images of each class for each split that the folder lacks.
         seed: Decides which images these are.
-        cache: Folder for decoded images of one size; "": none.
+        cache: yes, to decode and resize each image once and keep the result on disk, rounded to
+            bytes; no.
     """
 
     boxes: str = ""
@@ -32,10 +34,10 @@ class FolderOptions:
     label: str = "one"
     held_out: float = 0.1
     seed: int = 0
-    cache: str = ""
+    cache: str = "no"
 
     def __post_init__(self) -> None:
-        for name, known in (("broken", BROKEN), ("label", LABELS)):
+        for name, known in (("broken", BROKEN), ("label", LABELS), ("cache", CACHES)):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name}={getattr(self, name)}: expected one of {', '.join(known)}."

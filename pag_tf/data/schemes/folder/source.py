@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pag_tf.data.annotations import Annotation, ignore_mask, object_mask
-from pag_tf.data.pictures import PictureSource, mask_file
+from pag_tf.data.pictures import PictureSource, ResizedSource, mask_file
+from pag_tf.data.resized_cache import resized_images
 from pag_tf.data.schemes.folder.copy import FolderCopy
 from pag_tf.data.splits import Slice
 
@@ -25,18 +25,20 @@ def picture_source(copy: FolderCopy, part: Slice) -> PictureSource:
     # At least one row, of zeros: tf.data crashes as it unbatches tensors without elements.
     most = max([1, *(len(each.boxes) for each in split.objects if each is not None)])
 
-    def read(indices: np.ndarray) -> dict[str, np.ndarray]:
-        files = [copy.root / paths[index] for index in indices]
-        contents = [file.read_bytes() for file in files]
+    def described(indices: np.ndarray, contents: list[bytes] | None) -> dict[str, np.ndarray]:
+        """Returns all but the image."""
         examples = {
-            "image": _array(contents),
             "label": label[indices],
             "id": _array([paths[i].encode("utf-8", "backslashreplace") for i in indices]),
-            "name": _array([str(file).encode() for file in files]),
         }
         marked = [
-            _Marked(objects[index], copy.classes_of(label[index]), file, content)
-            for index, file, content in zip(indices, files, contents, strict=True)
+            _Marked(
+                objects[index],
+                copy.classes_of(label[index]),
+                copy.root / paths[index],
+                None if contents is None else contents[place],
+            )
+            for place, index in enumerate(indices)
         ]
         if copy.has_boxes:
             examples["boxes"] = np.stack([each.boxes(most) for each in marked])
@@ -45,7 +47,32 @@ def picture_source(copy: FolderCopy, part: Slice) -> PictureSource:
             examples["ignore"] = _array([each.ignored() for each in marked])
         return examples
 
-    return PictureSource(label, read)
+    def read(indices: np.ndarray) -> dict[str, np.ndarray]:
+        names = [copy.root / paths[index] for index in indices]
+        contents = [name.read_bytes() for name in names]
+        own = {"image": _array(contents), "name": _array([str(n).encode() for n in names])}
+        return own | described(indices, contents)
+
+    source = PictureSource(label, read)
+    if not copy.cached:
+        return source
+
+    def resized(image_size: int, fit: str) -> ResizedSource:
+        whole = picture_source(copy, Slice(part.name, 0, len(split.paths)))
+        images = whole.decode(whole.records(None)).map(lambda example: example["image"])
+        files = [copy.root / path for path in split.paths]
+        kept = resized_images(copy.root, files, images, image_size, fit)
+
+        def read_kept(indices: np.ndarray) -> dict[str, np.ndarray]:
+            pixels = [kept[part.start + index] for index in indices]
+            shapes = np.array([image.shape[:2] for image in pixels], np.int64)
+            own = {"image": _array([image.tobytes() for image in pixels]), "shape": shapes}
+            return own | described(indices, None)
+
+        return ResizedSource(label, read_kept)
+
+    source.resized = resized
+    return source
 
 
 def _array(values: list[bytes]) -> np.ndarray:
@@ -62,11 +89,11 @@ class _Marked:
     annotation: Annotation | None
     classes: tuple[str, ...] | None
     file: Path
-    content: bytes
+    content: bytes | None
 
     def __post_init__(self) -> None:
-        if self.annotation is not None and b"Exif" in self.content[:65_536]:
-            with contextlib.suppress(OSError), Image.open(io.BytesIO(self.content)) as image:
+        if self.annotation is not None and b"Exif" in (self.content or b"")[:65_536]:
+            with contextlib.suppress(OSError), Image.open(self.file) as image:
                 if image.getexif().get(_ORIENTATION, 1) != 1:
                     raise ValueError(
                         f"{self.file} is stored turned (EXIF orientation), and whether its boxes "
@@ -98,5 +125,5 @@ class _Marked:
     def _size(self) -> tuple[int, int]:
         if self.annotation is not None:
             return self.annotation.size
-        with Image.open(io.BytesIO(self.content)) as image:
+        with Image.open(self.file) as image:
             return image.height, image.width

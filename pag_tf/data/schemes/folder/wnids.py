@@ -63,7 +63,17 @@ def _box_lists(root: Path) -> Path | None:
     places += [folder / _LISTS for folder in (root, root.parent, root.parent.parent)]
     if os.environ.get(DATA_VARIABLE):
         places.append(user_path(os.environ[DATA_VARIABLE]) / _LISTS)
-    return next((p for p in places if (p / "test/localization.txt").is_file()), None)
+    here = (p for p in places if (p / "test/localization.txt").is_file())
+    return next((place for place in here if _lists_images_of(place, root)), None)
+
+
+def _lists_images_of(place: Path, root: Path) -> bool:
+    """Returns whether lists name images of a copy: some copies have others than the official."""
+    listed = {
+        line.rpartition("/")[2] for line in (place / "test/image_ids.txt").read_text().split()
+    }
+    folders = sorted((root / "val").iterdir()) if (root / "val").is_dir() else []
+    return any(name in listed for folder in folders[:1] for name in os.listdir(folder))
 
 
 def names_of(wnids: Collection[str], root: Path) -> tuple[str, ...]:
