@@ -481,7 +481,7 @@ def test_data_without_boxes_is_refused(config, data, tmp_path):
         with np.load(data / f"{split}.npz") as file:
             np.savez(tmp_path / split, **{n: file[n] for n in ("image", "label", "class_names")})
     with pytest.raises(
-        ValueError, match=r"arrays has no boxes, .*arrays, cub, shapes, tiny_imagenet"
+        ValueError, match=r"arrays has no boxes, .*arrays, cub, imagenet, .*folder:"
     ):
         run(config(data_dir=str(tmp_path)))
 
