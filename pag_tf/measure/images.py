@@ -124,7 +124,7 @@ def _filled(boxes: np.ndarray, rows: int) -> np.ndarray:
     return np.pad(boxes, ((0, 0), (0, rows - boxes.shape[1]), (0, 0)))
 
 
-def true_boxes(batch: Batch) -> list[np.ndarray]:
+def true_boxes(batch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Returns the boxes of each image of a batch, float32 `[n, 4]`, without rows of zeros."""
     if "boxes" not in batch:
         return list(batch["box"][:, None])

@@ -15,7 +15,7 @@ copy that TFDS prepares (`imagenet2012`).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pag_tf.data.info import DatasetInfo
@@ -30,11 +30,11 @@ from pag_tf.data.splits import Slice
 _HELD_OUT = 0.04
 _TFDS = "imagenet2012"
 _FEWEST = 11  # classes; ten are Imagenette
-_ABOUT = {
-    "license": "terms of access of ImageNet: non-commercial research and education",
-    "citation": "Olga Russakovsky et al. ImageNet large scale visual recognition challenge. "
-    "International Journal of Computer Vision, 2015.",
-}
+_LICENSE = "terms of access of ImageNet: non-commercial research and education"
+_CITATION = (
+    "Olga Russakovsky et al. ImageNet large scale visual recognition challenge. International "
+    "Journal of Computer Vision, 2015."
+)
 
 
 @register("imagenet")
@@ -54,16 +54,18 @@ class ImageNet(Reader):
         if root is None:
             found = _tfds(data_dir).describe(data_dir)
             sizes = {name: part.size for name, part in _parts(found.splits).items()}
-            return DatasetInfo("imagenet", found.class_names, (None, None, 3), sizes, **_ABOUT)
+            shape = (None, None, 3)
+            return DatasetInfo("imagenet", found.class_names, shape, sizes, _LICENSE, _CITATION)
         copy = open_wnids(root, _HELD_OUT)
         return DatasetInfo(
             name="imagenet",
             class_names=names_of(copy.class_names, root),
             image_shape=(None, None, 3),
             splits={name: len(split.paths) for name, split in copy.splits.items()},
+            license=_LICENSE,
+            citation=_CITATION,
             has_boxes=copy.has_boxes,
             class_ids=copy.class_names,
-            **_ABOUT,
         )
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> Source:
@@ -99,7 +101,7 @@ def _tfds(data_dir: str | Path | None) -> Tfds:
     return Tfds(_TFDS)
 
 
-def _parts(sizes: dict[str, int]) -> dict[str, Slice]:
+def _parts(sizes: Mapping[str, int]) -> dict[str, Slice]:
     """Returns our splits, each a slice of one of TFDS'."""
     start = sizes["train"] - round(sizes["train"] * _HELD_OUT)
     return {

@@ -196,8 +196,8 @@ def fields_of(info: tfds.core.DatasetInfo) -> Fields:
 
     kinds = tfds.features
     pairs = list(info.features.items())
-    keys = info.supervised_keys or ()
-    image, label = (keys[0], keys[1]) if len(keys) >= 2 else ("", "")
+    keys: Any = info.supervised_keys or ("", "")
+    image, label = keys[0], keys[1]
     all_images = [n for n, f in pairs if type(f) is kinds.Image]
     colored = [n for n in all_images if info.features[n].shape[-1] != 1 or n == image]
     images = colored or all_images

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pag_tf.data import annotations, held_out
-from pag_tf.data.annotations import Annotation
+from pag_tf.data import held_out
+from pag_tf.data.annotations import Annotation, detect, read
 from pag_tf.data.info import quoted
 from pag_tf.data.picture_file import read_picture
 from pag_tf.data.schemes.folder.duplicates import warn_of_duplicates
@@ -157,7 +157,7 @@ def _annotations(
     if options.boxes == "none":
         return {}
     form, _, place = options.boxes.partition(":")
-    found = (form, root / place) if options.boxes else annotations.detect(root)
+    found = (form, root / place) if options.boxes else detect(root)
     if found is None:
         return {}
     paths = _Paths([file.path for file in files])
@@ -167,10 +167,10 @@ def _annotations(
         with Image.open(path) as image:
             return image.height, image.width
 
-    read = annotations.read(*found, image_size=size)
+    listed = read(*found, image_size=size)
     marked: dict[str, Annotation] = {}
     missing = []
-    for annotation in read:
+    for annotation in listed:
         path = paths.get(annotation.image)
         if path is None:
             missing.append(annotation.image)
@@ -296,7 +296,7 @@ def _splits(
     if parts is None:
         return given
     rows = np.flatnonzero((given == "") | (given == "train"))
-    names = [files[row].path for row in rows]
+    names = [files[int(row)].path for row in rows]
     listed = held_out.stored(root)
     try:
         made = held_out.held_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class FolderOptions:
 def parsed(argument: str) -> tuple[str, FolderOptions]:
     """Splits `<path>?<options>`; ValueError for unknown options and bad values."""
     path, _, query = argument.partition("?")
-    fields = {field.name: type(field.default) for field in dataclasses.fields(FolderOptions)}
+    kinds: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}
+    fields = {field.name: kinds[str(field.type)] for field in dataclasses.fields(FolderOptions)}
     values: dict[str, Any] = {}
     try:
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))

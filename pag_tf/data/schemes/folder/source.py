@@ -114,12 +114,14 @@ class _Marked:
 
     def mask(self) -> bytes:
         """Returns the file of the mask of the objects."""
-        mask = self.annotation and object_mask(self.annotation, self.classes, self._size())
+        found = self.annotation
+        mask = None if found is None else object_mask(found, self.classes, found.size)
         return mask_file(np.zeros(self._size(), bool) if mask is None else mask)
 
     def ignored(self) -> bytes:
         """Returns the file of the mask of what does not count."""
-        mask = self.annotation and ignore_mask(self.annotation, self._size(), self.classes)
+        found = self.annotation
+        mask = None if found is None else ignore_mask(found, found.size, self.classes)
         return mask_file(np.zeros(self._size(), bool) if mask is None else mask)
 
     def _size(self) -> tuple[int, int]:
