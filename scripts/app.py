@@ -65,7 +65,7 @@ def models_by_dataset(first: str) -> dict[str, tuple[Any, ...]]:
     """
     import pag_tf
     from pag_tf.measure import ExplainConfig
-    from pag_tf.measure.picture import entries
+    from pag_tf.measure.picture_models import entries
 
     names = sorted({entry.dataset for entry in pag_tf.zoo.list_models()}, key=lambda n: n != first)
     return {name: entries(ExplainConfig(dataset=name)) for name in dict.fromkeys([first, *names])}
@@ -301,9 +301,9 @@ the thing itself. Each knows the classes of its data set only, and gives any pic
 
 def _choices(entries: tuple[Any, ...]) -> list[dict[str, Any]]:
     """Returns the settings of the inputs epsilon, explained class and target."""
-    from pag_tf.measure import picture
+    from pag_tf.measure.picture_models import titles
 
-    titles = picture.titles(entries)
+    titles = titles(entries)
     listed = " · ".join(f"{place}: {title}" for place, title in enumerate(titles))
     names = entries[0].class_names
     numbered = [(name.partition(",")[0], str(index)) for index, name in enumerate(names)]

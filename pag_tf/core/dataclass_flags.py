@@ -26,9 +26,16 @@ _DEFINE: dict[str, Callable[..., Any]] = {
 _define_alias, _define_flag = flags.DEFINE_alias, flags.DEFINE_flag
 
 
-def define(config: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines a flag for each field, with the help text and former name in its metadata."""
+def define(
+    config: type, flag_values: flags.FlagValues = flags.FLAGS, *, leave_out: Collection[str] = ()
+) -> None:
+    """Defines a flag for each field, with the help text and former name in its metadata.
+
+    Fields in `leave_out` have the flags of another dataclass.
+    """
     for field in dataclasses.fields(config):
+        if field.name in leave_out:
+            continue
         add = _DEFINE[str(field.type)]
         add(field.name, field.default, field.metadata["help"], flag_values=flag_values)
         if alias := field.metadata.get("alias"):

@@ -33,6 +33,14 @@ def output_layer(model: keras.Layer) -> Any:
     return last
 
 
+def on_unit_pixels(model: keras.Model, pixel_range: tuple[float, float]) -> keras.Model:
+    """Returns the model behind a layer that scales pixels in [0, 1] to the range it takes."""
+    low, high = pixel_range
+    inputs = keras.Input(model.input_shape[1:])
+    scaled = layers.Rescaling(high - low, offset=low, name="pixel_range")(inputs)
+    return keras.Model(inputs, model(scaled), name=model.name)
+
+
 def output_spec(model: keras.Model) -> Any:
     """Returns the symbolic output of a model, or its structure of several; None if not built."""
     outputs = getattr(model, "outputs", None) or []

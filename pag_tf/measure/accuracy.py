@@ -1,4 +1,4 @@
-"""Accuracy of a trained entry, clean and under PGD."""
+"""Accuracy of a model, clean and under PGD."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pag_tf.data
 import pag_tf.zoo
 from pag_tf.attacks import PGD, RobustnessReport, robust_accuracy
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data.info import class_indices
 from pag_tf.measure.config import EvaluateConfig
+from pag_tf.measure.images import check_outputs
 from pag_tf.measure.pipeline import Run
 from pag_tf.measure.subject import Subject, check_image_shape, find, fitted
 from pag_tf.zoo.images import load_images
@@ -18,9 +20,10 @@ from pag_tf.zoo.images import load_images
 def evaluate(
     config: EvaluateConfig, *, subject: Subject | None = None, progress: bool = True
 ) -> dict[str, Any]:
-    """Measures the accuracy of one entry.
+    """Measures the accuracy of one entry or `.keras` file.
 
-    A model that was trained on the seen classes of a class split is measured on images of these;
+    A `.keras` file whose class names are given is measured on images of these classes. A model that
+    was trained on the seen classes of a class split is measured on images of these;
     `pag_tf.measure.measure_zero_shot` measures it on the others.
 
     Args:
@@ -29,7 +32,7 @@ def evaluate(
         progress: Show Keras' progress bars.
 
     Returns:
-        What is written to `config.output`, plain JSON values: configuration, entry, counts and
+        What is written to `config.output`, plain JSON values: configuration, model, counts and
         accuracies (fractions in [0, 1]), library versions and seconds.
 
     Raises:
@@ -38,23 +41,13 @@ def evaluate(
     """
     run = Run("accuracy", config, overwrite=config.overwrite, one_file=True)
     subject = find(config, subject)
-    entry = subject.entry
-    assert entry is not None
     config = fitted(config, subject)
     folder, size = config.data_dir or None, config.image_size or None
-    check_image_shape(
-        pag_tf.data.info(config.dataset, folder, image_size=size), subject, config.image_size
-    )
-    images = load_images(
-        entry,
-        config.split,
-        folder,
-        batch_size=config.batch_size,
-        image_size=size,
-        fit=config.fit,
-    )
+    info = pag_tf.data.info(config.dataset, folder, image_size=size)
+    check_image_shape(info, subject, config.image_size)
+    images = _images(config, subject, info)
     started = time.perf_counter()
-    attacks = _attacks(config, entry.threat)
+    attacks = _attacks(config, subject.entry)
     report = robust_accuracy(
         subject.model, images, attacks, batch_size=config.batch_size, progress=progress
     )
@@ -65,14 +58,36 @@ def evaluate(
         seconds=time.perf_counter() - started,
     )
     run.write(result)
-    if config.update_entry:
-        pag_tf.zoo.update_metrics(entry.folder, _metrics(report, run.command))
+    if config.update_entry and subject.entry is not None:
+        pag_tf.zoo.update_metrics(subject.entry.folder, _metrics(report, run.command))
     return result
 
 
-def _attacks(config: EvaluateConfig, own: ThreatModel) -> list[PGD]:
+def _images(config: EvaluateConfig, subject: Subject, info: pag_tf.data.DatasetInfo) -> Any:
+    """The images of the model's classes, whose labels are the indices of its logits."""
+    folder = config.data_dir or None
+    how: dict[str, Any] = {
+        "batch_size": config.batch_size,
+        "image_size": config.image_size or None,
+        "fit": config.fit,
+    }
+    if subject.entry is not None:
+        return load_images(subject.entry, config.split, folder, **how)
+    classes = None
+    if subject.class_names is not None:
+        check_outputs(subject, len(subject.class_names), "name in class_names")
+        classes = class_indices(info, subject.class_names)
+    else:
+        check_outputs(subject, info.num_classes, f"class of {config.dataset}")
+    images = pag_tf.data.load(config.dataset, config.split, folder, classes=classes, **how)
+    return images if classes is None else pag_tf.data.relabel(images, classes)
+
+
+def _attacks(config: EvaluateConfig, entry: pag_tf.zoo.Entry | None) -> list[PGD]:
     texts = [text for text in config.threat_models.split(",") if text.strip()]
-    threats = [ThreatModel.parse(text) for text in texts] or [own]
+    threats = [ThreatModel.parse(text) for text in texts]
+    if not threats and entry is not None:
+        threats = [entry.threat]
     return [
         PGD(
             threat,

@@ -14,6 +14,7 @@ from pag_tf import data, explain
 from pag_tf.core.config import fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.named import place_data
+from pag_tf.measure.keras_file import KerasFile, SizedKerasFile
 
 AUTO = "auto"
 PREDICTED = "predicted"
@@ -29,8 +30,8 @@ Data = TypeVar("Data", bound="DataChoice")
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelChoice:
-    """Which entry of the zoo is measured."""
+class ModelChoice(KerasFile):
+    """Which model is measured: an entry of the zoo, or a file."""
 
     dataset: str = option("", "Data set of the zoo entry; --entry names its own.")
     eps: str = option(
@@ -170,11 +171,17 @@ class HeatMapConfig(Attribution):
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(DataChoice, ModelChoice):
-    """A measurement of accuracy, clean and under PGD."""
+    """A measurement of accuracy, clean and under PGD.
+
+    Raises:
+        ValueError: A value out of range, or settings that exclude each other.
+    """
 
     dataset: str = option("cifar10", "Data set of the zoo entry; not used with --entry.")
     threat_models: str = option(
-        "", "Threat models to attack in, separated by commas; empty: the entry's own."
+        "",
+        "Threat models to attack in, separated by commas; empty: the entry's own. A .keras file "
+        "has none: name them, or 0 for the clean accuracy only.",
     )
     steps: int = option(50, "PGD steps.")
     restarts: int = option(2, "PGD restarts; the worst of them counts for each image.")
@@ -184,6 +191,21 @@ class EvaluateConfig(DataChoice, ModelChoice):
     output: str = option("", "JSON file for the result; it must not exist, or see --overwrite.")
     overwrite: bool = option(False, "Replace the output file.")
     update_entry: bool = option(False, "Write the numbers into the entry's pag.json and card.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ModelChoice.__post_init__(self)
+        if self.model and not self.threat_models.strip(" ,"):
+            raise ValueError(
+                f"model={self.model!r} does not say what it was trained within: name what it is "
+                "attacked in, such as --threat_models=2/255, or --threat_models=0 for its clean "
+                "accuracy only."
+            )
+        if self.model and self.update_entry:
+            raise ValueError(
+                f"update_entry writes into an entry, and model={self.model!r} is none: leave it "
+                "out."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,17 +220,13 @@ class LocalizeConfig(DataChoice, ModelChoice, HeatMapConfig):
         "",
         f"Data set with boxes ({', '.join(data.forms(offering='box'))}); --entry names it.",
     )
-    model: str = option(
-        "",
-        "A .keras file to measure instead of an entry: pixels in [0, 1] in, logits of the data "
-        "set's classes out.",
-    )
     target: str = option(
         PREDICTED, f"Class that is explained: {' or '.join(TARGETS)} (the true class)."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        ModelChoice.__post_init__(self)
         HeatMapConfig.__post_init__(self)
         if self.target not in TARGETS:
             raise ValueError(f"Unknown target {self.target!r}. Known: {', '.join(TARGETS)}.")
@@ -314,7 +332,7 @@ class AlignConfig(LocalizeConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ZeroShotConfig(HeatMapConfig):
+class ZeroShotConfig(HeatMapConfig, SizedKerasFile):
     """A measurement of zero-shot recognition and localization.
 
     Raises:
@@ -333,11 +351,15 @@ class ZeroShotConfig(HeatMapConfig):
         "Folder of an entry that was trained in the same way, without the seen classes of a fold: "
         "the constant of calibrated stacking is chosen on them; empty: the constant is 0.",
     )
+    dataset: str = option("", "Data set of a .keras file; an entry names its own.")
+    class_split: str = option(
+        "", "Class split whose seen classes a .keras file was trained on; an entry names its own."
+    )
     data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
     train_split: str = option(
         "",
         "Images of seen classes that the models on frozen features are fitted to; empty: those "
-        "that the entry was trained on.",
+        "that the entry was trained on. Of a .keras file: those that it was trained on.",
     )
     calibration_split: str = option(
         "validation", "Held-out images that the constant of calibrated stacking is chosen on."
@@ -362,6 +384,24 @@ class ZeroShotConfig(HeatMapConfig):
                 f"{', '.join(FROZEN)}, separated by commas."
             )
         _check_at_least(self, attribute_maps=0)
+        SizedKerasFile.__post_init__(self)
+        self._check_choice()
+
+    def _check_choice(self) -> None:
+        needed = ("dataset", "class_split", "train_split")
+        if missing := [name for name in needed if self.model and not getattr(self, name)]:
+            raise ValueError(
+                f"model={self.model!r} does not say what it was trained on: give "
+                f"{', '.join(f'--{name}' for name in missing)}."
+            )
+        # What belongs to one kind of model only.
+        if self.model:
+            kind, wrong = f"model={self.model!r}", ("entry", "calibration_entry")
+        else:
+            kind, wrong = "an entry", ("dataset", "class_split")
+        for name in wrong:
+            if value := getattr(self, name):
+                raise ValueError(f"{name}={value!r} does not go with {kind}: leave it out.")
 
     def fitted_to(self, trained_on: str) -> ZeroShotConfig:
         """Returns these settings with the split of the entry's training as `train_split`."""
@@ -374,7 +414,7 @@ class ZeroShotConfig(HeatMapConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ExplainConfig(Attribution):
+class ExplainConfig(Attribution, SizedKerasFile):
     """An explanation of one picture.
 
     Raises:
@@ -387,7 +427,11 @@ class ExplainConfig(Attribution):
     output: str = option(
         "explained.png", "The picture that is drawn, a PNG; replaced if it exists."
     )
-    dataset: str = option("cifar10", "Data set whose classes are recognized: its bundled models.")
+    dataset: str = option(
+        "",
+        "Data set whose classes are recognized: its bundled models, empty: those of cifar10. Of a "
+        ".keras file: the data set that gives the names of its classes.",
+    )
     eps: str = option(
         "",
         "Epsilons of the models, such as 2/255 or 0,2/255,l2:0.5, in units of pixels in [0, 1]; "
@@ -413,16 +457,18 @@ class ExplainConfig(Attribution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        SizedKerasFile.__post_init__(self)
         _check_at_least(self, top=1, target_steps=1)
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold must lie in [0, 1], got {self.threshold!r}.")
         if not self.output.lower().endswith(".png"):
             raise ValueError(f"output must be a PNG file (--output=mine.png), got {self.output!r}.")
-        for name in ("eps", "arch"):
-            if self.entry and getattr(self, name):
+        own = "model" if self.model else "entry"
+        for name in ("eps", "arch", *(["entry"] if self.model else [])):
+            if getattr(self, own) and getattr(self, name):
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} chooses among bundled models, and "
-                    f"entry={self.entry!r} is one already: leave one of them out."
+                    f"{name}={getattr(self, name)!r} chooses among models of the zoo, and "
+                    f"{own}={getattr(self, own)!r} is one already: leave one of them out."
                 )
         ThreatModel.parse(self.target_threat_model)
         _ = self.threats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,13 +154,19 @@ def checked_info(
             "of arrays come from an array 'box' in its files."
         )
     check_image_shape(info, subject, images.image_size or 0)
-    if subject.class_names is None:
-        _check_outputs(subject, info.num_classes, images.dataset)
-    elif subject.class_names != info.class_names:
+    if subject.class_names not in (None, info.class_names):
+        remedy = "Give the data that it was trained on (--data_dir)"
+        if subject.entry is None:
+            remedy = (
+                "Give it a logit for each of these, in this order; scripts/evaluate.py measures "
+                "accuracy on some of them in any order"
+            )
         raise ValueError(
             f"The classes of {subject.name} ({_some(subject.class_names)}) are not those of the "
-            f"data ({_some(info.class_names)}). Give the data that it was trained on (--data_dir)."
+            f"data ({_some(info.class_names)}). {remedy}."
         )
+    if subject.entry is None:
+        check_outputs(subject, info.num_classes, f"class of {images.dataset}")
     return info
 
 
@@ -196,15 +202,25 @@ def parts(config: LocalizeConfig, splits: Mapping[str, int]) -> tuple[Slice, Sli
     return part, held_out
 
 
-def _check_outputs(subject: Subject, classes: int, dataset: str) -> None:
+def check_outputs(subject: Subject, classes: int, of: str) -> None:
+    """Refuses a model that does not return one logit for each class.
+
+    Args:
+        subject: The model.
+        classes: Number of classes.
+        of: What each logit is for, in the message, such as "class of cifar10".
+
+    Raises:
+        ValueError: Another number of outputs, or several.
+    """
     shape = getattr(subject.model, "output_shape", None)
     if shape != (None, classes):
         raise ValueError(
-            f"The model {subject.name} must return logits [B, {classes}], one for each class of "
-            f"{dataset}, it returns {shape}. Measure it on the data set it was trained on, or give "
-            "it the head of these classes."
+            f"The model {subject.name} must return logits [B, {classes}], one for each {of}, it "
+            f"returns {shape}. Measure it on the data set it was trained on, give it the head of "
+            "these classes, or name its own (--class_names)."
         )
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _some(names: Sequence[str]) -> str:
     return f"{len(names)}: {', '.join(names[:3])}{', ...' * (len(names) > 3)}"

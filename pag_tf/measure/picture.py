@@ -24,6 +24,7 @@ from pag_tf.figures.picture_panels import box_on_picture
 from pag_tf.localization import boxes
 from pag_tf.measure.config import PREDICTED, ExplainConfig
 from pag_tf.measure.heat_maps import HeatMaps
+from pag_tf.measure.picture_models import ShownModel, entries, of_entries, of_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,20 +38,21 @@ def explain_picture(config: ExplainConfig) -> dict[str, Any]:
 
     Returns:
         Plain JSON values: `picture` (height, width), `notes`, `output`, `seconds`, and `models`, in
-        the order of their epsilon: each `entry`, `threat_model`, `classes` (the most likely, with
-        their probabilities), `explained` (class), `box` (of the picture, `[ymin, xmin, ymax, xmax]`
-        in fractions) and, where a target was asked for, `target`.
+        the order of their epsilon: each `entry` and `threat_model`, or `model` and `model_sha256`
+        of a `.keras` file, `classes` (the most likely, with their probabilities), `explained`
+        (class), `box` (of the picture, `[ymin, xmin, ymax, xmax]` in fractions) and, where a target
+        was asked for, `target`.
 
     Raises:
-        ValueError: No such model, class or file; see `read_picture`; the output is a folder or the
-            picture itself.
+        ValueError: No such model, class or file; see `read_picture`; a `.keras` file whose classes
+            or image size are not known; the output is a folder or the picture itself.
         OSError: A file cannot be read or written.
     """
     started = time.perf_counter()
     output = _checked_output(config)
-    chosen = entries(config)
+    chosen = [of_file(config)] if config.model else of_entries(entries(config), pag_tf.zoo.load)
     picture = read_picture(config.picture)
-    figure, models = explained(config, picture, chosen)
+    figure, models = _explained(config, picture, chosen)
     files.write_whole(output, lambda file: figure.savefig(file, format="png"))
     return {
         "picture": list(picture.pixels.shape[:2]),
@@ -83,11 +85,17 @@ def explained(
     Raises:
         ValueError: No such class; entries that see different parts of a picture.
     """
-    class_indices = [_class_indices(config, entry) for entry in chosen]
+    return _explained(config, picture, of_entries(chosen, load))
+
+
+def _explained(
+    config: ExplainConfig, picture: Picture, chosen: Sequence[ShownModel]
+) -> tuple[Figure, list[dict[str, Any]]]:
+    class_indices = [_class_indices(config, shown) for shown in chosen]
     seen = _common_input(picture, chosen)
     columns, models = [], []
-    for entry, title, (asked, target) in zip(chosen, titles(chosen), class_indices, strict=True):
-        model = load(entry)
+    for shown, (asked, target) in zip(chosen, class_indices, strict=True):
+        model = shown.load()
         found = explain_image(
             model,
             seen.image,
@@ -106,52 +114,18 @@ def explained(
                 steps=config.target_steps,
                 seed=config.seed,
             )
-        columns.append(column(found, entry.class_names, title, top=config.top, synthesis=pushed))
-        models.append(_record(found, entry, seen, target, config.top))
+        names = shown.class_names
+        columns.append(column(found, names, shown.title, top=config.top, synthesis=pushed))
+        models.append(_record(found, shown, seen, target, config.top))
     figure = picture_figure.draw(
         picture.pixels,
         seen.image,
         columns,
         window=seen.window,
-        remarks=[*picture.notes, *_remarks(config, chosen[0])],
-        synthesis_caption=_synthesis_caption(config, chosen[0]),
+        remarks=[*picture.notes, *_remarks(config, chosen[0].class_names)],
+        synthesis_caption=_synthesis_caption(config, chosen[0].class_names),
     )
     return figure, models
-
-
-def entries(config: ExplainConfig) -> tuple[pag_tf.zoo.Entry, ...]:
-    """Returns the entries that explain, by their epsilon.
-
-    Raises:
-        ValueError: None of that data set, architecture or epsilon.
-    """
-    if config.entry:
-        return (pag_tf.zoo.read_entry(config.entry),)
-    arch = config.arch or None
-    if config.threats:
-        found = [pag_tf.zoo.find(t, dataset=config.dataset, arch=arch) for t in config.threats]
-        return tuple(sorted(found, key=pag_tf.zoo.Entry.order))
-    listed = pag_tf.zoo.list_models(dataset=config.dataset, arch=arch)
-    # Models of some classes only are loaded by their name.
-    found = [entry for entry in listed if not entry.training.get("class_split")]
-    if not found:
-        raise ValueError(
-            f"There is no bundled model of the data set {config.dataset!r} that knows all of its "
-            "classes: name one with --entry."
-        )
-    return tuple(found)
-
-
-def titles(chosen: Sequence[pag_tf.zoo.Entry]) -> list[str]:
-    """Returns the epsilon of each entry, or its id where another one has the same."""
-    found = [
-        "natural, eps 0" if entry.threat.eps == 0 else f"eps {_eps(entry.threat)}"
-        for entry in chosen
-    ]
-    return [
-        title if found.count(title) == 1 else entry.id
-        for title, entry in zip(found, chosen, strict=True)
-    ]
 
 
 def column(
@@ -213,22 +187,21 @@ class Explanation:
         return np.argsort(-self.probabilities, kind="stable")[:count].tolist()
 
 
-def model_input(picture: Picture, entry: pag_tf.zoo.Entry) -> ModelInput:
-    """Returns the picture at the size of the entry's model, fitted as in its training.
+def _model_input(picture: Picture, shown: ShownModel) -> ModelInput:
+    """Returns the picture at the size of the model, fitted as in its training.
 
     Raises:
         ValueError: The model does not take square RGB images.
     """
-    height, width, channels = entry.architecture.image_shape
-    if height != width or channels != 3:
+    height, width, channels = shown.image_shape
+    if height is None or height != width or channels != 3:
         raise ValueError(
-            f"{entry.id} takes images {entry.architecture.image_shape} (height, width, channels); "
-            "a picture can be fitted to square RGB images only. Choose another entry."
+            f"{shown.name} takes images {shown.image_shape} (height, width, channels); a picture "
+            "can be fitted to square RGB images only. Choose another model."
         )
-    _, fit = entry.image_fit()
-    fitted = geometry.fit_to_square({"image": picture.pixels}, height, fit)["image"].numpy()
+    fitted = geometry.fit_to_square({"image": picture.pixels}, height, shown.fit)["image"].numpy()
     rows, columns = picture.pixels.shape[:2]
-    return ModelInput(fitted, geometry.visible_window(rows, columns, height, fit))
+    return ModelInput(fitted, geometry.visible_window(rows, columns, height, shown.fit))
 
 
 def explain_image(
@@ -332,36 +305,34 @@ def _checked_output(config: ExplainConfig) -> Path:
     return output
 
 
-def _class_indices(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> tuple[int | None, int | None]:
+def _class_indices(config: ExplainConfig, shown: ShownModel) -> tuple[int | None, int | None]:
     """The explained class, None for the predicted one, and the target, None for none."""
-    names = entry.class_names
+    names = shown.class_names
     asked = None if config.class_name == PREDICTED else class_index(config.class_name, names)
     return asked, class_index(config.target, names) if config.target else None
 
 
-def _common_input(picture: Picture, chosen: Sequence[pag_tf.zoo.Entry]) -> ModelInput:
+def _common_input(picture: Picture, chosen: Sequence[ShownModel]) -> ModelInput:
     first = chosen[0]
-    for entry in chosen:
-        shape, fit = entry.architecture.image_shape, entry.image_fit()[1]
-        if (shape, fit) != (first.architecture.image_shape, first.image_fit()[1]):
+    for shown in chosen:
+        if (shown.image_shape, shown.fit) != (first.image_shape, first.fit):
             raise ValueError(
-                f"{first.id} and {entry.id} see different parts or sizes of a picture and cannot "
-                "stand side by side: choose one of them with --eps or --arch."
+                f"{first.name} and {shown.name} see different parts or sizes of a picture and "
+                "cannot stand side by side: choose one of them with --eps or --arch."
             )
-    return model_input(picture, first)
+    return _model_input(picture, first)
 
 
 def _record(
     found: Explanation,
-    entry: pag_tf.zoo.Entry,
+    shown: ShownModel,
     seen: ModelInput,
     target: int | None,
     top: int,
 ) -> dict[str, Any]:
-    names = entry.class_names
+    names = shown.class_names
     return {
-        "entry": entry.id,
-        "threat_model": str(entry.threat),
+        **shown.record,
         "classes": [
             {"class": names[index], "probability": float(found.probabilities[index])}
             for index in found.most_likely(top)
@@ -372,10 +343,10 @@ def _record(
     }
 
 
-def _remarks(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> list[str]:
+def _remarks(config: ExplainConfig, names: Sequence[str]) -> list[str]:
     whose = "the one that each model finds most likely"
     if config.class_name != PREDICTED:
-        whose = _class_title(config.class_name, entry)
+        whose = _class_title(config.class_name, names)
     return [
         f"Explained class: {whose}.",
         f"Heat map: {config.method}, recipe {config.heatmap}; bright where the class is seen.",
@@ -383,18 +354,14 @@ def _remarks(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> list[str]:
     ]
 
 
-def _synthesis_caption(config: ExplainConfig, entry: pag_tf.zoo.Entry) -> str:
+def _synthesis_caption(config: ExplainConfig, names: Sequence[str]) -> str:
     if not config.target:
         return ""
     threat = ThreatModel.parse(config.target_threat_model)
     radius = f"{threat.norm}:{threat.eps:g}" if threat.norm == "l2" else str(threat)
-    return f"pushed to: {_class_title(config.target, entry)} ({radius})"
+    return f"pushed to: {_class_title(config.target, names)} ({radius})"
 
 
-def _class_title(text: str, entry: pag_tf.zoo.Entry) -> str:
+def _class_title(text: str, names: Sequence[str]) -> str:
     """The name of a class however it was asked for; of synonyms, as in ImageNet, the first."""
-    return entry.class_names[class_index(text, entry.class_names)].partition(",")[0]
-
-
-def _eps(threat: ThreatModel) -> str:
-    return threat.eps_text if threat.norm == "linf" else str(threat)
+    return names[class_index(text, names)].partition(",")[0]

@@ -141,7 +141,8 @@ def measuring_command(kind: str, config: Any) -> str:
         left_out.add("threshold_split")
     first = [name for name in _NAMED_FIRST if getattr(config, name, "")]
     words = dataclass_flags.changed(config, always=first, leave_out=left_out)
-    ordered = [words[name] for name in sorted(words, key=lambda name: name not in first)]
+    order = {name: place for place, name in enumerate(first)}
+    ordered = [words[name] for name in sorted(words, key=lambda name: order.get(name, len(first)))]
     return shlex.join(["python", f"scripts/{schema.SCRIPTS[kind]}", *ordered])
 
 

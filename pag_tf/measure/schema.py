@@ -37,6 +37,12 @@ _FORMER = {
     "synthesis": "synthesis_threat_model",
     "judge": "transfer_classifier",
 }
+# Settings that earlier results do not have, with the values that these were measured with.
+_ADDED: dict[str, Any] = {"model": "", "pixel_range": "", "class_names": ""}
+_ADDED_TO_ZERO_SHOT: dict[str, Any] = {
+    **{"dataset": "", "class_split": "", "class_attributes": ""},
+    **{"image_size": 0, "fit": ""},
+}
 SCRIPTS = {
     "accuracy": "evaluate.py",
     "localization": "localize.py",
@@ -169,7 +175,8 @@ def check(found: Any, where: str) -> None:
 
 def settings(found: Document) -> dict[str, Any]:
     """Returns the document's `config` under today's names and spellings."""
-    config = {_FORMER.get(name, name): value for name, value in found["config"].items()}
+    config = _ADDED | (_ADDED_TO_ZERO_SHOT if found.get("kind") == "zero_shot" else {})
+    config |= {_FORMER.get(name, name): value for name, value in found["config"].items()}
     if isinstance(config.get("fit"), str):
         config["fit"] = fit_name(config["fit"])
     return config

@@ -9,7 +9,9 @@ import keras
 
 import pag_tf.data
 import pag_tf.zoo
+from pag_tf.core import model_checks
 from pag_tf.core.files import check_fetched, user_path
+from pag_tf.core.layers import on_unit_pixels
 from pag_tf.measure.config import Data, LocalizeConfig, ModelChoice
 from pag_tf.zoo import weights
 
@@ -27,6 +29,7 @@ class Subject:
         record: Plain JSON values that identify the model.
         image_shape: (height, width, channels) that it takes; None takes any.
         entry: The zoo entry; None for a `.keras` file.
+        class_names: One name per logit; None where they are not known.
     """
 
     model: keras.Model
@@ -34,11 +37,7 @@ class Subject:
     record: dict[str, Any]
     image_shape: ImageShape
     entry: pag_tf.zoo.Entry | None = None
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """One name per logit; None where they are not known."""
-        return None if self.entry is None else self.entry.class_names
+    class_names: tuple[str, ...] | None = None
 
 
 def find(choice: ModelChoice, loaded: Subject | None = None) -> Subject:
@@ -49,12 +48,18 @@ def find(choice: ModelChoice, loaded: Subject | None = None) -> Subject:
         loaded: The subject if it is loaded already.
 
     Raises:
-        ValueError: No such model, several, a damaged one, or `loaded` is another model.
+        ValueError: No such model, several, a damaged one, or `loaded` is another model; a file and
+            what chooses an entry.
         OSError: A file cannot be read.
     """
-    path = getattr(choice, "model", "")
-    if path:
-        return of_keras_file(path, loaded)
+    if choice.model:
+        _check_file_alone(choice)
+        return of_keras_file(
+            choice.model,
+            loaded,
+            pixel_range=choice.parsed_pixel_range,
+            class_names=choice.parsed_class_names,
+        )
     if choice.entry:
         return of_entry(choice.entry, loaded)
     found = pag_tf.zoo.find(choice.threat, dataset=choice.dataset, arch=choice.arch or None)
@@ -74,6 +79,7 @@ def of_entry(entry: str | pag_tf.zoo.Entry, loaded: Subject | None = None) -> Su
         record=record,
         image_shape=entry.architecture.image_shape,
         entry=entry,
+        class_names=entry.class_names,
     )
 
 
@@ -86,12 +92,37 @@ def entry_record(entry: pag_tf.zoo.Entry) -> dict[str, Any]:
     }
 
 
-def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:
+def _check_file_alone(choice: ModelChoice) -> None:
+    if choice.entry:
+        raise ValueError("model and entry exclude each other: choose one.")
+    defaults = {field.name: field.default for field in dataclasses.fields(choice)}
+    for name in ("eps", "norm", "arch"):
+        if (value := getattr(choice, name)) != defaults[name]:
+            raise ValueError(
+                f"{name}={value!r} chooses an entry of the zoo, but model={choice.model!r} is "
+                f"measured: leave --{name} out."
+            )
+
+
+def of_keras_file(
+    path: str,
+    loaded: Subject | None = None,
+    *,
+    pixel_range: tuple[float, float] = (0.0, 1.0),
+    class_names: tuple[str, ...] | None = None,
+) -> Subject:
     """Returns a user's model as a subject; code of the file is not run (Keras' safe mode).
+
+    Args:
+        path: The file.
+        loaded: The subject if it is loaded already.
+        pixel_range: Lowest and highest pixel that the file takes; the subject's model takes pixels
+            in [0, 1] and scales them first.
+        class_names: One name per logit, if they are known.
 
     Raises:
         ValueError: No such file, one of another kind or a damaged one, layers that Keras does not
-            know, or a model that does not take images.
+            know, or a model that does not take images or does not return logits.
     """
     file = user_path(path)
     if file.suffix != ".keras" or not file.is_file():
@@ -101,7 +132,9 @@ def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:
         )
     check_fetched(file)
     sha256, _ = weights.fingerprint(file)
-    record = {"model": file.name, "model_sha256": sha256}
+    record: dict[str, Any] = {"model": file.name, "model_sha256": sha256}
+    if pixel_range != (0, 1):
+        record["pixel_range"] = list(pixel_range)
     if loaded is not None:
         return _same(loaded, record)
     try:
@@ -109,13 +142,18 @@ def of_keras_file(path: str, loaded: Subject | None = None) -> Subject:
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(
             f"Keras cannot load {path} ({error}). Layers of your own must be registered "
-            "(keras.saving.register_keras_serializable) in the process that loads it: call "
-            "pag_tf.measure.localize from Python then."
+            "(keras.saving.register_keras_serializable) in the process that loads it: call the "
+            "functions of pag_tf.measure from Python then."
         ) from error
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4:
         raise ValueError(f"The model {path} must take images [B, H, W, C], it takes {shape}.")
-    return Subject(model=model, name=file.name, record=record, image_shape=shape[1:])
+    if pixel_range != (0, 1):
+        model_checks.check_model(model)  # before the layers that would hide its last one
+        model = on_unit_pixels(model, pixel_range)
+    return Subject(
+        model=model, name=file.name, record=record, image_shape=shape[1:], class_names=class_names
+    )
 
 
 def _same(loaded: Subject, record: dict[str, Any]) -> Subject:
@@ -147,8 +185,8 @@ def choose(config: Choice, loaded: Subject | None = None) -> tuple[Subject, Choi
         ValueError: No such model, a damaged one, or one of another data set.
         OSError: A file cannot be read.
     """
-    if config.model and config.entry:
-        raise ValueError("model and entry exclude each other: choose one.")
+    if config.model:
+        _check_file_alone(config)
     if not config.dataset and not config.entry:
         raise ValueError(
             "dataset is empty: name a data set with boxes, such as --dataset=shapes, or the folder "

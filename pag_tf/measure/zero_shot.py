@@ -13,7 +13,8 @@ from pag_tf.measure import schema
 from pag_tf.measure.config import ZeroShotConfig
 from pag_tf.measure.heat_maps import HeatMaps
 from pag_tf.measure.pipeline import MEASURED_FILE, RESULT_FILE, SHEET_FILE, Run, write_arrays
-from pag_tf.measure.subject import Subject, entry_record
+from pag_tf.measure.subject import Subject
+from pag_tf.measure.zero_shot_file import task_of_file
 from pag_tf.measure.zero_shot_pictures import draw_attributes, draw_cases
 from pag_tf.measure.zero_shot_recognizers import (
     Recognizer,
@@ -38,7 +39,8 @@ def measure_zero_shot(
     """Measures how well a model recognizes and localizes classes that it was never trained on.
 
     Recognition: `pag_tf.zero_shot.evaluate` on test images of seen and unseen classes, by the
-    entry's own attribute head (if it has one) and by models fitted to its frozen features.
+    entry's own attribute head (if it has one) and by models fitted to its frozen features. Of a
+    `.keras` file, the latter only; that it saw no unseen class is taken on trust.
     Localization, where the data has boxes: on images of unseen classes, from what explains (a) the
     image's true class, (b) the best of the unseen classes, (c) the predicted seen class, for which
     no attribute of an unseen class is needed. The threshold is chosen on held-out images of seen
@@ -46,7 +48,7 @@ def measure_zero_shot(
 
     Args:
         config: What to measure.
-        subject: The entry, if it is loaded already.
+        subject: The model, if it is loaded already.
         command: The command that is recorded; empty: one of scripts/zero_shot.py.
         resume: Return the result in `config.output`, if it is there and of this version of pag_tf;
             else measure.
@@ -54,7 +56,7 @@ def measure_zero_shot(
         progress: Print what is being measured.
 
     Returns:
-        Plain JSON values: command, configuration, entry, the class split, `recognition` (name of
+        Plain JSON values: command, configuration, model, the class split, `recognition` (name of
         each model to `ZeroShotResult.to_dict()` and how its settings were chosen), `localization`
         (name of each model and view to `LocalizationResult.to_dict()`, and every other metric of
         the table), library versions, seconds. With an output folder also `cases`; the folder then
@@ -70,17 +72,20 @@ def measure_zero_shot(
     run = Run("zero_shot", config, command=command, **how)
     if (done := run.finished()) is not None:
         return done
-    task = find_task(
-        config.entry,
-        data_dir=config.data_dir,
-        batch_size=config.batch_size,
-        jit_compile=config.jit_compile,
-        loaded=subject,
-    )
+    if config.model:
+        task = task_of_file(config, subject)
+    else:
+        task = find_task(
+            config.entry,
+            data_dir=config.data_dir,
+            batch_size=config.batch_size,
+            jit_compile=config.jit_compile,
+            loaded=subject,
+        )
     maps = HeatMaps.of(config)
     config = config.fitted_to(task.trained_on)
-    check_splits(task.entry.dataset, task.info.splits, config, task.trained_on)
-    maps.check(task.model, task.entry.architecture.image_shape)
+    check_splits(task.info.name, task.info.splits, config, task.trained_on)
+    maps.check(task.model, task.image_shape)
     calibration = config.calibration_entry, config.calibration_split
     own = [attribute_recognizer(task, *calibration)] if task.has_attribute_head else []
     recognizers = own + frozen_recognizers(task, config.frozen_models, config.train_split)
@@ -103,7 +108,7 @@ def measure_zero_shot(
         )
     result = run.document(
         config,
-        model=entry_record(task.entry),
+        model=task.subject.record,
         numbers={
             **_facts(task),
             "recognition": recognition,
@@ -148,10 +153,10 @@ def _recognition(
 
 
 def _facts(task: Task) -> dict[str, Any]:
-    """How the entry was trained, and on which classes."""
+    """How the model was trained, and on which classes."""
     split = task.split
     return {
-        "training": {"dataset": task.entry.dataset, **task.entry.training},
+        "training": dict(task.training),
         "class_split": {
             "name": split.name,
             "source": split.source,
@@ -165,7 +170,7 @@ def _facts(task: Task) -> dict[str, Any]:
 def _write_view(folder: Path, result: dict[str, Any], localized: Localized, task: Task) -> None:
     """Writes files as those of `localize`, so that `compare` takes two models image by image."""
     config = result["config"] | {
-        "dataset": task.entry.dataset,
+        "dataset": task.info.name,
         "split": f"{result['config']['unseen_split']}, unseen of {task.split.name}",
         "image_size": task.images.image_size or 0,
         "fit": task.images.fit,

@@ -73,7 +73,7 @@ def frozen_recognizers(task: Task, names: Sequence[str], train_split: str) -> li
             f"at a time: expected at least 4 seen classes, got {len(task.split.seen)}. Leave the "
             "frozen models out (--frozen=)."
         )
-    extractor = zero_shot.features_model(task.model)
+    extractor = task.features or zero_shot.features_model(task.model)
     features, labels = task.predictions(extractor, train_split)
     mean = features.mean(axis=0, dtype=np.float64)
     features = features - mean
@@ -111,21 +111,18 @@ def _calibration(task: Task, folder: str, split: str) -> zero_shot.ChosenCalibra
         batch_size=task.images.batch_size,
         jit_compile=task.jit_compile,
     )
-    number = fold.entry.training.get("class_split_fold", 0)
-    same = (fold.entry.dataset, fold.entry.training["class_split"]) == (
-        task.entry.dataset,
-        task.entry.training["class_split"],
-    )
+    entry, theirs = task.subject.entry, fold.subject.entry
+    assert entry is not None and theirs is not None
+    number = fold.training.get("class_split_fold", 0)
+    same = all(fold.training[name] == task.training[name] for name in ("dataset", "class_split"))
     if not (number and same and fold.has_attribute_head):
         raise ValueError(
             f"calibration_entry={folder!r}: expected an attribute classifier of "
-            f"{task.entry.dataset} that was trained on class split {task.split.name!r} "
+            f"{entry.dataset} that was trained on class split {task.split.name!r} "
             "without one of its folds (scripts/train.py --class_split_fold=1), got "
-            f"{fold.entry.id}."
+            f"{theirs.id}."
         )
-    check_comparable(
-        fold.entry, task.entry.threat, task.entry.architecture.name, task.entry.training
-    )
+    check_comparable(theirs, entry.threat, entry.architecture.name, entry.training)
     classes = fold.classes
     model = zero_shot.with_classes(fold.model, fold.attributes[classes])
     scores, labels = fold.predictions(model, split, classes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,11 +27,14 @@ _HELD_OUT = ("seen_split", "calibration_split", "threshold_split")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """Recognizing classes that an entry was not trained on.
+    """Recognizing classes that a model was not trained on.
 
     Attributes:
-        entry: The entry, which was trained on the seen classes only.
-        model: Its model: one logit per class that was trained on, in the order of `split`.
+        subject: The model, which was trained on the seen classes only: one logit per class, in the
+            order of `split`.
+        features: The part of it before its head: images -> `[B, d]`; None: it is found by
+            `zero_shot.features_model`.
+        training: What is known of its training, plain JSON values; `train_split` at least.
         info: Description of its data set.
         split: The seen and unseen classes.
         attributes: float64 `[classes of info, attributes]`.
@@ -39,8 +43,9 @@ class Task:
         jit_compile: Models run compiled, so that all batches are filled up to one size.
     """
 
-    entry: pag_tf.zoo.Entry
-    model: keras.Model
+    subject: Subject
+    features: keras.Model | None
+    training: Mapping[str, Any]
     info: pag_tf.data.DatasetInfo
     split: pag_tf.data.ClassSplit
     attributes: np.ndarray
@@ -49,14 +54,25 @@ class Task:
     jit_compile: bool
 
     @property
+    def model(self) -> keras.Model:
+        """Images -> logits of the seen classes."""
+        return self.subject.model
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of the images."""
+        return self.images.info.image_shape
+
+    @property
     def has_attribute_head(self) -> bool:
         """True if the model itself knows its classes by their attributes."""
-        return bool(self.entry.architecture.options.get("attributes"))
+        entry = self.subject.entry
+        return entry is not None and bool(entry.architecture.options.get("attributes"))
 
     @property
     def trained_on(self) -> str:
-        """The split of the images of seen classes that the entry was trained on."""
-        return str(self.entry.training.get("train_split", "train"))
+        """The split of the images of seen classes that the model was trained on."""
+        return str(self.training.get("train_split", "train"))
 
     @property
     def classes(self) -> np.ndarray:
@@ -147,8 +163,9 @@ def find_task(
         )
     size, fit = entry.image_fit()
     return Task(
-        entry=entry,
-        model=of_entry(entry, loaded).model,
+        subject=of_entry(entry, loaded),
+        features=None,
+        training={"dataset": entry.dataset, **entry.training},
         info=info,
         split=split,
         attributes=attributes,

@@ -2,6 +2,7 @@
 
 pag-evaluate --dataset=cifar10 --eps=2/255 --output=results/cifar10-2.json
 pag-evaluate --dataset=shapes --eps=0 --threat_models=linf:2/255,linf:4/255
+pag-evaluate --dataset=cifar10 --model=mine.keras --pixel_range=0,255 --threat_models=2/255
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
     pag-explain photo.jpg --eps=2/255 --output=explained.png
     pag-explain photo.jpg --dataset=tiny_imagenet --class_name='Egyptian cat'
     pag-explain photo.jpg --eps=0,2/255 --target=dog
+    pag-explain photo.jpg --model=mine.keras --pixel_range=0,255 --class_names=cat,dog
 
 Draws, for every epsilon side by side, the heat map with its box on the picture, the input gradient
 and the most likely classes, into one PNG. Models recognize the classes of their data set only.
@@ -24,8 +25,8 @@ def table(result: dict[str, Any]) -> str:
         ymin, xmin, ymax, xmax = (100 * edge for edge in model["box"])
         lines += [
             "",
-            f"{model['entry']}   explained: {_first(model['explained'])}   box: "
-            f"rows {ymin:.0f}-{ymax:.0f} %, columns {xmin:.0f}-{xmax:.0f} %",
+            f"{model.get('entry') or model['model']}   explained: {_first(model['explained'])}   "
+            f"box: rows {ymin:.0f}-{ymax:.0f} %, columns {xmin:.0f}-{xmax:.0f} %",
         ]
         lines += [
             f"  {100 * each['probability']:5.1f} %  {_first(each['class'])}"

@@ -3,6 +3,7 @@
     pag-zero-shot --dataset=shapes
     pag-zero-shot --dataset=tiny_imagenet --eps=0 --frozen=eszsl,ale
     pag-zero-shot --entry=runs/mine/entry --calibration_entry=runs/mine-fold/entry
+    pag-zero-shot --dataset=cub --model=mine.keras --class_split=proposed --train_split=train
 
 Without --entry two attribute classifiers are trained by --recipe: one on the seen classes of its
 class split, one on these without a fold, on which the constant of calibrated stacking is chosen. An
@@ -28,18 +29,23 @@ from pag_tf.measure import ZeroShotConfig
 from pag_tf.programs import recipes
 from pag_tf.programs.result_table import print_result
 
+_OF_BOTH = ("dataset", "class_split")  # fields of TrainingChoice and of ZeroShotConfig
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingChoice:
     """What is trained where no entry is given."""
 
     dataset: str = option(
-        "", f"Data set with class attributes: {', '.join(data.names(offering='attributes'))}."
+        "",
+        f"Data set with class attributes: {', '.join(data.names(offering='attributes'))}; also "
+        "that of a .keras file.",
     )
     class_split: str = option(
         "",
         "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "
-        "empty: that of --recipe, if it is given, or the one made for the classes of the data.",
+        "empty: that of --recipe, if it is given, or the one made for the classes of the data. "
+        "With --model: the one whose seen classes it was trained on.",
     )
     eps: str = option(
         "2/255",
@@ -66,11 +72,12 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
     from pag_tf.measure.zero_shot_recognizers import check_comparable
     from pag_tf.measure.zero_shot_task import check_splits, distinguishing_attributes
 
-    if config.entry:
+    own = f"model={config.model!r}" if config.model else f"entry={config.entry!r}"
+    if config.entry or config.model:
         if given := dataclass_flags.changed(choice):
             raise ValueError(
-                f"{', '.join(given)} choose what is trained, but entry={config.entry!r} is trained "
-                "already: leave them out, or leave out --entry."
+                f"{', '.join(given)} choose what is trained, but {own} is trained already: leave "
+                f"them out, or leave out --{own.partition('=')[0]}."
             )
         return
     if not choice.dataset:
@@ -141,11 +148,11 @@ def main(_: list[str]) -> None:
     """Flags to training runs, where they are missing, and to one measurement."""
     from pag_tf.measure import measure_zero_shot
 
-    choice, config = dataclass_flags.read(TrainingChoice), dataclass_flags.read(ZeroShotConfig)
+    choice, config = read_flags()
     how = {"resume": flags.FLAGS.resume, "overwrite": flags.FLAGS.overwrite}
     command = ""
     check_before_training(choice, config)
-    if not config.entry:
+    if not (config.entry or config.model):
         command = _command(choice, config)
         eps = re.sub("[/:]", "-", choice.eps)
         named = f"zero_shot-{choice.dataset}-{eps}-seed-{choice.seed}"
@@ -169,11 +176,24 @@ def main(_: list[str]) -> None:
         )
 
 
+def read_flags() -> tuple[TrainingChoice, ZeroShotConfig]:
+    """Returns what the flags choose to train and to measure.
+
+    `dataset` and `class_split` describe the model of --model, and what is trained otherwise.
+    """
+    choice = dataclass_flags.read(TrainingChoice)
+    both = dict.fromkeys(_OF_BOTH, "")
+    if flags.FLAGS.model:
+        return dataclasses.replace(choice, **both), dataclass_flags.read(ZeroShotConfig)
+    return choice, dataclass_flags.read(ZeroShotConfig, **both)
+
+
 def heading(result: dict[str, Any]) -> str:
     """Returns a description of what was measured."""
     split = result["class_split"]
+    within = f" within {result['threat_model']}" if "threat_model" in result else ""
     text = (
-        f"was trained within {result['threat_model']} on {len(split['seen'])} seen classes, and is "
+        f"was trained{within} on {len(split['seen'])} seen classes, and is "
         f"measured on {len(split['unseen'])} unseen ones (T1: chance "
         f"{100 / len(split['unseen']):.1f} %)"
     )
@@ -202,7 +222,7 @@ def _command(choice: TrainingChoice, config: ZeroShotConfig) -> str:
 def run() -> None:
     """Starts the program with the arguments of the command line."""
     dataclass_flags.define(TrainingChoice)
-    dataclass_flags.define(ZeroShotConfig)
+    dataclass_flags.define(ZeroShotConfig, leave_out=_OF_BOTH)
     flags.DEFINE_bool("resume", False, "Continue the run in --output, or start it.")
     flags.DEFINE_bool("overwrite", False, "Delete the run in --output and start over.")
     dataclass_flags.run(main)

@@ -296,17 +296,14 @@ def _for_unit_pixels(model: Any, pixel_range: tuple[float, float], *, by_keras: 
     if tuple(pixel_range) == (0, 1):
         return model
     from pag_tf.core.classifier import Reading
+    from pag_tf.core.layers import on_unit_pixels
 
     low, high = Reading(pixel_range).pixel_range
     if not by_keras:
         raise ValueError(
             "Models of pag_tf.models.build take pixels in [0, 1]: leave pixel_range out."
         )
-    import keras
-
-    inputs = keras.Input(model.input_shape[1:])
-    scaled = keras.layers.Rescaling(high - low, offset=low, name="pixel_range")(inputs)
-    return keras.Model(inputs, model(scaled), name=model.name)
+    return on_unit_pixels(model, (low, high))
 
 
 def _architecture(

@@ -167,4 +167,8 @@ def test_settings_of_older_documents_have_todays_names():
         "synthesis_threat_model": "",
         "fit": "center_crop",
         "seed": 0,
+        **{"model": "", "pixel_range": "", "class_names": ""},  # were not there yet
     }
+    now = {"class_split": "", "dataset": "", "image_size": 0, "fit": "", "class_attributes": ""}
+    both = [document("zero_shot") | {"config": config} for config in ({}, now)]
+    assert schema.settings(both[0]) == schema.settings(both[1])

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -220,6 +221,76 @@ def test_a_linear_head_has_frozen_features_and_likely_classes(entries, split, tm
     )
     energy = localization.energy_in_box(explain.heatmaps(grads, "paper"), test["box"]).mean()
     assert result["localization"]["likely_seen"]["energy_in_box"] == pytest.approx(energy, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def model_files(entries, tmp_path_factory):
+    """The model with a linear head as a file, and for pixels up to 255 in another class order."""
+    folder = tmp_path_factory.mktemp("files")
+    model = zoo.load(entries["linear"])
+    model.save(folder / "linear.keras")
+    head, turned = model.layers[-1], keras.layers.Dense(model.layers[-1].units)
+    inputs = keras.Input((64, 64, 3))
+    logits = turned(zero_shot.features_model(model)(keras.layers.Rescaling(1 / 255)(inputs)))
+    turned.set_weights([weights[..., ::-1] for weights in head.get_weights()])
+    keras.Model(inputs, logits).save(folder / "turned.keras")
+    return folder
+
+
+def of_file(path, **changes):
+    """As `config` for the entry with a linear head, but for a file."""
+    settings = {"dataset": "shapes", "class_split": SPLIT, "model": str(path), "threshold": "0.3"}
+    return config({"attributes": "", "fold": ""}, **settings | changes)
+
+
+def test_a_file_gives_the_numbers_of_its_entry(entries, model_files, split):
+    settings = {"entry": entries["linear"], "calibration_entry": "", "threshold": "0.3"}
+    expected = run(config(entries, **settings))
+    found = run(of_file(model_files / "linear.keras"))
+    assert found["recognition"] == expected["recognition"]
+    assert found["localization"] == expected["localization"]
+    assert found["class_split"] == expected["class_split"]
+    assert found["training"] == {"dataset": "shapes", "train_split": "train[:300]"}
+    assert found["model"] == "linear.keras" and "threat_model" not in found
+    names = ",".join(reversed(split.seen_names))
+    other = run(of_file(model_files / "turned.keras", pixel_range="0,255", class_names=names))
+    for name in ("T1", "S", "U"):
+        numbers = (each["recognition"]["eszsl"][name] for each in (other, expected))
+        assert next(numbers) == pytest.approx(next(numbers), abs=0.03)
+    energy = [each["localization"]["likely_seen"]["energy_in_box"] for each in (other, expected)]
+    assert energy[0] == pytest.approx(energy[1], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class_split": ""}, "does not say what it was trained on: give --class_split"),
+        ({"train_split": "", "dataset": ""}, "give --dataset, --train_split"),
+        (
+            {"calibration_entry": "runs/mine"},
+            "calibration_entry='runs/mine' does not go with model",
+        ),
+        ({"entry": "runs/mine"}, "entry='runs/mine' does not go with model="),
+        ({"model": "", "entry": "runs/mine"}, "dataset='shapes' does not go with an entry"),
+        ({"class_names": "a,b"}, "shapes has no class 'a'"),
+        ({"image_size": 32}, r"takes images \(64, 64, 3\), but image_size=32"),
+        ({"seen_split": "train[:100]"}, "seen_split='train.*has images of train_split"),
+    ],
+)
+def test_a_file_that_cannot_be_measured(model_files, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run(of_file(model_files / "linear.keras", **changes))
+
+
+def test_a_file_that_knows_unseen_classes_is_refused(model_files, split):
+    names = ",".join([*split.seen_names[1:], split.unseen_names[0]])
+    with pytest.raises(ValueError, match="Training would leak: .*keeps unseen"):
+        run(of_file(model_files / "linear.keras", class_names=names))
+    inputs = keras.Input((64, 64, 3))
+    logits = keras.layers.Dense(60)(keras.layers.GlobalAveragePooling2D()(inputs))
+    keras.Model(inputs, logits).save(model_files / "all.keras")
+    with pytest.raises(ValueError, match=r"\[B, 45\], one for each seen class of class split"):
+        run(of_file(model_files / "all.keras"))
 
 
 def test_a_finished_run_is_given_back(measured, entries):

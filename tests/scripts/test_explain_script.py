@@ -14,7 +14,7 @@ from pag_tf.core import dataclass_flags
 from pag_tf.data import geometry
 from pag_tf.figures import localization as localization_figure
 from pag_tf.figures import picture_panels
-from pag_tf.measure import ExplainConfig, explain_picture, picture
+from pag_tf.measure import ExplainConfig, explain_picture, picture_models
 from pag_tf.measure.picture import class_index
 from pag_tf.programs.explain import table
 
@@ -124,17 +124,17 @@ def test_settings_out_of_range_are_refused():
         ({"threshold": 2.0}, "threshold"),
         ({"method": "magic"}, "Unknown method 'magic'"),
         ({"target_threat_model": "l3:1"}, "Unknown norm 'l3'"),
-        ({"entry": "runs/mine/entry", "eps": "0"}, "eps='0' chooses among bundled models"),
+        ({"entry": "runs/mine/entry", "eps": "0"}, "eps='0' chooses among models of the zoo"),
     ):
         with pytest.raises(ValueError, match=message):
             ExplainConfig(**settings)
 
 
 def test_every_bundled_epsilon_is_the_default():
-    found = picture.entries(ExplainConfig(dataset="shapes"))
+    found = picture_models.entries(ExplainConfig(dataset="shapes"))
     assert [entry.threat.eps_text for entry in found] == ["0", "2/255", "4/255"]
-    assert picture.titles(found) == ["natural, eps 0", "eps 2/255", "eps 4/255"]
-    twice = picture.titles([found[0], found[1], found[1]])
+    assert picture_models.titles(found) == ["natural, eps 0", "eps 2/255", "eps 4/255"]
+    twice = picture_models.titles([found[0], found[1], found[1]])
     assert twice == ["natural, eps 0", found[1].id, found[1].id]
 
 
