@@ -4,7 +4,7 @@
 * `load` returns a `tf.data.Dataset` of dicts or (image, label) pairs, `batches` an endless training
   stream that can be resumed at any epoch.
 * `class_split` says which classes are seen in training and which never are; `relabel` numbers the
-  seen ones from 0.
+  seen ones from 0. Splits of your own come from files, and so do attributes (`read_attributes`).
 * `folder:<path>` reads a folder of image files, `tfds:<name>` any image classification data set of
   TFDS; `register` adds a function or a `Reader` of your own.
 
@@ -15,6 +15,7 @@ where TensorFlow is not installed.
 from typing import Any
 
 # info.py is imported before the function of the same name is bound, so that the function wins.
+from pag_tf.data.attribute_files import read_attributes
 from pag_tf.data.class_splits import class_split, class_split_names, make_class_split
 from pag_tf.data.info import DatasetInfo, info, why_not_here
 from pag_tf.data.loading import batches, load
@@ -49,6 +50,7 @@ __all__ = [
     "make_class_split",
     "names",
     "place",
+    "read_attributes",
     "register",
     "relabel",
     "store_splits",

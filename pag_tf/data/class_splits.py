@@ -32,6 +32,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pag_tf.data.class_split_files import is_class_split_file, read_class_split
 from pag_tf.data.info import DatasetInfo, class_indices, info, quoted
 from pag_tf.data.seen_unseen import ClassSplit
 
@@ -49,14 +50,18 @@ def class_split(
     """Returns a stored split of the classes of `info(dataset, data_dir)` into seen and unseen.
 
     Without `split_name` it is the one made for exactly the classes of the copy. A named split also
-    fits a copy that has more classes: those are in neither part.
+    fits a copy that has more classes: those are in neither part. A `split_name` that ends in
+    `.json` or `.mat` is a file with a split of your own, see `pag_tf.data.class_split_files`.
 
     Raises:
         ValueError: No stored split fits the copy (the message names those that would, and how to
-            make another), or an unknown split name; also as `info` raises it.
+            make another), an unknown split name, or a bad file; also as `info` raises it.
+        OSError: The file cannot be read.
     """
     described = info(dataset, data_dir)
     stored = _stored().get(dataset, {})
+    if split_name is not None and is_class_split_file(split_name):
+        return _of_file(described, split_name, stored)
     if split_name is not None and split_name not in stored:
         raise ValueError(
             f"{dataset} has no class split {split_name!r}: stored are "
@@ -96,15 +101,57 @@ def make_class_split(
         ValueError: Unknown classes (the message lists similar names), a class in both parts or
             twice, no unseen or no seen class, or bad folds.
     """
-    described = info(dataset, data_dir)
-    if seen is None:
-        left_out = set(class_indices(described, unseen := list(unseen)))
-        seen = [index for index in range(described.num_classes) if index not in left_out]
-    return _built(described, name, seen=seen, unseen=unseen, validation=validation, source=source)
+    return _built(
+        info(dataset, data_dir),
+        name,
+        seen=seen,
+        unseen=unseen,
+        validation=validation,
+        source=source,
+    )
+
+
+def class_split_record(split: ClassSplit, described: DatasetInfo) -> dict[str, Any]:
+    """Returns a split as plain JSON values, its classes by their ids: `recorded_class_split`."""
+
+    def ids(classes: Iterable[int]) -> list[str]:
+        return [described.class_ids[index] for index in classes]
+
+    return {
+        "name": split.name,
+        "source": split.source,
+        "seen": ids(split.seen),
+        "unseen": ids(split.unseen),
+        "validation": [ids(fold) for fold in split.validation],
+    }
+
+
+def recorded_class_split(
+    dataset: str, data_dir: str | Path | None, record: Mapping[str, Any]
+) -> ClassSplit:
+    """Returns the split that `class_split_record` made a record of.
+
+    Raises:
+        ValueError: The copy of the data set lacks classes of it; also as `info` raises it.
+    """
+    return _built(info(dataset, data_dir), **record)
+
+
+def _of_file(
+    described: DatasetInfo, path: str, stored: Mapping[str, Mapping[str, Any]]
+) -> ClassSplit:
+    parts = read_class_split(path, described)
+    if parts["name"] in stored:
+        raise ValueError(
+            f"{path} has the name {parts['name']!r}, which is that of a stored class split of "
+            f"{described.name}: give it another, so that results of the two are not mixed up."
+        )
+    return _built(described, **parts)
 
 
 _YOUR_OWN = (
-    "make a split of your own with pag_tf.data.make_class_split(dataset, data_dir, unseen=[names])"
+    "make a split of your own with pag_tf.data.make_class_split(dataset, data_dir, unseen=[names]) "
+    "or in a JSON file"
 )
 
 
@@ -122,13 +169,16 @@ def _built(
     described: DatasetInfo,
     name: str,
     *,
-    seen: Iterable[str | int],
     unseen: Iterable[str | int],
     source: str,
+    seen: Iterable[str | int] | None = None,
     validation: Iterable[Iterable[str | int]] = (),
     seed: int | None = None,
 ) -> ClassSplit:
-    """Returns a split with its classes as indices in ascending order."""
+    """Returns a split with its classes as indices in ascending order; `seen` None: all others."""
+    if seen is None:
+        left_out = set(class_indices(described, unseen := list(unseen)))
+        seen = [index for index in range(described.num_classes) if index not in left_out]
 
     def indices(classes: Iterable[str | int]) -> tuple[int, ...]:
         given = list(classes)  # ClassSplit refuses an empty part and names it

@@ -353,7 +353,16 @@ class ZeroShotConfig(HeatMapConfig, SizedKerasFile):
     )
     dataset: str = option("", "Data set of a .keras file; an entry names its own.")
     class_split: str = option(
-        "", "Class split whose seen classes a .keras file was trained on; an entry names its own."
+        "",
+        "Class split whose seen classes a .keras file was trained on, stored or a file; an entry "
+        "records its own.",
+    )
+    class_attributes: str = option(
+        "",
+        "Attributes of the classes: a .csv file (first line: the attributes; each other line: a "
+        "class and its numbers), a predicate matrix of AwA2 or att_splits.mat of Xian "
+        "et al.; empty: those of the data set. Those of an attribute head are those of its "
+        "training.",
     )
     data_dir: str = option("", "Where the data is; empty: PAG_TF_DATA.")
     train_split: str = option(

@@ -78,6 +78,7 @@ def measure_zero_shot(
         task = find_task(
             config.entry,
             data_dir=config.data_dir,
+            class_attributes=config.class_attributes,
             batch_size=config.batch_size,
             jit_compile=config.jit_compile,
             loaded=subject,
@@ -86,7 +87,7 @@ def measure_zero_shot(
     config = config.fitted_to(task.trained_on)
     check_splits(task.info.name, task.info.splits, config, task.trained_on)
     maps.check(task.model, task.image_shape)
-    calibration = config.calibration_entry, config.calibration_split
+    calibration = config.calibration_entry, config.calibration_split, config.class_attributes
     own = [attribute_recognizer(task, *calibration)] if task.has_attribute_head else []
     recognizers = own + frozen_recognizers(task, config.frozen_models, config.train_split)
     run.claim()

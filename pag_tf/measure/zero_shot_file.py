@@ -9,6 +9,7 @@ import keras
 import pag_tf.data
 from pag_tf import zero_shot
 from pag_tf.core.layers import on_unit_pixels
+from pag_tf.data.attribute_files import with_attributes
 from pag_tf.data.info import class_indices
 from pag_tf.measure.config import ZeroShotConfig
 from pag_tf.measure.images import Images, check_outputs
@@ -37,7 +38,7 @@ def task_of_file(config: ZeroShotConfig, loaded: Subject | None = None) -> Task:
         split = _in_order_of(split, names, pag_tf.data.info(config.dataset, data_dir))
     size = config.image_size or subject.image_shape[0]
     images = Images(config.dataset, data_dir, size, config.fit or "whole", config.batch_size)
-    info = images.info
+    info = with_attributes(images.info, config.class_attributes)
     check_image_shape(info, subject, config.image_size)
     attributes, attribute_names = distinguishing_attributes(info, split)
     return Task(

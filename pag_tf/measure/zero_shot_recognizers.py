@@ -36,7 +36,10 @@ class Recognizer:
 
 
 def attribute_recognizer(
-    task: Task, calibration_entry: str = "", calibration_split: str = ""
+    task: Task,
+    calibration_entry: str = "",
+    calibration_split: str = "",
+    class_attributes: str = "",
 ) -> Recognizer:
     """Returns the entry's own model, which was trained with attributes.
 
@@ -45,10 +48,11 @@ def attribute_recognizer(
         calibration_entry: Folder of the entry that was trained without a fold of the seen classes,
             with which the constant of calibrated stacking is chosen; empty: there is none.
         calibration_split: The held-out images that it is chosen on.
+        class_attributes: File of the attributes that both were trained with, if any.
     """
     calibration = None
     if calibration_entry:
-        calibration = _calibration(task, calibration_entry, calibration_split)
+        calibration = _calibration(task, calibration_entry, calibration_split, class_attributes)
     return Recognizer(
         "attribute_classifier",
         zero_shot.with_classes(task.model, task.attributes[task.classes]),
@@ -103,18 +107,22 @@ def fold_count(seen: int) -> int:
     return min(_MOST_FOLDS, seen // 2)
 
 
-def _calibration(task: Task, folder: str, split: str) -> zero_shot.ChosenCalibration:
+def _calibration(
+    task: Task, folder: str, split: str, class_attributes: str
+) -> zero_shot.ChosenCalibration:
     """Chosen with the entry trained without a fold, whose classes serve as pseudo-unseen."""
     fold = find_task(
         folder,
         data_dir=task.images.data_dir,
+        class_attributes=class_attributes,
         batch_size=task.images.batch_size,
         jit_compile=task.jit_compile,
     )
     entry, theirs = task.subject.entry, fold.subject.entry
     assert entry is not None and theirs is not None
     number = fold.training.get("class_split_fold", 0)
-    same = all(fold.training[name] == task.training[name] for name in ("dataset", "class_split"))
+    names = ("dataset", "class_split", "class_split_classes")
+    same = all(fold.training.get(name) == task.training.get(name) for name in names)
     if not (number and same and fold.has_attribute_head):
         raise ValueError(
             f"calibration_entry={folder!r}: expected an attribute classifier of "

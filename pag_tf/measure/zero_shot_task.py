@@ -13,6 +13,7 @@ import numpy as np
 import pag_tf.data
 import pag_tf.zoo
 from pag_tf import zero_shot
+from pag_tf.data.attribute_files import fingerprint, with_attributes
 from pag_tf.data.splits import Slice, resolve
 from pag_tf.measure.config import ZeroShotConfig
 from pag_tf.measure.images import Batch, Images
@@ -115,6 +116,7 @@ def find_task(
     folder: str,
     *,
     data_dir: str | None,
+    class_attributes: str = "",
     batch_size: int,
     jit_compile: bool,
     loaded: Subject | None = None,
@@ -124,6 +126,8 @@ def find_task(
     Args:
         folder: The folder of the entry.
         data_dir: Where the data is; empty: PAG_TF_DATA.
+        class_attributes: File of the attributes that it was trained with; empty: those of the data
+            set. With a linear head, any.
         batch_size: Images in a batch.
         jit_compile: Models run compiled with XLA.
         loaded: The entry as a subject, if it is loaded already.
@@ -145,7 +149,8 @@ def find_task(
             "so that none is unseen. Train on the seen classes of a split: scripts/train.py "
             "--class_split=... (see pag_tf.data.class_split_names)."
         )
-    info = pag_tf.data.info(entry.dataset, data_dir)
+    info = with_attributes(pag_tf.data.info(entry.dataset, data_dir), class_attributes)
+    _check_same_attributes(entry, info, class_attributes)
     pag_tf.data.check_no_leak(entry.class_names, split)
     began_with = str(entry.training.get("initial_weights") or "")
     check_saw_no_unseen(began_with, split, missing_ok=True)
@@ -173,6 +178,31 @@ def find_task(
         images=Images(entry.dataset, data_dir, size or None, fit, batch_size),
         jit_compile=jit_compile,
     )
+
+
+def _check_same_attributes(
+    entry: pag_tf.zoo.Entry, info: pag_tf.data.DatasetInfo, given: str
+) -> None:
+    if not entry.architecture.options.get("attributes"):
+        return
+    recorded = entry.training.get("class_attributes_sha256")
+    if not recorded and given:
+        raise ValueError(
+            f"{entry.id} was trained with the attributes that {entry.dataset} has, not with those "
+            f"of class_attributes={given!r}: leave class_attributes out."
+        )
+    if recorded and not given:
+        file = entry.training.get("class_attributes")
+        raise ValueError(
+            f"{entry.id} was trained with the attributes of {file}: name that file "
+            f"(--class_attributes={file})."
+        )
+    if recorded and fingerprint(info) != recorded:
+        raise ValueError(
+            f"The attributes of class_attributes={given!r} are not those that {entry.id} was "
+            "trained with: the file has changed since, or is another one. Take the former file, or "
+            "train again."
+        )
 
 
 def distinguishing_attributes(

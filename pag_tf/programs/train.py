@@ -19,7 +19,8 @@ def main(_: list[str]) -> None:
     from pag_tf.training import CatastrophicOverfittingError, train
 
     config = dataclass_flags.read(TrainConfig)
-    lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
+    recorded = config.without_folders()
+    lines = dataclass_flags.flag_lines(recorded, leave_out=("output", "data_dir", "tensorboard"))
     try:
         entry = train(
             config, resume=flags.FLAGS.resume, overwrite=flags.FLAGS.overwrite, flags_text=lines

@@ -25,6 +25,7 @@ from pag_tf.core import dataclass_flags
 from pag_tf.core.config import option
 from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data.attribute_files import with_attributes
 from pag_tf.measure import ZeroShotConfig
 from pag_tf.programs import recipes
 from pag_tf.programs.result_table import print_result
@@ -43,7 +44,9 @@ class TrainingChoice:
     )
     class_split: str = option(
         "",
-        "Stored split of the classes into seen and unseen, see pag_tf.data.class_split_names; "
+        "Split of the classes into seen and unseen: a stored one, see "
+        "pag_tf.data.class_split_names, a .json file with name, unseen, seen and validation, or "
+        "att_splits.mat of Xian et al.; "
         "empty: that of --recipe, if it is given, or the one made for the classes of the data. "
         "With --model: the one whose seen classes it was trained on.",
     )
@@ -86,8 +89,9 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
             "an entry that was trained on seen classes only (--entry)."
         )
     info = pag_tf.data.info(choice.dataset, config.data_dir or None)
+    info = with_attributes(info, config.class_attributes)
     info.required_attributes()
-    training = training_config(choice, config.data_dir)
+    training = training_config(choice, config)
     split = pag_tf.data.class_split(
         choice.dataset, config.data_dir or None, split_name=training.class_split
     )
@@ -99,8 +103,10 @@ def check_before_training(choice: TrainingChoice, config: ZeroShotConfig) -> Non
     check_splits(info.name, info.splits, config, training.train_split)
 
 
-def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> Any:
+def training_config(choice: TrainingChoice, measured: ZeroShotConfig, **changes: Any) -> Any:
     """Returns the `TrainConfig` of the recipe with the choices and other changes.
+
+    Its data and attributes are those of the measurement.
 
     Raises:
         ValueError: No such recipe, or one that does not train on seen classes by attributes.
@@ -110,15 +116,19 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
     recipe = user_path(choice.recipe or recipes.FOLDER / f"zero_shot-{choice.dataset}.flags")
     if choice.class_split or not choice.recipe:
         split = pag_tf.data.class_split(
-            choice.dataset, data_dir or None, split_name=choice.class_split or None
+            choice.dataset, measured.data_dir or None, split_name=choice.class_split or None
         )
-        changes["class_split"] = split.name
-    chosen = {"initial_weights": choice.initial_weights, "epochs": choice.epochs}
+        changes["class_split"] = choice.class_split or split.name
+    chosen = {
+        "initial_weights": choice.initial_weights,
+        "epochs": choice.epochs,
+        "class_attributes": measured.class_attributes,
+    }
     config = recipes.read(
         recipe,
         ThreatModel.parse(choice.eps),
         dataset=choice.dataset,
-        data_dir=data_dir,
+        data_dir=measured.data_dir,
         seed=choice.seed,
         **{name: value for name, value in chosen.items() if value},
         **changes,
@@ -131,13 +141,18 @@ def training_config(choice: TrainingChoice, data_dir: str, **changes: Any) -> An
     return config
 
 
-def trained(choice: TrainingChoice, folder: Path, data_dir: str, **how: bool) -> tuple[str, str]:
+def trained(
+    choice: TrainingChoice, folder: Path, measured: ZeroShotConfig, **how: bool
+) -> tuple[str, str]:
     """Trains what is missing; returns the folders of the entry and the calibration entry or ""."""
     from pag_tf.training import train
 
     def entry(name: str, fold: int) -> str:
-        config = training_config(choice, data_dir, output=str(folder / name), class_split_fold=fold)
-        lines = dataclass_flags.flag_lines(config, leave_out=("output", "data_dir", "tensorboard"))
+        changes: dict[str, Any] = {"output": str(folder / name), "class_split_fold": fold}
+        config = training_config(choice, measured, **changes)
+        lines = dataclass_flags.flag_lines(
+            config.without_folders(), leave_out=("output", "data_dir", "tensorboard")
+        )
         print(f"Training {folder / name}", flush=True)
         return str(train(config, flags_text=lines, **how))
 
@@ -159,7 +174,7 @@ def main(_: list[str]) -> None:
         folder = user_path(config.output or Path("runs", named))
         if config.calibration_entry:
             choice = dataclasses.replace(choice, calibrate=False)
-        entry, calibration = trained(choice, folder, config.data_dir, **how)
+        entry, calibration = trained(choice, folder, config, **how)
         config = dataclasses.replace(
             config,
             entry=entry,
@@ -176,16 +191,18 @@ def main(_: list[str]) -> None:
         )
 
 
-def read_flags() -> tuple[TrainingChoice, ZeroShotConfig]:
+def read_flags(
+    values: flags.FlagValues = flags.FLAGS,
+) -> tuple[TrainingChoice, ZeroShotConfig]:
     """Returns what the flags choose to train and to measure.
 
     `dataset` and `class_split` describe the model of --model, and what is trained otherwise.
     """
-    choice = dataclass_flags.read(TrainingChoice)
-    both = dict.fromkeys(_OF_BOTH, "")
-    if flags.FLAGS.model:
-        return dataclasses.replace(choice, **both), dataclass_flags.read(ZeroShotConfig)
-    return choice, dataclass_flags.read(ZeroShotConfig, **both)
+    choice = dataclass_flags.read(TrainingChoice, values)
+    both: dict[str, Any] = dict.fromkeys(_OF_BOTH, "")
+    if values.model:
+        return dataclasses.replace(choice, **both), dataclass_flags.read(ZeroShotConfig, values)
+    return choice, dataclass_flags.read(ZeroShotConfig, values, **both)
 
 
 def heading(result: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pag_tf.models
@@ -84,8 +85,9 @@ class TrainConfig:
     )
     class_split: str = option(
         "",
-        "Class split whose seen classes are trained on (see pag_tf.data.class_split_names); empty: "
-        "all classes.",
+        "Class split whose seen classes are trained on: a stored one (see "
+        "pag_tf.data.class_split_names), or a .json file with name, unseen, seen and validation, "
+        "or att_splits.mat of Xian et al.; empty: all classes.",
     )
     class_split_fold: int = option(
         0,
@@ -95,6 +97,12 @@ class TrainConfig:
     attribute_temperature: float = option(
         0.0,
         "Temperature of an attribute head (see pag_tf.zero_shot), such as 0.1; 0: a linear head.",
+    )
+    class_attributes: str = option(
+        "",
+        "Attributes of the classes for an attribute head: a .csv file (first line: the attributes; "
+        "each other line: a class and its numbers), a predicate matrix of AwA2 or "
+        "att_splits.mat of Xian et al.; empty: those of the data set.",
     )
     epochs: int = option(16, "Passes over the training images.")
     batch_size: int = option(128, "Images per training step.")
@@ -176,6 +184,11 @@ class TrainConfig:
                 f"class_split_fold={self.class_split_fold} is a fold of a class split: name it "
                 "(class_split), or leave class_split_fold out."
             )
+        if self.class_attributes and not self.attribute_temperature:
+            raise ValueError(
+                f"class_attributes={self.class_attributes!r} is for an attribute head: set its "
+                "attribute_temperature, such as 0.1, or leave class_attributes out."
+            )
         self._check_fits()
 
     def _check_fits(self) -> None:
@@ -217,6 +230,14 @@ class TrainConfig:
         """Returns the attack that perturbs the training images."""
         return attacks.get(self.attack).for_training(
             self.threat, steps=self.attack_steps, step_size=self.attack_step_size or None
+        )
+
+    def without_folders(self) -> TrainConfig:
+        """Returns the settings with the names of the files of classes alone, as entries record."""
+        return dataclasses.replace(
+            self,
+            class_split=Path(self.class_split).name,
+            class_attributes=Path(self.class_attributes).name,
         )
 
     def to_dict(self) -> dict[str, Any]:

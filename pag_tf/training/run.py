@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from pag_tf.training.trained_classes import TrainedClasses
 
 # Fields that locate files or control logging; they do not change the result.
 _PLACES = ("output", "data_dir", "tensorboard")
+_CLASSES = "classes.json"  # what files said of the classes, where there were any
 
 
 def train(
@@ -66,6 +67,8 @@ def train(
         config.dataset, config.data_dir or None, image_size=config.image_size or None
     )
     classes = TrainedClasses.of(config, info)
+    if resume:
+        classes.check_files(folder / _CLASSES)
     _, steps = _batches(config, classes, 0)  # first: refuses images of different sizes
     classifier = pag_tf.models.build(
         config.arch, len(classes.names), info.image_shape, **config.options, **classes.head_options
@@ -87,6 +90,7 @@ def train(
     if config.tensorboard:
         _check_tensorboard()
     run_folder.claim(folder, config, overwrite=overwrite)
+    classes.write_files(folder / _CLASSES)
     state = _train(trainer, frozen, config, classes, check, path, steps)
     if _stopped_early(config, state):
         raise CatastrophicOverfittingError(
@@ -281,13 +285,16 @@ def _export(
     folder: Path,
     flags_text: str,
 ) -> Path:
-    training = {n: v for n, v in config.to_dict().items() if n not in _PLACES}
+    recorded = config.without_folders().to_dict()
+    training = {n: v for n, v in recorded.items() if n not in _PLACES} | dict(classes.files)
+    if classes.split is not None:
+        training["class_split"] = classes.split.name.partition(", ")[0]  # without its fold
     name = pag_tf.zoo.entry_id(config.dataset, config.arch, config.threat)
     entry = folder / "entry"
     pag_tf.zoo.write_entry(
         entry,
         classifier,
-        entry_id="-".join([name, *_part_of_classes(config)]),
+        entry_id="-".join([name, *_part_of_classes(training)]),
         dataset=config.dataset,
         class_names=classes.names,
         architecture={
@@ -304,7 +311,7 @@ def _export(
     return entry
 
 
-def _part_of_classes(config: TrainConfig) -> list[str]:
+def _part_of_classes(training: Mapping[str, Any]) -> list[str]:
     """Returns the parts of an entry's id that name its class split and fold, if any."""
-    fold = [f"fold-{config.class_split_fold}"] if config.class_split_fold else []
-    return [config.class_split, *fold] if config.class_split else []
+    split, number = training["class_split"], training["class_split_fold"]
+    return [split, *([f"fold-{number}"] if number else [])] if split else []

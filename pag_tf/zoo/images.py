@@ -16,14 +16,18 @@ def class_split(entry: Entry, data_dir: str | None = None) -> ClassSplit | None:
     """Returns the class split an entry was trained on, with its fold; None for all classes.
 
     Raises:
-        ValueError: The data set has no split of that name.
+        ValueError: The data set has no split of that name, or lacks classes of it.
     """
     from pag_tf import data
+    from pag_tf.data.class_splits import recorded_class_split
 
     name = entry.training.get("class_split")
     if not name:
         return None
-    split = data.class_split(entry.dataset, data_dir, split_name=name)
+    if record := entry.training.get("class_split_classes"):  # it came from a file
+        split = recorded_class_split(entry.dataset, data_dir, record)
+    else:
+        split = data.class_split(entry.dataset, data_dir, split_name=name)
     fold = entry.training.get("class_split_fold", 0)
     return split.fold(fold) if fold else split
 

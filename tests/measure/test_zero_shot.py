@@ -268,7 +268,7 @@ def test_a_file_gives_the_numbers_of_its_entry(entries, model_files, split):
         ({"train_split": "", "dataset": ""}, "give --dataset, --train_split"),
         (
             {"calibration_entry": "runs/mine"},
-            "calibration_entry='runs/mine' does not go with model",
+            "'runs/mine' does not go with model",
         ),
         ({"entry": "runs/mine"}, "entry='runs/mine' does not go with model="),
         ({"model": "", "entry": "runs/mine"}, "dataset='shapes' does not go with an entry"),

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import pag_tf
+from pag_tf.measure import ZeroShotConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
@@ -185,4 +186,4 @@ def test_scripts_expand_the_home_folder(load_script, tmp_path, monkeypatch):
         dataset="shapes", recipe="~/mine.flags", class_split="combinations"
     )
     with pytest.raises(ValueError, match=f"{recipe} trains on .* without attributes"):
-        zero_shot.training_config(choice, "")
+        zero_shot.training_config(choice, ZeroShotConfig())

@@ -1,9 +1,13 @@
 """scripts/zero_shot.py: errors before anything is trained, the command, the heading."""
 
+import json
 from pathlib import Path
 
 import pytest
+from absl import flags
 
+from pag_tf import data
+from pag_tf.core import dataclass_flags
 from pag_tf.measure import ZeroShotConfig
 
 pytestmark = pytest.mark.tensorflow
@@ -66,7 +70,7 @@ def test_a_recipe_trains_on_seen_classes_by_attributes(script, tmp_path, recipe,
     path = ROOT / recipe
     choice = script.TrainingChoice(dataset="shapes", recipe=str(path) if path.exists() else recipe)
     with pytest.raises(ValueError, match=message):
-        script.trained(choice, tmp_path, "", resume=False, overwrite=False)
+        script.trained(choice, tmp_path, ZeroShotConfig(), resume=False, overwrite=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -76,7 +80,7 @@ def test_both_trainings_have_the_chosen_settings(script, tmp_path, monkeypatch):
     taken = []
     monkeypatch.setattr(training, "train", lambda config, **how: taken.append((config, how)))
     choice = script.TrainingChoice(dataset="shapes", eps="0", seed=3)
-    script.trained(choice, tmp_path, "data", resume=True, overwrite=False)
+    script.trained(choice, tmp_path, ZeroShotConfig(), resume=True, overwrite=False)
     (first, how), (second, _) = taken
     assert (str(first.threat_model), first.seed, first.class_split) == (
         "linf:0",
@@ -87,18 +91,69 @@ def test_both_trainings_have_the_chosen_settings(script, tmp_path, monkeypatch):
     assert (second.output, second.class_split_fold) == (str(tmp_path / "calibration"), 1)
     assert how["resume"] and "--class_split=combinations\n" in how["flags_text"]
     without = script.TrainingChoice(dataset="shapes", calibrate=False)
-    assert script.trained(without, tmp_path, "", resume=True, overwrite=False)[1] == ""
+    assert (
+        script.trained(without, tmp_path, ZeroShotConfig(), resume=True, overwrite=False)[1] == ""
+    )
     assert len(taken) == 3
 
 
 @pytest.mark.realdata
 def test_the_class_split_is_that_of_the_data_or_of_a_given_recipe(script, real_data):
-    folder = str(real_data)
-    split = script.training_config(script.TrainingChoice(dataset="cub"), folder).class_split
+    measured = ZeroShotConfig(data_dir=str(real_data))
+    split = script.training_config(script.TrainingChoice(dataset="cub"), measured).class_split
     assert split == "ten-species"  # all classes that this copy has
     recipe = str(ROOT / "recipes" / "zero_shot-shapes.flags")
     choice = script.TrainingChoice(dataset="shapes", recipe=recipe)
-    assert script.training_config(choice, "").class_split == "combinations"
+    assert script.training_config(choice, ZeroShotConfig()).class_split == "combinations"
+
+
+def test_a_split_and_attributes_of_files_are_trained_and_measured(script, tmp_path, monkeypatch):
+    from pag_tf import training
+
+    info = data.info("shapes")
+    split = tmp_path / "mine.json"
+    split.write_text(json.dumps({"name": "mine", "unseen": [3, 7], "validation": [[0], [1]]}))
+    attributes = tmp_path / "mine.csv"
+    rows = [f"{name},{index},1" for index, name in enumerate(info.class_names)]
+    attributes.write_text("\n".join(["class,place,one", *rows]))
+    choice = script.TrainingChoice(dataset="shapes", class_split=str(split))
+    measured = ZeroShotConfig(class_attributes=str(attributes))
+    script.check_before_training(choice, measured)
+    taken = []
+    monkeypatch.setattr(training, "train", lambda config, **how: taken.append((config, how)))
+    script.trained(choice, tmp_path / "out", measured)
+    for config, how in taken:
+        assert (config.class_split, config.class_attributes) == (str(split), str(attributes))
+        # A flag file names no folder of the machine.
+        assert "--class_split=mine.json\n--class_split_fold=" in how["flags_text"]
+        assert "--class_attributes=mine.csv\n" in how["flags_text"]
+    assert [config.class_split_fold for config, _ in taken] == [0, 1]
+    rows[5] = rows[4].replace(info.class_names[4], info.class_names[5])
+    attributes.write_text("\n".join(["class,place,one", *rows]))
+    split.write_text(json.dumps({"name": "combinations", "unseen": [3, 7]}))
+    with pytest.raises(ValueError, match="'combinations', which is that of a stored class split"):
+        script.check_before_training(choice, measured)
+
+
+def test_what_describes_a_file_is_not_what_is_trained(script):
+    def read(*arguments):
+        values = flags.FlagValues()
+        dataclass_flags.define(script.TrainingChoice, values)
+        dataclass_flags.define(ZeroShotConfig, values, leave_out=script._OF_BOTH)
+        values(["program", *arguments])
+        return script.read_flags(values)
+
+    both = ("--dataset=cub", "--class_split=proposed")
+    choice, config = read(*both, "--train_split=train", "--model=mine.keras")
+    assert choice == script.TrainingChoice()
+    assert (config.dataset, config.class_split) == ("cub", "proposed")
+    script.check_before_training(choice, config)
+    choice, config = read(*both)
+    assert (choice.dataset, choice.class_split) == ("cub", "proposed")
+    assert config == ZeroShotConfig()
+    choice, config = read("--eps=0", "--model=m.keras", *both, "--train_split=train")
+    with pytest.raises(ValueError, match=r"eps choose what .*model='m\.keras' is trained already"):
+        script.check_before_training(choice, config)
 
 
 def test_settings_at_an_end_of_what_was_tried_are_told(script):
@@ -121,7 +176,7 @@ def test_the_command_trains_and_measures_again(script):
 
 def test_eps_takes_any_threat_model(script):
     choice = script.TrainingChoice(dataset="shapes", eps="l2:0.5")
-    assert script.training_config(choice, "").threat_model == "l2:0.5"
+    assert script.training_config(choice, ZeroShotConfig()).threat_model == "l2:0.5"
 
 
 def test_the_heading_says_what_chance_is(script):
