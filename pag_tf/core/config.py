@@ -25,7 +25,12 @@ def option(default: Any, description: str, *, alias: str = "") -> Any:
 BATCH_SIZE = 128  # default number of images per batch
 
 # How an image is brought to a square: resized whole, or cropped; see `pag_tf.data.geometry`.
-FITS = ("whole", "center_crop", "random_crop")
+EVALUATION_FITS = ("whole", "center_crop", "squash_center_crop")
+FITS = (*EVALUATION_FITS, "random_crop", "squash_random_crop")
+FIT_HELP = (
+    "whole (resized), center_crop (shorter side resized to 8/7 of it, the center cut out) or "
+    "squash_center_crop (both sides resized to 8/7 of it)"
+)
 _FORMER_FITS = {"centre_crop": "center_crop"}
 
 

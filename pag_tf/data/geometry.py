@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pag_tf.core.config import FITS, fit_name
+from pag_tf.core.config import EVALUATION_FITS, FITS, fit_name
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,27 +28,41 @@ BOXES, MASKS = ("box", "boxes"), ("mask", "ignore")
 
 
 def fit_to_square(example: Example, size: int, fit: str, *, seed: Any = None) -> Example:
-    """Returns an example whose image is [size, size, 3], made in one of three ways (`FITS`).
+    """Returns an example whose image is [size, size, 3], made in one of five ways (`FITS`).
 
     * "whole": the whole image is resized, its aspect ratio is lost, the object never is.
     * "center_crop": the shorter side is resized to 8/7 of `size` (256 for 224), keeping the aspect
       ratio, and the center is cut out: how classifiers on CUB and ImageNet are evaluated.
     * "random_crop": the same with a window anywhere, flipped left to right with probability 1/2,
       both drawn from `seed` (int64 [2]): how they are trained.
+    * "squash_center_crop" and "squash_random_crop": the same, but both sides are resized to 8/7 of
+      `size`, so that the aspect ratio is lost. `Resize((256, 256))` of torchvision does that, and
+      with it the code of Singh et al. (arXiv 1911.13073) for CUB.
 
     Raises:
         ValueError: Another `fit`, or a random crop without a seed.
     """
     fit = fit_name(fit)
+    if fit not in FITS:
+        raise ValueError(f"Unknown fit {fit!r}: expected one of {', '.join(FITS)}.")
+    if fit not in EVALUATION_FITS and seed is None:
+        raise ValueError(f"fit={fit!r} needs a seed, two int64 numbers.")
+    resized = resize_for(example, size, fit)
+    if fit == "whole":
+        return resized
+    if fit in EVALUATION_FITS:
+        return center_crop(resized, size)
+    return random_crop_and_flip(resized, size, seed)
+
+
+def resize_for(example: Example, size: int, fit: str) -> Example:
+    """Resizes an example as `fit` needs before it crops anything; again, it changes nothing."""
     if fit == "whole":
         return resize(example, size, size)
-    if fit == "center_crop":
-        return center_crop(resize_shorter_side(example, before_crop(size)), size)
-    if fit != "random_crop":
-        raise ValueError(f"Unknown fit {fit!r}: expected one of {', '.join(FITS)}.")
-    if seed is None:
-        raise ValueError("fit='random_crop' needs a seed, two int64 numbers.")
-    return random_crop_and_flip(resize_shorter_side(example, before_crop(size)), size, seed)
+    side = _before_crop(size)
+    if fit.startswith("squash_"):
+        return resize(example, side, side)
+    return resize_shorter_side(example, side)
 
 
 def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float, ...]:
@@ -58,15 +72,18 @@ def visible_window(height: int, width: int, size: int, fit: str) -> tuple[float,
         `(ymin, xmin, ymax, xmax)` in fractions of the image.
 
     Raises:
-        ValueError: "random_crop", whose part differs from call to call, or an unknown `fit`.
+        ValueError: A random crop, whose part differs from call to call, or an unknown `fit`.
     """
     fit = fit_name(fit)
     if fit == "whole":
         return (0.0, 0.0, 1.0, 1.0)
-    if fit != "center_crop":
-        raise ValueError(f"fit must be 'whole' or 'center_crop', got {fit!r}.")
-    factor = before_crop(size) / min(height, width)
+    if fit not in EVALUATION_FITS:
+        raise ValueError(f"fit must be one of {', '.join(EVALUATION_FITS)}, got {fit!r}.")
+    side = _before_crop(size)
+    factor = side / min(height, width)
     sides = round(height * factor), round(width * factor)
+    if fit == "squash_center_crop":
+        sides = side, side
     top, left = ((side - size) // 2 for side in sides)
     return top / sides[0], left / sides[1], (top + size) / sides[0], (left + size) / sides[1]
 
@@ -176,8 +193,8 @@ def _given(example: Example, keys: tuple[str, ...]) -> list[str]:
     return [key for key in keys if key in example]
 
 
-def before_crop(size: int) -> int:
-    """Returns the shorter side before cropping: 256 for 224, and in proportion for others."""
+def _before_crop(size: int) -> int:
+    """Returns the side before cropping: 256 for 224, and in proportion for others."""
     return max(round(size * 8 / 7), size)
 
 

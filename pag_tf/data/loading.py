@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pag_tf.core.config import FITS, fit_name
+from pag_tf.core.config import EVALUATION_FITS, FITS, fit_name
 from pag_tf.data import python_calls
 from pag_tf.data.geometry import fit_to_square, largest_box
 from pag_tf.data.info import class_indices, quoted
@@ -69,7 +69,7 @@ def load(
             first one, tf.errors.InvalidArgumentError from within the pipeline.
     """
     _check_positive("batch_size", batch_size)
-    _check_geometry(image_size, fit, allowed=("whole", "center_crop"))
+    _check_geometry(image_size, fit, allowed=EVALUATION_FITS)
     one_size = batch_size is not None and image_size is None
     resized = None if image_size is None else (image_size, fit)
     source = _open(name, split, data_dir, one_size=one_size, resized=resized, classes=classes)

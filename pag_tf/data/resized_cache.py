@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pag_tf.data.geometry import before_crop, resize, resize_shorter_side
+from pag_tf.data.geometry import resize_for
 from pag_tf.data.unpacking import cached_folder
 
 if TYPE_CHECKING:
@@ -51,12 +51,13 @@ def resized_images(
         files: The files of the images; another size or time of any makes another cache.
         images: The same images, decoded, float32 `[H, W, 3]` in [0, 1], in the same order.
         image_size: Side of the square that `fit` makes.
-        fit: "whole", or one that crops.
+        fit: One of `pag_tf.core.config.FITS`.
 
     Raises:
         OSError: The cache cannot be written; nothing of it is left.
     """
-    key = hashlib.blake2b(f"{image_size} {fit == 'whole'}".encode())
+    squash = " squash" * fit.startswith("squash_")
+    key = hashlib.blake2b(f"{image_size} {fit == 'whole'}{squash}".encode())
     for file in files:
         status = file.stat()
         key.update(json.dumps([str(file), status.st_size, status.st_mtime_ns]).encode())
@@ -64,10 +65,7 @@ def resized_images(
     def resized(image: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
-        if fit == "whole":
-            image = resize({"image": image}, image_size, image_size)["image"]
-        else:
-            image = resize_shorter_side({"image": image}, before_crop(image_size))["image"]
+        image = resize_for({"image": image}, image_size, fit)["image"]
         return tf.cast(tf.round(image * 255.0), tf.uint8)
 
     def write(folder: Path) -> None:

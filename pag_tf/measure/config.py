@@ -11,7 +11,7 @@ import json
 from typing import Any, TypeVar
 
 from pag_tf import data, explain
-from pag_tf.core.config import fit_name, option
+from pag_tf.core.config import FIT_HELP, fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.named import place_data
 from pag_tf.measure.keras_file import KerasFile, SizedKerasFile
@@ -67,8 +67,7 @@ class DataChoice:
     )
     fit: str = option(
         "",
-        "How images come to that size: whole (resized) or center_crop (shorter side at 8/7 of it, "
-        "the center cut out); empty: as in the entry's training, or whole.",
+        f"How images come to that size: {FIT_HELP}; empty: as in the entry's training, or whole.",
     )
 
     def __post_init__(self) -> None:
@@ -395,6 +394,8 @@ class ZeroShotConfig(HeatMapConfig, SizedKerasFile):
         _check_at_least(self, attribute_maps=0)
         SizedKerasFile.__post_init__(self)
         self._check_choice()
+        if self.dataset:
+            place_data(self)
 
     def _check_choice(self) -> None:
         needed = ("dataset", "class_split", "train_split")

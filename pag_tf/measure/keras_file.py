@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from pag_tf.core.config import FITS, option
+from pag_tf.core.config import EVALUATION_FITS, FIT_HELP, option
 from pag_tf.core.files import user_path
 
 
@@ -98,8 +98,8 @@ class SizedKerasFile(KerasFile):
     )
     fit: str = option(
         "",
-        "How images come to the size of a .keras file: whole (resized; also if empty) or "
-        "center_crop (shorter side at 8/7 of it, the center cut out). Entries record theirs.",
+        f"How images come to the size of a .keras file: {FIT_HELP}; empty: whole. Entries record "
+        "theirs.",
     )
 
     def __post_init__(self) -> None:
@@ -112,5 +112,5 @@ class SizedKerasFile(KerasFile):
                 )
         if self.image_size < 0:
             raise ValueError(f"image_size must be 0 or more, got {self.image_size!r}.")
-        if self.fit not in ("", *FITS):
-            raise ValueError(f"Unknown fit {self.fit!r}. Known: {', '.join(FITS)}.")
+        if self.fit not in ("", *EVALUATION_FITS):
+            raise ValueError(f"Unknown fit {self.fit!r}. Known: {', '.join(EVALUATION_FITS)}.")

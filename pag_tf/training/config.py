@@ -10,7 +10,7 @@ from typing import Any
 
 import pag_tf.models
 from pag_tf import attacks, data
-from pag_tf.core.config import fit_name, option
+from pag_tf.core.config import EVALUATION_FITS, FIT_HELP, FITS, fit_name, option
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.data.named import place_data
 from pag_tf.models.architecture import APPLICATION
@@ -18,9 +18,6 @@ from pag_tf.models.architecture import APPLICATION
 BATCH_NORM_MODES = ("inference", "training")
 CONVOLUTION_DTYPES = ("float32", "bfloat16")
 ON_OVERFITTING = ("stop", "fall_back", "warn")
-# How images are brought to one size; see pag_tf.data.load and pag_tf.data.batches.
-FITS = ("whole", "center_crop")
-TRAIN_FITS = (*FITS, "random_crop")
 _NOT_NEGATIVE = (
     *("image_size", "eps_warmup_epochs", "attack_step_size", "weight_decay"),
     *("frozen_epochs", "augment_shift", "seed", "class_split_fold", "attribute_temperature"),
@@ -47,13 +44,13 @@ class TrainConfig:
     )
     fit: str = option(
         "whole",
-        "How held-out and test images are brought to image_size: whole (resized) or center_crop "
-        "(shorter side resized to 8/7 of it, then cropped to the center).",
+        f"How held-out and test images are brought to image_size: {FIT_HELP}.",
     )
     train_fit: str = option(
         "",
-        "How training images are brought to image_size: whole, center_crop or random_crop (a "
-        "random window, flipped at random); empty: as fit.",
+        "How training images are brought to image_size: as fit, or random_crop or "
+        "squash_random_crop (a random window instead of the center, flipped at random); empty: as "
+        "fit.",
     )
     threat_model: str = option(
         "linf:2/255",
@@ -193,9 +190,12 @@ class TrainConfig:
 
     def _check_fits(self) -> None:
         _check_known(
-            "fit", self.fit, FITS, "; random crops are for training: train_fit=random_crop"
+            "fit",
+            self.fit,
+            EVALUATION_FITS,
+            "; random crops are for training: train_fit=random_crop",
         )
-        _check_known("train_fit", self.resolved_train_fit, TRAIN_FITS)
+        _check_known("train_fit", self.resolved_train_fit, FITS)
         if not self.image_size and {self.fit, self.resolved_train_fit} != {"whole"}:
             raise ValueError(
                 f"fit={self.fit!r} and train_fit={self.train_fit!r} need an image_size, such as "

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pag_tf.core.config import fit_name
+from pag_tf.core.config import EVALUATION_FITS, fit_name
 from pag_tf.core.threat_model import ThreatModel
 from pag_tf.models.architecture import APPLICATION, MOST_CLASSES, MOST_PIXELS
 from pag_tf.models.options import shown
@@ -19,8 +19,6 @@ from pag_tf.zoo.metric import Metric
 BUILT_BY_PAG_TF, BUILT_BY_KERAS = 1, 2
 WEIGHTS_FILE, CONFIG_FILE = "model.weights.h5", "config.json"
 BUNDLED = "bundled"  # the source of the models that come with the package
-
-_FITS = ("whole", "center_crop")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,11 +179,12 @@ class Entry:
         """
         size = self.training.get("image_size", 0)
         fit = fit_name(self.training.get("fit", "whole"))
-        if isinstance(size, bool) or not isinstance(size, int) or size < 0 or fit not in _FITS:
+        whole = isinstance(size, int) and not isinstance(size, bool)
+        if not whole or size < 0 or fit not in EVALUATION_FITS:
             raise ValueError(
                 f"pag.json of {self.id} records image_size={size!r} and fit={fit!r} of its "
-                f"training: expected a whole number of pixels and one of {', '.join(_FITS)}. Fetch "
-                "the folder again."
+                "training: expected a whole number of pixels and one of "
+                f"{', '.join(EVALUATION_FITS)}. Fetch the folder again."
             )
         return size, fit
 

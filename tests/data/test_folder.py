@@ -248,7 +248,7 @@ def test_other_faults_of_a_folder_are_refused(tmp_path):
         pag_tf.data.info("folder:")
 
 
-@pytest.mark.parametrize("fit", ["whole", "center_crop"])
+@pytest.mark.parametrize("fit", ["whole", "center_crop", "squash_center_crop"])
 def test_images_of_one_size_are_kept_on_disk_when_asked(tmp_path, monkeypatch, fit):
     monkeypatch.setenv("PAG_TF_CACHE", str(tmp_path / "cache"))
     noise = np.random.default_rng(0)

@@ -199,18 +199,43 @@ def test_random_windows_are_anywhere_and_flipped_half_of_the_time():
     assert len(counts) == 6 and counts.min() > 25
 
 
+def test_squashing_comes_before_the_crop():
+    """As the code of arXiv 1911.13073: 256x256 whatever the shape, then 224x224 of it."""
+    example = rectangle(375, 500, 75, 100, 300, 400)
+    squashed = geometry.resize(example, 256, 256)
+    found = geometry.fit_to_square(example, 224, "squash_center_crop")
+    np.testing.assert_array_equal(found["image"], squashed["image"][16:240, 16:240])
+    np.testing.assert_array_equal(found["mask"], squashed["mask"][16:240, 16:240])
+    expected = (np.array([0.2, 0.2, 0.8, 0.8]) * 256 - 16) / 224
+    np.testing.assert_allclose(found["box"], expected, atol=1e-6)
+    windows = set()
+    for seed in range(20):
+        drawn = geometry.fit_to_square(example, 224, "squash_random_crop", seed=[seed, 1])
+        same = geometry.random_crop_and_flip(squashed, 224, [seed, 1])
+        for key in ("image", "box", "mask"):
+            np.testing.assert_array_equal(drawn[key], same[key])
+        windows.add(tuple(np.asarray(drawn["box"]).tolist()))
+    assert len(windows) > 15
+    assert geometry.visible_window(375, 500, 224, "squash_center_crop") == (
+        *(16 / 256, 16 / 256),
+        *(240 / 256, 240 / 256),
+    )
+
+
 def test_bad_requests_are_refused():
     example = rectangle(10, 12, 2, 3, 6, 7)
     with pytest.raises(ValueError, match="Unknown fit 'crop': expected one of whole, center_crop"):
         geometry.fit_to_square(example, 8, "crop")
-    with pytest.raises(ValueError, match="random_crop' needs a seed"):
-        geometry.fit_to_square(example, 8, "random_crop")
+    for fit in ("random_crop", "squash_random_crop"):
+        with pytest.raises(ValueError, match=f"fit='{fit}' needs a seed, two int64 numbers"):
+            geometry.fit_to_square(example, 8, fit)
     with pytest.raises(Exception, match="smaller than the window of 11x11: resize it first"):
         geometry.center_crop(example, 11)
 
 
-def test_loading_at_another_size():
-    options = {"image_size": 28, "fit": "center_crop"}
+@pytest.mark.parametrize("fit", ["center_crop", "squash_center_crop"])
+def test_loading_at_another_size(fit):
+    options = {"image_size": 28, "fit": fit}
     natural = pag_tf.data.load("shapes", "test[:6]")
     dataset = pag_tf.data.load("shapes", "test[:6]", **options)
     assert pag_tf.data.info("shapes", image_size=28).image_shape == (28, 28, 3)
@@ -218,15 +243,17 @@ def test_loading_at_another_size():
     assert dataset.element_spec["mask"].shape == (28, 28)
     assert dataset.cardinality() == 6
     for before, after in zip(natural, dataset, strict=True):
-        expected = geometry.fit_to_square(before, 28, "centre_crop")  # as version 0.1 spells it
+        spelled = {"center_crop": "centre_crop"}.get(fit, fit)
+        expected = geometry.fit_to_square(before, 28, spelled)  # as version 0.1 spells it
         for key in before:
             np.testing.assert_array_equal(after[key], expected[key])
     batched = next(iter(pag_tf.data.load("shapes", "test[:6]", batch_size=4, image_size=28)))
     assert batched["image"].shape == (4, 28, 28, 3)
 
 
-def test_a_training_stream_of_random_crops_resumes():
-    def stream(first_epoch, seed=9, fit="random_crop"):
+@pytest.mark.parametrize("random_crop", ["random_crop", "squash_random_crop"])
+def test_a_training_stream_of_random_crops_resumes(random_crop):
+    def stream(first_epoch, seed=9, fit=random_crop):
         batches, steps = pag_tf.data.batches(
             "shapes", "train[:20]", batch_size=8, seed=seed, first_epoch=first_epoch,
             image_size=24, fit=fit,
@@ -259,20 +286,23 @@ def test_bad_geometry_options_are_refused():
         load(image_size=8, fit="crop")
     with pytest.raises(ValueError, match="random crops are for training, through batches"):
         load(image_size=8, fit="random_crop")
+    with pytest.raises(ValueError, match="random crops are for training, through batches"):
+        load(image_size=8, fit="squash_random_crop")
     with pytest.raises(ValueError, match="fit='center_crop' needs an image_size"):
         load(fit="center_crop")
     with pytest.raises(ValueError, match="fit='center_crop' needs an image_size"):
         pag_tf.data.batches("shapes", "test", batch_size=4, seed=0, fit="center_crop")
 
 
+@pytest.mark.parametrize("fit", ["center_crop", "squash_center_crop"])
 @pytest.mark.parametrize(("height", "width"), [(40, 80), (81, 37), (16, 16), (29, 30)])
-def test_the_visible_window_is_what_the_crop_shows(height, width):
+def test_the_visible_window_is_what_the_crop_shows(height, width, fit):
     """A ramp tells which rows and columns the fitted image begins and ends at."""
     size = 14
     row, column = np.mgrid[:height, :width]
     ramp = np.stack([(row + 0.5) / height, (column + 0.5) / width, 0 * row], -1)
-    fitted = geometry.fit_to_square({"image": ramp.astype("float32")}, size, "center_crop")["image"]
-    ymin, xmin, ymax, xmax = geometry.visible_window(height, width, size, "center_crop")
+    fitted = geometry.fit_to_square({"image": ramp.astype("float32")}, size, fit)["image"]
+    ymin, xmin, ymax, xmax = geometry.visible_window(height, width, size, fit)
     centers = (np.arange(size) + 0.5) / size
     inner = slice(2, -2)  # the antialiasing filter is cut off at the picture's rim
     for channel, low, high in ((0, ymin, ymax), (1, xmin, xmax)):
@@ -286,5 +316,5 @@ def test_the_visible_window_of_a_whole_image_is_all_of_it():
     expected = (4 / 64, 36 / 128, 60 / 64, 92 / 128)
     for spelling in ("center_crop", "centre_crop"):  # files of version 0.1 have the second
         assert geometry.visible_window(100, 200, 56, spelling) == expected
-    with pytest.raises(ValueError, match="fit must be 'whole' or 'center_crop', got 'random_crop'"):
+    with pytest.raises(ValueError, match="fit must be one of whole, .*got 'random_crop'"):
         geometry.visible_window(10, 20, 8, "random_crop")

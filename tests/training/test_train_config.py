@@ -54,9 +54,9 @@ NAN = float("nan")
         ),
         ({"arch": "application:MobileNetX"}, "Did you mean 'application:MobileNet'"),
         ({"image_size": -1}, "image_size must be 0 or more, got -1"),
-        ({"fit": "crop"}, "Unknown fit 'crop'. Known: whole, center_crop; random crops are for"),
+        ({"fit": "crop"}, "Known: whole, center_crop, squash_center_crop; random crops are for"),
         ({"fit": "random_crop"}, "Unknown fit 'random_crop'.*: train_fit=random_crop"),
-        ({"train_fit": "crop"}, "Unknown train_fit 'crop'. Known: whole, center_crop, random_crop"),
+        ({"train_fit": "crop"}, "Unknown train_fit 'crop'. Known: whole, .*, squash_random_crop"),
         ({"fit": "center_crop"}, "fit='center_crop' and train_fit='' need an image_size"),
         ({"train_fit": "random_crop"}, "train_fit='random_crop' need an image_size, such as"),
     ],
@@ -93,6 +93,14 @@ def test_the_attack_of_a_configuration(settings, expected):
     [
         ({}, "whole"),
         ({"image_size": 64, "fit": "center_crop"}, "center_crop"),
+        (
+            {
+                "image_size": 64,
+                "fit": "squash_center_crop",
+                "train_fit": "squash_random_crop",
+            },
+            "squash_random_crop",
+        ),
         ({"image_size": 64, "fit": "center_crop", "train_fit": "random_crop"}, "random_crop"),
         ({"image_size": 64, "fit": "center_crop", "train_fit": "whole"}, "whole"),
     ],
