@@ -97,6 +97,24 @@ def test_antialiased_graphs_have_the_same_layers(name):
         assert ours.output.shape == layer.output.shape, layer.name
 
 
+def test_arithmetic_without_a_layer_becomes_a_layer():
+    x, y = keras.Input((2,)), keras.Input((2,))
+    outputs = [
+        applications._as_layer("Add", "sum", (x, y)),
+        applications._as_layer("Multiply", "product", (x, y)),
+        applications._as_layer("Add", "more", (x, 3.0)),
+        applications._as_layer("Multiply", "times", (x, 4.0)),
+    ]
+    model = keras.Model([x, y], outputs)
+    found = model([np.array([[1.0, 2]]), np.array([[5.0, 7]])])
+    expected = [[6, 9], [5, 14], [4, 5], [4, 8]]
+    np.testing.assert_allclose(np.concatenate([np.asarray(each) for each in found]), expected)
+    with pytest.raises(
+        ValueError, match=r"no layer for the operation Sin \(wave\) of keras.applic"
+    ):
+        applications._as_layer("Sin", "wave", (x, 1.0))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_pixels_are_brought_to_the_units_of_keras(name):
     mean, std, is_reversed = applications._preprocessing(name)
