@@ -25,15 +25,17 @@ from pag_tf.core import dataclass_flags, files
 from pag_tf.core.config import option
 from pag_tf.core.files import user_path
 from pag_tf.core.threat_model import ThreatModel
+from pag_tf.data.named import place_data
 from pag_tf.data.splits import resolve
 from pag_tf.programs import recipes
+from pag_tf.zoo.fields import slug
 
 
 @dataclasses.dataclass(frozen=True)
 class ReproduceConfig:
     """What is trained and measured. Each field's meaning stands in its `help` metadata."""
 
-    dataset: str = option("shapes", f"Data set: {', '.join(pag_tf.data.names())}.")
+    dataset: str = option("shapes", f"Data set: {', '.join(pag_tf.data.forms())}.")
     eps: str = option(
         "0,1/255,2/255,4/255",
         "Threat models, separated by commas, all of one norm: epsilons in units of pixels in "
@@ -79,6 +81,7 @@ class ReproduceConfig:
     )
 
     def __post_init__(self) -> None:
+        place_data(self)
         if not self.threats:
             raise ValueError("eps is empty: name epsilons, such as --eps=0,2/255.")
         norms = sorted({threat.norm for threat in self.threats if threat.eps > 0})
@@ -103,7 +106,7 @@ class ReproduceConfig:
     @property
     def folder(self) -> Path:
         """The folder of the run."""
-        return user_path(self.output or Path("runs", f"reproduce-{self.dataset}"))
+        return user_path(self.output or Path("runs", f"reproduce-{slug(self.dataset)}"))
 
 
 Flags = dict[str, Any]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pag_tf import ThreatModel, zoo
 
@@ -196,6 +197,23 @@ def test_boxes_without_validation_images_need_a_threshold(reproduce, tmp_path):
     for name in ("localize eps-0", "align eps-0"):
         assert "--threshold=0.3" in commands[name]
         assert not any(word.startswith("--threshold_split") for word in commands[name])
+
+
+def test_a_folder_of_images_is_reproduced_by_its_name(reproduce, tmp_path):
+    for number in range(40):
+        path = tmp_path / "pets" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+    recipe = tmp_path / "train.flags"
+    recipe.write_text("--dataset=folder:pets\n--image_size=8\n--epochs=1\n")
+    config = reproduce.ReproduceConfig(
+        dataset=f"folder:{tmp_path / 'pets'}", recipe=str(recipe), eps="0", judge=False
+    )
+    assert (config.dataset, config.data_dir) == ("folder:pets", str(tmp_path / "pets"))
+    assert config.folder == Path("runs/reproduce-pets")
+    stages = reproduce.plan(config)
+    assert names(stages) == ["train eps-0", "evaluate eps-0", "align eps-0", "report"]
+    assert f"--data_dir={tmp_path / 'pets'}" in stages[0].command
 
 
 def test_other_data_of_the_same_name_is_refused(reproduce, tmp_path):
