@@ -18,7 +18,8 @@ from pag_tf.measure.keras_file import KerasFile, SizedKerasFile
 
 AUTO = "auto"
 PREDICTED = "predicted"
-TARGETS = (PREDICTED, "label")
+PREDICTED_SEEN = "predicted_seen"
+TARGETS = (PREDICTED, "label", PREDICTED_SEEN)
 FROZEN = ("eszsl", "ale")  # bilinear models on an entry's frozen features
 
 # Fields that change no number: a run may differ in them from the one that it resumes.
@@ -220,7 +221,10 @@ class LocalizeConfig(DataChoice, ModelChoice, HeatMapConfig):
         f"Data set with boxes ({', '.join(data.forms(offering='box'))}); --entry names it.",
     )
     target: str = option(
-        PREDICTED, f"Class that is explained: {' or '.join(TARGETS)} (the true class)."
+        PREDICTED,
+        f"Class that is explained: {PREDICTED}, label (the true class) or {PREDICTED_SEEN}: the "
+        "class that a model of other classes than those of the data predicts; no class is right or "
+        "wrong then.",
     )
 
     def __post_init__(self) -> None:

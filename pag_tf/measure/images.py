@@ -138,13 +138,13 @@ def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def checked_info(
-    images: Images, subject: Subject, *, needs_boxes: bool = True
+    images: Images, subject: Subject, *, needs_boxes: bool = True, same_classes: bool = True
 ) -> pag_tf.data.DatasetInfo:
     """Returns the description of the data.
 
     Raises:
         ValueError: Data without boxes where they are needed, images of another size than the model
-            takes, or other classes.
+            takes, or other classes where they must be the same.
     """
     info = images.info
     if needs_boxes and not info.has_boxes:
@@ -154,6 +154,8 @@ def checked_info(
             "of arrays come from an array 'box' in its files."
         )
     check_image_shape(info, subject, images.image_size or 0)
+    if not same_classes:
+        return info
     if subject.class_names not in (None, info.class_names):
         remedy = "Give the data that it was trained on (--data_dir)"
         if subject.entry is None:

@@ -14,7 +14,7 @@ import numpy as np
 from pag_tf.data.splits import Slice
 from pag_tf.localization import ChosenThreshold, PerImage, choose_threshold
 from pag_tf.measure.boxes import BoxMetrics, choose_cases, write_contact_sheet
-from pag_tf.measure.config import PREDICTED, LocalizeConfig
+from pag_tf.measure.config import PREDICTED_SEEN, LocalizeConfig
 from pag_tf.measure.heat_maps import HeatMaps
 from pag_tf.measure.images import Batch, Images, checked_info, joined, parts, true_boxes
 from pag_tf.measure.pipeline import MEASURED_FILE, SHEET_FILE, Run, write_arrays
@@ -63,7 +63,8 @@ def localize(
     run = Run("localization", config, resume=resume, overwrite=overwrite, progress=progress)
     subject, config = choose(config, subject)
     images, maps = Images.of(config), HeatMaps.of(config)
-    info = checked_info(images, subject)
+    same_classes = config.target != PREDICTED_SEEN
+    info = checked_info(images, subject, same_classes=same_classes)
     part, held_out = parts(config, info.splits)
     images.load(part)  # refuses a bad image size or fit, and reads nothing yet
     maps.check(subject.model, info.image_shape)
@@ -72,7 +73,8 @@ def localize(
         subject.model,
         images,
         maps,
-        explains_predicted=config.target == PREDICTED,
+        explains_predicted=config.target != "label",
+        same_classes=same_classes,
         settings={"split": config.split, "center_fraction": config.center_fraction},
         file=None if run.folder is None else run.folder / MEASURED_FILE,
         progress=progress,
@@ -93,8 +95,14 @@ def localize(
         seconds=measurement.seconds,
     )
     if run.folder is not None:
+        names = info.class_names if same_classes else subject.class_names
         result["cases"] = measurement.draw_cases(
-            part, per_image, choose_cases(per_image.iou, config.cases), info.class_names, run.folder
+            part,
+            per_image,
+            choose_cases(per_image.iou, config.cases),
+            info.class_names,
+            run.folder,
+            predicted_names=names,
         )
     run.write(result)
     return result
@@ -108,6 +116,7 @@ class _Pass:
     images: Images
     maps: HeatMaps
     explains_predicted: bool
+    same_classes: bool
     settings: dict[str, Any]
     file: Path | None
     progress: bool
@@ -135,7 +144,8 @@ class _Pass:
         batches = self.images.with_objects(part, metrics.images)
         for number, (positions, batch) in enumerate(batches):
             maps, logits = self._heat_maps(batch, positions)
-            metrics.add(batch, maps, labels=batch["label"], logits=logits)
+            ranked = {"labels": batch["label"], "logits": logits} if self.same_classes else {}
+            metrics.add(batch, maps, **ranked)
             bar.update(metrics.images)
             if number % _SAVE_EVERY == _SAVE_EVERY - 1 or metrics.images == part.size:
                 self._save(metrics)
@@ -149,13 +159,18 @@ class _Pass:
         cases: dict[str, list[int]],
         class_names: tuple[str, ...],
         folder: Path,
+        *,
+        predicted_names: tuple[str, ...] | None,
     ) -> dict[str, list[dict[str, Any]]]:
         """Draws the chosen images, read again; returns what is known of them."""
         indices = np.unique(np.concatenate([*cases.values()]))
         places = [Slice(part.name, part.start + i, part.start + i + 1) for i in indices.tolist()]
         batch = joined([self.images.whole(place) for place in places])
         maps, logits = self._heat_maps(batch, indices)
-        predicted = [class_names[best] for best in logits.argmax(axis=-1)]
+        predicted = [
+            predicted_names[best] if predicted_names else f"class {best}"
+            for best in logits.argmax(axis=-1)
+        ]
         return write_contact_sheet(
             folder / SHEET_FILE,
             cases,

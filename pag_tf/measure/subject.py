@@ -12,7 +12,7 @@ import pag_tf.zoo
 from pag_tf.core import model_checks
 from pag_tf.core.files import check_fetched, user_path
 from pag_tf.core.layers import on_unit_pixels
-from pag_tf.measure.config import Data, LocalizeConfig, ModelChoice
+from pag_tf.measure.config import PREDICTED_SEEN, Data, LocalizeConfig, ModelChoice
 from pag_tf.zoo import weights
 
 Choice = TypeVar("Choice", bound=LocalizeConfig)
@@ -193,12 +193,16 @@ def choose(config: Choice, loaded: Subject | None = None) -> tuple[Subject, Choi
             "of an entry (--entry), which names its own."
         )
     subject = find(config, loaded)
+    chosen = fitted(config, subject)
+    if config.target == PREDICTED_SEEN and config.dataset:
+        return subject, dataclasses.replace(chosen, dataset=config.dataset)
     if subject.entry is not None and config.dataset not in ("", subject.entry.dataset):
         raise ValueError(
             f"The entry {subject.name} was trained on {subject.entry.dataset}, not on "
-            f"{config.dataset}: leave --dataset out, or choose an entry of that data set."
+            f"{config.dataset}: leave --dataset out, choose an entry of that data set, or explain "
+            f"the class that it predicts among its own (--target={PREDICTED_SEEN})."
         )
-    return subject, fitted(config, subject)
+    return subject, chosen
 
 
 def check_image_shape(info: pag_tf.data.DatasetInfo, subject: Subject, image_size: int) -> None:

@@ -100,6 +100,31 @@ def test_the_best_of_several_boxes_counts(entry, pets, tmp_path):
             assert case["true_box"] in true[at].tolist()
 
 
+def test_boxes_of_classes_that_the_model_never_learned(entry, pets, tmp_path):
+    others = tmp_path / "squares"
+    for number, path in enumerate(sorted(pets.glob("*/*.png"))[:24]):
+        target = others / ("left", "middle", "right")[number % 3] / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    rows = [row.partition("/")[2] for row in (pets / "boxes.csv").read_text().splitlines()[1:]]
+    kept = [row for row in rows if any(others.glob(f"*/{row.partition(',')[0]}"))]
+    (others / "boxes.csv").write_text("\n".join(["image,xmin,ymin,xmax,ymax", *kept]))
+    settings = {"entry": str(entry), "dataset": f"folder:{others}", "threshold": "0.2"}
+    with pytest.raises(
+        ValueError, match="trained on folder:pets, not on .*--target=predicted_seen"
+    ):
+        localize(LocalizeConfig(**settings))
+    config = LocalizeConfig(
+        **settings, target="predicted_seen", split="train", cases=1, output=str(tmp_path / "out")
+    )
+    result = localize(config, progress=False)
+    found = result["localization"]
+    assert result["config"]["dataset"] == "folder:squares" and result["clean"] == {}
+    assert found["top1_loc"] is None and found["images"] == 18 and found["mean_iou"] > 0.1
+    (case,) = result["cases"]["best"]
+    assert case["class"] in ("left", "middle", "right") and case["predicted"] in ("bright", "dark")
+
+
 def test_an_image_without_a_box_is_named(pets, tmp_path):
     first = next(iter(pag_tf.data.load(f"folder:{pets}", "test[:1]")))["id"].numpy().decode()
     rows = (pets / "boxes.csv").read_text().splitlines()
