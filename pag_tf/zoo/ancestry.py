@@ -29,6 +29,12 @@ def find_weights(name: str) -> Entry:
         return found[name]
     if user_path(name).is_dir():
         return read_entry(name)
+    if name.endswith(".keras"):
+        raise ValueError(
+            f"initial_weights={name!r} is a .keras file, which does not say what it was trained "
+            "on. Make an entry of a model of pag_tf.models.build (pag_tf.zoo.write_entry), and "
+            "start from that; train any other with pag_tf.training.AdversarialModel."
+        )
     raise ValueError(
         f"initial_weights={name!r} is neither an entry of the zoo nor a folder. Give the id of an "
         f"entry ({', '.join(found) or 'there are none'}), the folder of one, or {IMAGENET}."

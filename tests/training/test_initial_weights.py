@@ -170,6 +170,8 @@ def test_options_may_be_written_out_or_left_at_their_defaults(entry, monkeypatch
 
 
 def test_a_damaged_entry_is_refused(entry, resnet, tmp_path):
+    with pytest.raises(ValueError, match=r"'mine\.keras' is a \.keras file, .*AdversarialModel"):
+        load_initial_weights(resnet, config_for("mine.keras"), NAMES)
     with pytest.raises(ValueError, match="is neither an entry of the zoo nor a folder"):
         load_initial_weights(resnet, config_for(tmp_path / "none"), NAMES)
     with pytest.raises(ValueError, match="lacks pag.json"):
