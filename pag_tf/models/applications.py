@@ -6,8 +6,10 @@ graph of exported Keras layers that begins with the preprocessing and ends in lo
 their names, by which weights of Keras find them.
 
 Deviations from Keras' graphs: images stay RGB where Keras turns them into BGR (`copy_weights`
-reverses the first convolution instead, which gives the same features), and the first layers of
-EfficientNetB0 to B7 normalize by the constants that Keras' ImageNet weights contain.
+reverses the first convolution instead, which gives the same features), the first layers of
+EfficientNetB0 to B7 normalize by the constants that Keras' ImageNet weights contain, and the
+momentum of batch norms is at most 0.9: with the 0.999 of some, a few hundred training steps leave
+the moving statistics near their initial values, and inference, attacks included, is wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +31,14 @@ from keras import layers
 from pag_tf.core.layers import all_layers
 from pag_tf.models.antialiasing import antialiased
 from pag_tf.models.architecture import APPLICATION, Architecture, ImageNetWeights
-from pag_tf.models.layers import ATTRIBUTE_COUNT, HEAD_LAYERS, head, head_parameters, normalization
+from pag_tf.models.layers import (
+    ATTRIBUTE_COUNT,
+    HEAD_LAYERS,
+    MOMENTUM,
+    head,
+    head_parameters,
+    normalization,
+)
 from pag_tf.models.options import flag, shown
 
 _ARGUMENTS = ("include_top", "weights", "input_shape", "pooling")
@@ -166,6 +175,8 @@ def _applied(operation: Any, arguments: tuple[Any, ...], antialias: bool) -> Any
     config = operation.get_config()
     if _is_adaptive(operation):
         config |= {"mean": list(_IMAGENET_MEAN), "variance": [s * s for s in _IMAGENET_STD]}
+    if isinstance(operation, layers.BatchNormalization):
+        config["momentum"] = min(config["momentum"], MOMENTUM)
     return type(operation).from_config(config)(*arguments)
 
 

@@ -22,6 +22,9 @@ ATTRIBUTE_COUNT = whole(0, 65536)
 
 ACTIVATIONS = ("relu", "silu", "gelu", "softplus")
 
+# Of the moving statistics of batch norms.
+MOMENTUM = 0.9
+
 MEAN = either(number(-1000, 1000), list_of(number(-1000, 1000), MOST_PIXELS))
 STD = either(number(1e-6, 1000), list_of(number(1e-6, 1000), MOST_PIXELS))
 
@@ -73,7 +76,7 @@ def convolution(x: Any, filters: int, kernel: int = 3, **kwargs: Any) -> Any:
 def batch_norm(x: Any, *, zero_gamma: bool = False) -> Any:
     """Applies batch normalization; `zero_gamma` makes a residual block start as the identity."""
     return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer="zeros" if zero_gamma else "ones"
+        momentum=MOMENTUM, epsilon=1e-5, gamma_initializer="zeros" if zero_gamma else "ones"
     )(x)
 
 

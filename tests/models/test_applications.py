@@ -248,6 +248,12 @@ def test_layers_take_the_dtype_policy_and_channels_last():
     assert {getattr(x, "data_format", None) for x in model.layers} == {"channels_last", None}
 
 
+def test_batch_norms_follow_within_some_steps():
+    model = models.build("application:MobileNetV2", 2, (32, 32, 3))
+    found = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert len(found) == 52 and {x.momentum for x in found} == {0.9}  # Keras has 0.999
+
+
 def test_dropout_is_active_in_training():
     model = models.build("application:EfficientNetB0", 2, (32, 32, 3))
     images = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
