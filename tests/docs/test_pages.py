@@ -9,6 +9,7 @@ import pytest
 from pages import PAGES, ROOT, blocks, commands
 
 import pag_tf
+from pag_tf.data.readers import READERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ABSL_FLAGS = {"flagfile", "help", "helpfull"}
@@ -43,6 +44,8 @@ def test_snippet_runs(block, tmp_path, monkeypatch):
     if "zoo." in block.code and not pag_tf.zoo.list_models():
         pytest.skip("the zoo has no models")
     monkeypatch.chdir(tmp_path)  # some snippets write files
+    pag_tf.data.names(offering="box")  # imports all readers: what a snippet adds is forgotten
+    monkeypatch.setattr(READERS, "_things", dict(READERS._things))
     exec(compile(block.code, block.page, "exec"), {"__name__": "page"})
 
 

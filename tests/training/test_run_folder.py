@@ -184,7 +184,7 @@ def test_a_file_is_no_folder(config, folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": "imagenet"}, "Unknown data set 'imagenet'. Known: arrays, cifar10, cub,"),
+        ({"dataset": "mnist"}, "Unknown data set 'mnist'. Known: arrays, cifar10, cub,"),
         ({"data_dir": "/no/such/folder"}, "data_dir='/no/such/folder' is neither an .npz file nor"),
         ({"train_split": "training"}, "arrays has no split 'training'"),
         ({"validation_split": "val"}, "arrays has no split 'val'"),
