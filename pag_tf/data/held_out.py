@@ -22,7 +22,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def held_out(
-    names: Sequence[str], label: np.ndarray, parts: Mapping[str, float], seed: int
+    names: Sequence[str],
+    label: np.ndarray,
+    parts: Mapping[str, float],
+    seed: int,
+    class_names: Sequence[str] = (),
 ) -> np.ndarray:
     """Returns the split of each image: "train", or one of `parts`.
 
@@ -35,12 +39,13 @@ def held_out(
         label: Their classes, int [N].
         parts: Share of the images, in (0, 1), of each split other than "train".
         seed: Any whole number.
+        class_names: Name of each label, for messages.
 
     Returns:
         Strings [N].
 
     Raises:
-        ValueError: A class has fewer images than there are splits; its label is in the message.
+        ValueError: A class has fewer images than there are splits; the message names it.
     """
     draw = np.array([_draw(seed, name) for name in names])
     split = np.full(len(names), TRAIN, object)
@@ -48,14 +53,16 @@ def held_out(
     for part, share in parts.items():
         split[(draw >= start) & (draw < start + share)] = part
         start += share
-    for one in np.unique(label):
-        rows = np.flatnonzero(label == one)
+    order = np.lexsort((draw, label))  # the images of each class, by their hashes
+    for rows in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
         if len(rows) <= len(parts):
+            one = int(label[rows[0]])
+            name = repr(class_names[one]) if class_names else f"class {one}"
             raise ValueError(
-                f"class {one} has {len(rows)} image{'s' * (len(rows) > 1)}, too few for "
+                f"{name} has {len(rows)} image{'s' * (len(rows) > 1)}, too few for "
                 f"{len(parts) + 1} splits, train and {' and '.join(parts)}"
             )
-        _fill(split, rows[np.argsort(draw[rows], kind="stable")], (*parts, TRAIN))
+        _fill(split, rows, (*parts, TRAIN))
     return split
 
 

@@ -74,8 +74,7 @@ def find_tfds(
     dataset: str, version: str, data_dir: str | Path | None
 ) -> tuple[Path | None, list[Path]]:
     """Returns the folder of a prepared TFDS data set or None, and the folders looked for."""
-    roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
-    folders = [user_path(root) / dataset / version for root in roots]
+    folders = [root / dataset / version for root in _roots(data_dir)]
     prepared = (folder for folder in folders if (folder / "dataset_info.json").is_file())
     return next(prepared, None), folders
 
@@ -87,8 +86,7 @@ def tfds_versions(name: str, data_dir: str | Path | None) -> tuple[list[Path], l
     `data_dir` may be the folder of one version itself.
     """
     path, _, version = name.partition(":")
-    roots = _default_roots() if data_dir is None else [Path(data_dir), Path(data_dir) / "tfds"]
-    looked = [user_path(root) / path for root in roots]
+    looked = [root / path for root in _roots(data_dir)]
     if data_dir is not None and (user_path(data_dir) / "dataset_info.json").is_file():
         return [user_path(data_dir)], looked
     for folder in looked:
@@ -105,9 +103,13 @@ def _version(folder: Path) -> tuple[str, list[int]]:
     return folder.parent.name, [int(n) for n in folder.name.split(".") if n.isdigit()]
 
 
-def _default_roots() -> list[Path]:
+def _roots(data_dir: str | Path | None) -> list[Path]:
+    """Returns the folders that may hold prepared copies of TFDS."""
+    if data_dir is not None:
+        return [user_path(data_dir), user_path(data_dir) / "tfds"]
     roots = []
     if os.environ.get(DATA_VARIABLE):
         shared = Path(os.environ[DATA_VARIABLE])
         roots += [shared, shared / "tfds"]
-    return [*roots, Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")]
+    roots.append(Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
+    return [user_path(root) for root in roots]

@@ -17,7 +17,13 @@ from pag_tf.data.annotations import Annotation, detect, read
 from pag_tf.data.info import quoted
 from pag_tf.data.picture_file import read_picture
 from pag_tf.data.schemes.folder.duplicates import warn_of_duplicates
-from pag_tf.data.schemes.folder.files import SPLITS, ImageFile, check_class_names, image_files
+from pag_tf.data.schemes.folder.files import (
+    SPLITS,
+    ImageFile,
+    check_class_names,
+    folders,
+    image_files,
+)
 from pag_tf.data.schemes.folder.options import FolderOptions
 from pag_tf.data.splits import interleaved
 
@@ -93,11 +99,11 @@ def _changes(root: Path) -> tuple[int, ...]:
 
     And the lists in it, whose change does not change the folder.
     """
-    inside = sorted(root.iterdir())
-    folders = [path for path in inside if path.is_dir()]
-    lists = [path for path in inside if path.suffix in _LISTS]
-    folders += [path for folder in folders for path in sorted(folder.iterdir()) if path.is_dir()]
-    return tuple(path.stat().st_mtime_ns for path in (root, *folders, *lists))
+    # Without a look at each image: the entries of a listing say what is a folder.
+    upper = sorted(Path(entry.path) for entry in folders(root))
+    lower = sorted(Path(entry.path) for folder in upper for entry in folders(folder))
+    lists = sorted(path for path in root.iterdir() if path.suffix in _LISTS)
+    return tuple(path.stat().st_mtime_ns for path in (root, *upper, *lower, *lists))
 
 
 @functools.lru_cache(maxsize=4)
@@ -299,14 +305,12 @@ def _splits(
     names = [files[int(row)].path for row in rows]
     listed = held_out.stored(root)
     try:
-        made = held_out.held_out(
-            names, label[rows], dict.fromkeys(parts, options.held_out), options.seed
-        )
+        shares = dict.fromkeys(parts, options.held_out)
+        made = held_out.held_out(names, label[rows], shares, options.seed, class_names)
     except ValueError as error:
-        number = int(str(error).split()[1])
         raise ValueError(
-            f"{root}: {str(error).replace(f'class {number}', repr(class_names[number]), 1)}. Add "
-            "images, or give the splits yourself (train/<class>, validation/<class>, test/<class>)."
+            f"{root}: {error}. Add images, or give the splits yourself (train/<class>, "
+            "validation/<class>, test/<class>)."
         ) from None
     given[rows] = [listed.get(name, split) for name, split in zip(names, made, strict=True)]
     held_out.check_gone(listed, names, root)
@@ -316,7 +320,8 @@ def _splits(
 def _check_classes(root: Path, class_names: Sequence[str], splits: dict[str, Split]) -> None:
     """Refuses classes that some split lacks."""
     for name, split in splits.items():
-        lacking = [c for i, c in enumerate(class_names) if i not in set(split.label.tolist())]
+        there = set(split.label.tolist())
+        lacking = [c for i, c in enumerate(class_names) if i not in there]
         if lacking:
             raise ValueError(
                 f"The split {name!r} of {root} has no images of {quoted(lacking)}, which other "

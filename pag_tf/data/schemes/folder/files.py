@@ -85,8 +85,8 @@ def check_class_names(names: Iterable[str], where: Path) -> None:
 
 def _split_folders(root: Path, split_names: Mapping[str, str]) -> dict[str, str]:
     """Returns the folders of splits, and the split that each holds; {} where there are none."""
-    folders = {entry.name: split_names.get(entry.name.lower(), "") for entry in _folders(root)}
-    found = {name: split for name, split in folders.items() if split}
+    names = {entry.name: split_names.get(entry.name.lower(), "") for entry in folders(root)}
+    found = {name: split for name, split in names.items() if split}
     twice = [s for s in set(found.values()) if list(found.values()).count(s) > 1]
     if twice:
         both = [name for name, split in found.items() if split == twice[0]]
@@ -94,7 +94,7 @@ def _split_folders(root: Path, split_names: Mapping[str, str]) -> dict[str, str]
             f"{root} has {' and '.join(sorted(both))}, which are the same split: move one away."
         )
     # Classes may be called "test"; a folder of splits has images to train on.
-    return found if "train" in found.values() or set(folders) == set(found) else {}
+    return found if "train" in found.values() or set(names) == set(found) else {}
 
 
 def _classified(root: Path, folder: str, split: str) -> Iterator[ImageFile]:
@@ -103,7 +103,7 @@ def _classified(root: Path, folder: str, split: str) -> Iterator[ImageFile]:
     prefix = f"{folder}/" if folder else ""
     loose = [entry.name for entry in _entries(top) if _is_image(entry)]
     classes = {}
-    for entry in _folders(top):
+    for entry in folders(top):
         classes[entry.name] = sorted(_below(Path(entry.path), f"{prefix}{entry.name}/"))
     classes = _without_side_folders(classes)
     if loose and any(classes.values()):
@@ -155,7 +155,8 @@ def _below(folder: Path, prefix: str, above: tuple[tuple[int, int], ...] = ()) -
             yield prefix + entry.name
 
 
-def _folders(folder: Path) -> list[os.DirEntry[str]]:
+def folders(folder: Path) -> list[os.DirEntry[str]]:
+    """Returns the folders in a folder; names that begin with "." are left out."""
     return [entry for entry in _entries(folder) if entry.is_dir()]
 
 
