@@ -57,15 +57,12 @@ class ImageNet(Reader):
             shape = (None, None, 3)
             return DatasetInfo("imagenet", found.class_names, shape, sizes, _LICENSE, _CITATION)
         copy = open_wnids(root, _HELD_OUT)
-        return DatasetInfo(
-            name="imagenet",
+        return copy.info(
+            "imagenet",
             class_names=names_of(copy.class_names, root),
-            image_shape=(None, None, 3),
-            splits={name: len(split.paths) for name, split in copy.splits.items()},
+            class_ids=copy.class_names,
             license=_LICENSE,
             citation=_CITATION,
-            has_boxes=copy.has_boxes,
-            class_ids=copy.class_names,
         )
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> Source:

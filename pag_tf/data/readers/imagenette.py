@@ -47,17 +47,13 @@ class Imagenette(Reader):
         Raises:
             ValueError: No data is found, or files are missing or contradict each other.
         """
-        copy = _open(data_dir)
-        return DatasetInfo(
-            name="imagenette",
+        return _open(data_dir).info(
+            "imagenette",
             class_names=tuple(_CLASSES.values()),
-            image_shape=(None, None, 3),
-            splits={name: len(split.paths) for name, split in copy.splits.items()},
+            class_ids=tuple(_CLASSES),
             license="Apache-2.0 (the selection); terms of access of ImageNet (the images)",
             citation="Jeremy Howard. Imagenette. https://github.com/fastai/imagenette, 2019. "
             "Olga Russakovsky et al. ImageNet large scale visual recognition challenge. IJCV 2015.",
-            has_boxes=copy.has_boxes,
-            class_ids=tuple(_CLASSES),
         )
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> PictureSource:

@@ -77,16 +77,8 @@ class Folder(Scheme):
             ValueError: No folder or no images, and what `copy.py` refuses.
         """
         copy = self.open_copy(data_dir)
-        return DatasetInfo(
-            name=f"folder:{portable(self.argument, copy.root)}",
-            class_names=copy.class_names,
-            image_shape=(None, None, 3),
-            splits={name: len(split.paths) for name, split in copy.splits.items()},
-            license="the license of your images",
-            citation="",
-            has_boxes=copy.has_boxes,
-            has_masks=copy.has_masks,
-        )
+        name = f"folder:{portable(self.argument, copy.root)}"
+        return copy.info(name, license="the license of your images", citation="")
 
     def open_split(self, part: Slice, data_dir: str | Path | None = None) -> PictureSource:
         """Opens a slice for reading; images are checked as they are read.

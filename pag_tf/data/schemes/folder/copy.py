@@ -8,13 +8,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pag_tf.data import held_out
 from pag_tf.data.annotations import Annotation, detect, read
-from pag_tf.data.info import quoted
+from pag_tf.data.info import DatasetInfo, quoted
 from pag_tf.data.picture_file import read_picture
 from pag_tf.data.schemes.folder.duplicates import warn_of_duplicates
 from pag_tf.data.schemes.folder.files import (
@@ -77,6 +78,17 @@ class FolderCopy:
         return any(
             bool(o.segments) for s in self.splits.values() for o in s.objects if o is not None
         )
+
+    def info(self, name: str, **about: Any) -> DatasetInfo:
+        """Returns the description of the data set `name`; `about` are its other fields."""
+        fields: dict[str, Any] = {
+            "class_names": self.class_names,
+            "image_shape": (None, None, 3),
+            "splits": {split: len(each.paths) for split, each in self.splits.items()},
+            "has_boxes": self.has_boxes,
+            "has_masks": self.has_masks,
+        }
+        return DatasetInfo(name=name, **(fields | about))
 
     def classes_of(self, label: int) -> tuple[str, ...] | None:
         """Returns the names of the objects that belong to a class; None for all objects."""
